@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** raw-socket and cap live on the main event loop and abort in workers: every file gets a process of its own. */
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    passWithNoTests: false,
+    allowOnly: false,
+    testTimeout: 30_000,
+  },
+});
