@@ -6,7 +6,8 @@
  * it needs a pseudo-header, and this file knows no IP version.
  */
 import { Gather } from '../base/gather.ts';
-import { type Seq, toSeq } from '../base/seq.ts';
+import { type Seq, seqInt, toSeq } from '../base/seq.ts';
+import { readI32, readU16, writeI32, writeU16 } from './octets.ts';
 
 export const TCP_HEADER_LEN = 20;
 export const TCP_MAX_HEADER_LEN = 60;
@@ -117,19 +118,142 @@ export type TcpDecode = 'ok' | 'tcp-truncated' | 'tcp-bad-offset';
  * A malformed option ends the options (what came before it counts); it never fails the segment (RFC 9293 MUST-7).
  */
 export function decodeTcp(bytes: Uint8Array, at: number, end: number, seg: TcpSegment): TcpDecode {
-  throw new Error(`decodeTcp ${bytes.length} ${at} ${end} ${seg.flags}`);
+  if (end - at < TCP_HEADER_LEN) return 'tcp-truncated';
+  const headerLen = (bytes[at + 12]! >>> 4) * 4;
+  if (headerLen < TCP_HEADER_LEN || headerLen > end - at) return 'tcp-bad-offset';
+
+  seg.clear();
+  seg.srcPort = readU16(bytes, at);
+  seg.dstPort = readU16(bytes, at + 2);
+  seg.seq = readSeq(bytes, at + 4);
+  seg.ack = readSeq(bytes, at + 8);
+  seg.reserved = bytes[at + 12]! & 0xf;
+  seg.flags = bytes[at + 13]!;
+  seg.wnd = readU16(bytes, at + 14);
+  seg.checksum = readU16(bytes, at + 16);
+  seg.urgentPointer = readU16(bytes, at + 18);
+  seg.optionsBuf = bytes;
+  seg.optionsAt = at + TCP_HEADER_LEN;
+  seg.optionsLen = headerLen - TCP_HEADER_LEN;
+  if (headerLen > TCP_HEADER_LEN) readOptions(bytes, at + TCP_HEADER_LEN, at + headerLen, seg);
+  if (at + headerLen < end) seg.payload.push(bytes, at + headerLen, end - at - headerLen);
+  return 'ok';
+}
+
+/** RFC 9293 §3.1: kind alone, or kind, length and data. Of an option that comes twice, the last one counts, as on Linux. */
+function readOptions(bytes: Uint8Array, at: number, end: number, seg: TcpSegment): void {
+  let i = at;
+  while (i < end) {
+    const kind = bytes[i]!;
+    if (kind === TcpOption.END) return;
+    if (kind === TcpOption.NOP) {
+      i++;
+      continue;
+    }
+    if (i + 1 >= end) return;
+    const len = bytes[i + 1]!;
+    if (len < 2 || i + len > end) return;
+    readOption(kind, len, bytes, i + 2, seg);
+    i += len;
+  }
+}
+
+/** One option of `len` octets whose data is at `at`. A known kind of another length than its own is skipped. */
+function readOption(kind: number, len: number, bytes: Uint8Array, at: number, seg: TcpSegment): void {
+  switch (kind) {
+    case TcpOption.MSS:
+      if (len === 4) seg.mss = readU16(bytes, at);
+      return;
+    case TcpOption.WSCALE:
+      if (len === 3) seg.wscale = bytes[at]!;
+      return;
+    case TcpOption.SACK_PERMITTED:
+      if (len === 2) seg.sackPermitted = true;
+      return;
+    case TcpOption.TIMESTAMPS:
+      if (len !== 10) return;
+      seg.hasTimestamps = true;
+      seg.tsVal = readI32(bytes, at);
+      seg.tsEcr = readI32(bytes, at + 4);
+      return;
+    case TcpOption.SACK:
+      if (len < 10 || (len - 2) % 8 !== 0) return;
+      seg.sackCount = (len - 2) / 8;
+      for (let n = 0; n < 2 * seg.sackCount; n++) seg.sack[n] = readSeq(bytes, at + 4 * n);
+      return;
+    default:
+      return;
+  }
 }
 
 /**
  * Writes header and options of `seg` at `at` of `to`, checksum field as in `seg.checksum`; returns the header's
  * length. Option order is Linux's: on a SYN mss, sackOK, TS, nop, wscale; elsewhere nop, nop, TS, nop, nop, sack.
- * `to` has at least TCP_MAX_HEADER_LEN octets of room.
+ * SACK blocks that no room is left for are not sent. `to` has at least TCP_MAX_HEADER_LEN octets of room.
  */
 export function encodeTcp(seg: TcpSegment, to: Uint8Array, at: number): number {
-  throw new Error(`encodeTcp ${to.length} ${at} ${seg.flags}`);
+  const headerLen = tcpHeaderLen(seg);
+  writeU16(to, at, seg.srcPort);
+  writeU16(to, at + 2, seg.dstPort);
+  writeI32(to, at + 4, seqInt(seg.seq));
+  writeI32(to, at + 8, seqInt(seg.ack));
+  to[at + 12] = (headerLen << 2) | (seg.reserved & 0xf);
+  to[at + 13] = seg.flags;
+  writeU16(to, at + 14, seg.wnd);
+  writeU16(to, at + 16, seg.checksum);
+  writeU16(to, at + 18, seg.urgentPointer);
+
+  let i = at + TCP_HEADER_LEN;
+  if (seg.mss !== ABSENT) {
+    i = writeKinds(to, i, TcpOption.MSS, 4, seg.mss >>> 8, seg.mss);
+  }
+  if (seg.sackPermitted && seg.hasTimestamps) {
+    i = writeKinds(to, i, TcpOption.SACK_PERMITTED, 2, TcpOption.TIMESTAMPS, 10);
+  } else if (seg.sackPermitted) {
+    i = writeKinds(to, i, TcpOption.NOP, TcpOption.NOP, TcpOption.SACK_PERMITTED, 2);
+  } else if (seg.hasTimestamps) {
+    i = writeKinds(to, i, TcpOption.NOP, TcpOption.NOP, TcpOption.TIMESTAMPS, 10);
+  }
+  if (seg.hasTimestamps) {
+    writeI32(to, i, seg.tsVal);
+    writeI32(to, i + 4, seg.tsEcr);
+    i += 8;
+  }
+  if (seg.wscale !== ABSENT) {
+    i = writeKinds(to, i, TcpOption.NOP, TcpOption.WSCALE, 3, seg.wscale);
+  }
+  const blocks = sackBlocksSent(seg, i - at);
+  if (blocks > 0) {
+    i = writeKinds(to, i, TcpOption.NOP, TcpOption.NOP, TcpOption.SACK, 2 + 8 * blocks);
+    for (let n = 0; n < 2 * blocks; n++) writeI32(to, i + 4 * n, seqInt(seg.sack[n]!));
+  }
+  return headerLen;
 }
 
 /** The header's length that encodeTcp will write for `seg`, options included. */
 export function tcpHeaderLen(seg: TcpSegment): number {
-  throw new Error(`tcpHeaderLen ${seg.flags}`);
+  let len = TCP_HEADER_LEN;
+  if (seg.mss !== ABSENT) len += 4;
+  if (seg.sackPermitted || seg.hasTimestamps) len += 4;
+  if (seg.hasTimestamps) len += 8;
+  if (seg.wscale !== ABSENT) len += 4;
+  const blocks = sackBlocksSent(seg, len);
+  return blocks > 0 ? len + 4 + 8 * blocks : len;
 }
+
+/** How many SACK blocks fit behind `len` octets of header (RFC 2018 §3). */
+function sackBlocksSent(seg: TcpSegment, len: number): number {
+  const room = (TCP_MAX_HEADER_LEN - len - 4) >> 3;
+  return seg.sackCount < room ? seg.sackCount : room;
+}
+
+/** One 32-bit word of options. */
+function writeKinds(to: Uint8Array, at: number, a: number, b: number, c: number, d: number): number {
+  to[at] = a;
+  to[at + 1] = b;
+  to[at + 2] = c;
+  to[at + 3] = d;
+  return at + 4;
+}
+
+const readSeq = (bytes: Uint8Array, at: number): Seq => toSeq(readI32(bytes, at));
