@@ -133,6 +133,25 @@ export type Ipv4Decode = 'ok' | 'ip-truncated' | 'ip-not-version-4' | 'ip-bad-ih
  * `zeroMeansAll`: a total length of 0 stands for all there is, as in a merged frame too long for the field.
  */
 export function decodeIpv4(bytes: Uint8Array, at: number, end: number, header: Ipv4Header, zeroMeansAll = false): Ipv4Decode {
+  const outcome = readHeader(bytes, at, end, header);
+  if (outcome !== 'ok') return outcome;
+  const packetLen = header.totalLen === 0 && zeroMeansAll ? end - at : header.totalLen;
+  if (packetLen < header.ihl * 4) return 'ip-bad-length';
+  if (packetLen > end - at) return 'ip-truncated';
+  header.payloadEnd = at + packetLen;
+  return 'ok';
+}
+
+/**
+ * Reads a packet of which only the first octets are in `[at, end)`, as ICMP errors quote it: the total length is read
+ * and not checked (some hosts alter it before they quote), and the payload is what is there.
+ */
+export function decodeQuotedIpv4(bytes: Uint8Array, at: number, end: number, header: Ipv4Header): Ipv4Decode {
+  return readHeader(bytes, at, end, header);
+}
+
+/** Everything but the total length's check; the payload ends at `end`. */
+function readHeader(bytes: Uint8Array, at: number, end: number, header: Ipv4Header): Ipv4Decode {
   if (end - at < 1) return 'ip-truncated';
   const first = bytes[at]!;
   if (first >>> 4 !== 4) return 'ip-not-version-4';
@@ -141,16 +160,12 @@ export function decodeIpv4(bytes: Uint8Array, at: number, end: number, header: I
   if (ihl < 5) return 'ip-bad-ihl';
   const headerLen = ihl * 4;
   if (headerLen > end - at) return 'ip-truncated';
-  const totalLen = readU16(bytes, at + Ipv4At.TOTAL_LEN);
-  const packetLen = totalLen === 0 && zeroMeansAll ? end - at : totalLen;
-  if (packetLen < headerLen) return 'ip-bad-length';
-  if (packetLen > end - at) return 'ip-truncated';
 
   header.version = 4;
   header.ihl = ihl;
   header.dscp = bytes[at + 1]! >>> 2;
   header.ecn = bytes[at + 1]! & 3;
-  header.totalLen = totalLen;
+  header.totalLen = readU16(bytes, at + Ipv4At.TOTAL_LEN);
   header.id = readU16(bytes, at + Ipv4At.ID);
   const fragment = readU16(bytes, at + Ipv4At.FRAGMENT);
   header.flags = fragment >>> 13;
@@ -164,7 +179,7 @@ export function decodeIpv4(bytes: Uint8Array, at: number, end: number, header: I
   header.optionsAt = at + IPV4_HEADER_LEN;
   header.optionsLen = headerLen - IPV4_HEADER_LEN;
   header.payloadAt = at + headerLen;
-  header.payloadEnd = at + packetLen;
+  header.payloadEnd = end;
   return 'ok';
 }
 
