@@ -111,7 +111,7 @@ class MemoryEnd implements Link {
     const waiting = this.#rate === Number.POSITIVE_INFINITY ? 0 : ((startsAt - now) * this.#rate) / 1e6;
     // An idle wire takes any packet, or one larger than the queue could never leave.
     if (waiting > 0 && waiting + len > this.#queue) {
-      this.#promiseWritable(startsAt);
+      this.#promiseWritable(micros(Math.ceil(now + (Math.min(waiting, waiting + len - this.#queue) / this.#rate) * 1e6)));
       return 'full';
     }
     this.#busyUntil = startsAt + (len / this.#rate) * 1e6;
@@ -137,11 +137,11 @@ class MemoryEnd implements Link {
     }
   }
 
-  #promiseWritable(wireFreeAt: number): void {
+  /** `at`: when the packet refused would fit. */
+  #promiseWritable(at: Micros): void {
     if (this.#owesWritable) return;
     this.#owesWritable = true;
-    const now = this.#time.now;
-    this.#time.schedule(micros(now + Math.ceil((wireFreeAt - now) / 2)), () => {
+    this.#time.schedule(at, () => {
       this.#owesWritable = false;
       if (!this.#closed) this.#receiver?.onWritable();
     });
