@@ -1,0 +1,39 @@
+/** The lines of the log that stand alone: header, summary, failure; and how its quantities are written. */
+import type { FailureRecord, HeaderRecord, OpenRecord, SummaryRecord } from './log-record.ts';
+import type { Paint } from './log-style.ts';
+
+/** Microseconds as seconds with six decimals, ten columns. */
+export const timeText = (t: number): string => (t / 1_000_000).toFixed(6).padStart(10);
+
+export const octetsText = (n: number): string => `${n} octet${n === 1 ? '' : 's'}`;
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+const ms = (us: number): string => (us / 1000).toFixed(3);
+
+/** Who talks to whom, and with the first connection by what way and under which settings. */
+export function openLines(open: OpenRecord, header: HeaderRecord | undefined, paint: Paint): readonly string[] {
+  const parts = [`tcpx: ${open.local}:${open.localPort} -> ${open.remote}:${open.remotePort}`];
+  if (header === undefined) return parts;
+  if (header.interface !== undefined) parts.push(`on ${header.interface}${header.gateway === undefined ? '' : ` via ${header.gateway}`}`);
+  if (header.driver !== undefined) parts.push(`driver ${header.driver}`);
+  if (header.guard !== undefined) parts.push(`guard ${header.guard.kind}${header.guard.note === '' ? '' : ` (${header.guard.note})`}`);
+  const settings = [...Object.entries(header.sysctl ?? {}), ...Object.entries(header.options ?? {})].map(([name, value]) => `${name}=${settingText(value)}`);
+  const lines = [parts.join('  ')];
+  if (settings.length > 0) lines.push(paint.dim(`tcpx: ${settings.join('  ')}`));
+  return lines;
+}
+
+const settingText = (value: unknown): string => (typeof value === 'boolean' ? (value ? '1' : '0') : String(value));
+
+export function summaryLine(s: SummaryRecord): string {
+  const rtt = s.rtt === undefined ? '' : `, RTT min/avg/max ${ms(s.rtt.min)}/${ms(s.rtt.avg)}/${ms(s.rtt.max)} ms`;
+  return (
+    `tcpx: sent ${octetsText(s.octetsOut)} in ${count(s.segmentsOut, 'segment')}, received ${octetsText(s.octetsIn)} in ${count(s.segmentsIn, 'segment')}, ` +
+    `${count(s.retransmissions, 'retransmission')}${rtt}, ${(s.t / 1_000_000).toFixed(3)} s`
+  );
+}
+
+export function failureLines(failure: FailureRecord): readonly string[] {
+  const lines = [`tcpx: ${failure.message}`];
+  if (failure.hint !== undefined) lines.push(`  hint: ${failure.hint}`);
+  return lines;
+}

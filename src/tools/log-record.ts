@@ -1,0 +1,166 @@
+/**
+ * The log: the trace's records with what a reader needs around them. One record feeds the text on the terminal and the
+ * NDJSON, which is the records one a line: the header first, the summary last. Its JSON Schema is cli/log.schema.json.
+ */
+import type { TraceRecord } from '../tcp/trace.ts';
+
+export const LOG_SCHEMA = 'tcpx.log/1';
+
+/** First in every log: where and with what it was made. */
+export interface HeaderRecord {
+  readonly schema: typeof LOG_SCHEMA;
+  readonly type: 'header';
+  readonly t: 0;
+  /** When `t` was 0, ISO 8601 with UTC. */
+  readonly wall: string;
+  readonly tcpx: string;
+  readonly node: string;
+  readonly kernel: string;
+  readonly command: string;
+  /** The target as the user wrote it. */
+  readonly target?: string;
+  readonly interface?: string;
+  readonly gateway?: string;
+  readonly mtu?: number;
+  readonly driver?: string;
+  readonly guard?: { readonly kind: string; readonly note: string };
+  /** What was asked of the stack beyond its defaults: names and units of Linux's sysctls. */
+  readonly sysctl?: Readonly<Record<string, unknown>>;
+  /** Socket options set by the user. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** A connection's ends; comes before its first TraceRecord. */
+export interface OpenRecord {
+  readonly type: 'open';
+  readonly t: number;
+  readonly conn: number;
+  readonly local: string;
+  readonly localPort: number;
+  readonly remote: string;
+  readonly remotePort: number;
+}
+
+/** The path to the wire failed: errno name and words. */
+export interface LinkRecord {
+  readonly type: 'link';
+  readonly t: number;
+  readonly code: string;
+  readonly message: string;
+  readonly fatal: boolean;
+}
+
+/** Something the user should know that no other record says. */
+export interface NoteRecord {
+  readonly type: 'note';
+  readonly t: number;
+  readonly text: string;
+}
+
+/** The command failed: what the user reads, and the exit code. */
+export interface FailureRecord {
+  readonly type: 'failure';
+  readonly t: number;
+  readonly message: string;
+  readonly hint?: string;
+  readonly exitCode: number;
+}
+
+export interface RttSummary {
+  readonly count: number;
+  /** Microseconds. */
+  readonly min: number;
+  readonly avg: number;
+  readonly max: number;
+}
+
+/** Last in every log that is whole. Octets are payload, each counted once per time it was on the wire. */
+export interface SummaryRecord {
+  readonly type: 'summary';
+  readonly t: number;
+  /** The state the connection was left in. */
+  readonly state: string;
+  readonly segmentsOut: number;
+  readonly segmentsIn: number;
+  readonly octetsOut: number;
+  readonly octetsIn: number;
+  readonly retransmissions: number;
+  readonly rtt?: RttSummary;
+  /** Counters of stack and link, by their own names. */
+  readonly counters?: Readonly<Record<string, number>>;
+}
+
+export type LogRecord = HeaderRecord | OpenRecord | TraceRecord | LinkRecord | NoteRecord | FailureRecord | SummaryRecord;
+
+/** Where a log goes. `flush`: nothing follows at this instant; whatever was held to be joined goes out. */
+export interface LogSink {
+  write(record: LogRecord): void;
+  flush(): void;
+}
+
+/** One sink for several. */
+export function teeLog(sinks: readonly LogSink[]): LogSink {
+  return {
+    write: (record) => {
+      for (const sink of sinks) sink.write(record);
+    },
+    flush: () => {
+      for (const sink of sinks) sink.flush();
+    },
+  };
+}
+
+/** Counts what a summary tells, from the records alone, so that it can be made from a file as well. */
+export class LogTally {
+  #segmentsOut = 0;
+  #segmentsIn = 0;
+  #octetsOut = 0;
+  #octetsIn = 0;
+  #retransmissions = 0;
+  #rttCount = 0;
+  #rttSum = 0;
+  #rttMin = Number.POSITIVE_INFINITY;
+  #rttMax = 0;
+  #state = 'CLOSED';
+
+  get state(): string {
+    return this.#state;
+  }
+
+  add(record: LogRecord): void {
+    if (record.type === 'segment') {
+      if (record.dir === 'out') {
+        this.#segmentsOut++;
+        this.#octetsOut += record.seg.len;
+        if (record.note === 'retransmission' || record.note === 'fast retransmit') this.#retransmissions++;
+      } else {
+        this.#segmentsIn++;
+        this.#octetsIn += record.seg.len;
+      }
+    } else if (record.type === 'rtt') {
+      this.#rttCount++;
+      this.#rttSum += record.rtt;
+      this.#rttMin = Math.min(this.#rttMin, record.rtt);
+      this.#rttMax = Math.max(this.#rttMax, record.rtt);
+    } else if (record.type === 'state') {
+      this.#state = record.to;
+    }
+  }
+
+  summary(t: number, counters?: Readonly<Record<string, number>>): SummaryRecord {
+    return {
+      type: 'summary',
+      t,
+      state: this.#state,
+      segmentsOut: this.#segmentsOut,
+      segmentsIn: this.#segmentsIn,
+      octetsOut: this.#octetsOut,
+      octetsIn: this.#octetsIn,
+      retransmissions: this.#retransmissions,
+      ...(this.#rttCount === 0
+        ? {}
+        : { rtt: { count: this.#rttCount, min: this.#rttMin, avg: Math.round(this.#rttSum / this.#rttCount), max: this.#rttMax } }),
+      ...(counters === undefined ? {} : { counters }),
+    };
+  }
+}
