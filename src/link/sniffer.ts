@@ -15,7 +15,7 @@ import { LinkFailure } from './failure.ts';
 interface Cap {
   on(event: 'packet', listener: (octets: number, truncated: boolean) => void): this;
   /** Returns the name of the link type; throws an Error with text only. */
-  open(device: string, filter: string, ringOctets: number, into: Uint8Array): string;
+  open(device: string, filter: string, ringOctets: number, buffer: Uint8Array): string;
   close(): boolean;
 }
 type CapModule = { readonly Cap: new () => Cap };
@@ -49,15 +49,17 @@ const PINNED: unknown[] = [];
 export function openSniffer(o: SnifferOptions): Sniffer {
   const { Cap } = loadCap();
   const cap = new Cap();
-  const frame = Buffer.alloc(SNAPSHOT_LEN + 1);
-  PINNED.push(cap, frame);
+  const buffer = Buffer.alloc(SNAPSHOT_LEN + 1);
+  PINNED.push(cap, buffer);
+  // a plain view, since slice() of a Buffer doesn't copy
+  const frame = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
   let headerLen = ETHERNET_HEADER_LEN;
   let closed = false;
   cap.on('packet', (octets, truncated) => {
     if (closed || octets < headerLen || !carriesIpv4(frame, headerLen)) return;
     o.onPacket(frame, headerLen, octets, truncated || octets >= SNAPSHOT_LEN, headerLen === ETHERNET_HEADER_LEN);
   });
-  headerLen = headerLenOf(openCap(cap, o, frame), o.interface, cap);
+  headerLen = headerLenOf(openCap(cap, o, buffer), o.interface, cap);
   return {
     interface: o.interface,
     close() {
@@ -68,9 +70,9 @@ export function openSniffer(o: SnifferOptions): Sniffer {
   };
 }
 
-function openCap(cap: Cap, o: SnifferOptions, frame: Uint8Array): string {
+function openCap(cap: Cap, o: SnifferOptions, buffer: Uint8Array): string {
   try {
-    return cap.open(o.interface, o.filter, o.ringOctets, frame);
+    return cap.open(o.interface, o.filter, o.ringOctets, buffer);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     if (/permi(t|ssion)/i.test(text)) {
