@@ -40,11 +40,11 @@ WORKDIR /opt/tcpx
 COPY --from=build /opt/tcpx/package.json ./
 COPY LICENSE ./
 COPY --from=build /opt/tcpx/node_modules node_modules
-COPY --from=build /opt/tcpx/src/link/native src/link/native
+COPY --from=build /opt/tcpx/src/link/native/build/Release/tcpx.node src/link/native/build/Release/
 COPY --from=build /opt/tcpx/dist dist
 # Every native part must load here, in the stage that is shipped, or there is no image.
 RUN ln -s /opt/tcpx/dist/cli/main.js /usr/local/bin/tcpx \
- && node -e "require('raw-socket'); require('cap')" \
+ && node -e "require('raw-socket'); require('cap'); require('./src/link/native/build/Release/tcpx.node')" \
  && sudo tcpx --version
 WORKDIR /root
 # No entry point: the official images' would start node for a word it doesn't know.
