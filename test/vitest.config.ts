@@ -6,6 +6,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    globalSetup: ['test/support/rows/setup.ts'],
+    setupFiles: ['test/support/rows/count.ts'],
     passWithNoTests: false,
     allowOnly: false,
     testTimeout: 30_000,
