@@ -1,0 +1,66 @@
+/**
+ * Our addon, src/link/native: the one file that loads it. What it does and what not is in native-notes.md.
+ *
+ * Its errors carry `code` (errno's name) and `syscall`. It may be loaded in worker threads too.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Ipv4 } from '../wire/ipv4.ts';
+import { LinkFailure } from './failure.ts';
+
+declare const handleBrand: unique symbol;
+/** A file descriptor in the addon's keeping: closed by `close`, or with the thread that holds it. */
+export type Handle = object & { readonly [handleBrand]: true };
+
+/** Bits of portListen's `wanted`. */
+export const GuardWith = { MD5: 1, MINTTL: 2 } as const;
+
+export interface Addon {
+  /** A kernel listener on the port that ignores every segment; port 0: the kernel's choice. */
+  portListen(address: Ipv4, port: number, wanted: number): Handle;
+  /** A kernel socket that is bound to the port and does nothing. */
+  portBind(address: Ipv4, port: number): Handle;
+  portOf(handle: Handle): number;
+  netlinkOpen(protocol: number): Handle;
+  /** Sends one datagram to the kernel; the first datagram of its answer. */
+  netlinkAsk(handle: Handle, request: Uint8Array): Uint8Array;
+  /** Idempotent. */
+  close(handle: Handle): void;
+}
+
+// Both src/link and dist/link are two below the package's root.
+const BUILD = new URL('../../src/link/native/build/', import.meta.url);
+let addon: Addon | undefined;
+
+/** Throws LinkFailure ENOTBUILT when there is no addon, with why. */
+export function loadAddon(): Addon {
+  if (addon === undefined) {
+    try {
+      // the shape of our own binary
+      addon = createRequire(import.meta.url)(new URL('Release/tcpx.node', BUILD).pathname) as Addon;
+    } catch (error) {
+      throw notBuilt(error);
+    }
+  }
+  return addon;
+}
+
+function notBuilt(error: unknown): LinkFailure {
+  const [why = '', remedy = 'npm rebuild tcpx, or in a checkout: npm run install'] = reasonLeftByInstall(error).split('\n');
+  return new LinkFailure('ENOTBUILT', `the addon is not built: ${why}`, remedy);
+}
+
+/** What scripts/build-addon.mjs left when it could not build: the reason and the remedy, a line each. */
+function reasonLeftByInstall(error: unknown): string {
+  try {
+    return readFileSync(new URL('not-built.txt', BUILD), 'utf8').trim();
+  } catch {
+    const missing = error instanceof Error && /Cannot find module/.test(error.message);
+    return missing ? 'its install script did not run' : String(error instanceof Error ? error.message : error).split('\n')[0]!;
+  }
+}
+
+/** The errno name an error of the addon's carries; undefined for any other. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,96 @@
+/* The addon's entry, and the few helpers its files share. */
+#include "addon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+napi_value throw_errno(napi_env env, const char *what, int error) {
+  char text[160];
+  napi_value code, message, syscall, failure;
+  snprintf(text, sizeof text, "%s: %s", what, uv_strerror(-error));
+  napi_create_string_utf8(env, uv_err_name(-error), NAPI_AUTO_LENGTH, &code);
+  napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &message);
+  napi_create_string_utf8(env, what, NAPI_AUTO_LENGTH, &syscall);
+  napi_create_error(env, code, message, &failure);
+  napi_set_named_property(env, failure, "syscall", syscall);
+  napi_throw(env, failure);
+  return NULL;
+}
+
+napi_value fail(napi_env env, int fd, const char *what) {
+  int error = errno;
+  if (fd >= 0) close(fd);
+  return throw_errno(env, what, error);
+}
+
+bool int32_args(napi_env env, napi_callback_info info, size_t count, int32_t *args) {
+  napi_value values[8];
+  size_t given = 8, i = 0;
+  if (napi_get_cb_info(env, info, &given, values, NULL, NULL) == napi_ok && given >= count) {
+    while (i < count && napi_get_value_int32(env, values[i], &args[i]) == napi_ok) i++;
+    if (i == count) return true;
+  }
+  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "integers expected");
+  return false;
+}
+
+static void handle_finalize(napi_env env, void *data, void *hint) {
+  int *fd = data;
+  if (*fd >= 0) close(*fd);
+  free(fd);
+}
+
+napi_value new_handle(napi_env env, int fd) {
+  napi_value handle;
+  int *held = malloc(sizeof *held);
+  if (held != NULL) {
+    *held = fd;
+    if (napi_create_external(env, held, handle_finalize, NULL, &handle) == napi_ok) return handle;
+    free(held);
+  }
+  close(fd);
+  return throw_errno(env, "handle", ENOMEM);
+}
+
+static int *held_by(napi_env env, napi_value handle) {
+  void *data;
+  if (napi_get_value_external(env, handle, &data) == napi_ok) return data;
+  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a handle expected");
+  return NULL;
+}
+
+int handle_fd(napi_env env, napi_value handle) {
+  int *held = held_by(env, handle);
+  if (held == NULL) return -1;
+  if (*held < 0) throw_errno(env, "handle", EBADF);
+  return *held;
+}
+
+/* close(handle). Idempotent. */
+static napi_value handle_close(napi_env env, napi_callback_info info) {
+  napi_value handle;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &handle, NULL, NULL);
+  int *held = held_by(env, handle);
+  if (held != NULL && *held >= 0) {
+    close(*held);
+    *held = -1;
+  }
+  return NULL;
+}
+
+void set_function(napi_env env, napi_value object, const char *name, napi_callback function) {
+  napi_value v;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, function, NULL, &v);
+  napi_set_named_property(env, object, name, v);
+}
+
+NAPI_MODULE_INIT() {
+  set_function(env, exports, "close", handle_close);
+  guard_exports(env, exports);
+  netlink_exports(env, exports);
+  return exports;
+}
