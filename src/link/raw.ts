@@ -1,0 +1,285 @@
+/**
+ * The portable driver, on the packages raw-socket (out) and cap (in). Main thread only; needs CAP_NET_RAW.
+ *
+ * Out: a raw IPv4 socket of protocol 255, which takes packets with their header and is given none: the kernel routes them,
+ * finds the neighbour, and fills in the header's checksum, and its identification when that is 0. Goes through netfilter's
+ * OUTPUT. In: a capture on one interface, ahead of netfilter, filtered in the kernel to what is for our address and ports.
+ * What each package does wrong and how that is kept away from here is in native-notes.md.
+ */
+import { createRequire } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
+import { type Ipv4, ipv4Text, Ipv4At, toIpv4 } from '../wire/ipv4.ts';
+import { readI32 } from '../wire/octets.ts';
+import { LinkFailure } from './failure.ts';
+import type { ChecksumState, Link, LinkCounters, LinkReceiver, PacketIn, PacketOut, SendOutcome } from './link.ts';
+import { interfaceNamed } from './route.ts';
+import { openSniffer, SNAPSHOT_LEN, type Sniffer } from './sniffer.ts';
+
+export interface RawLinkOptions {
+  /** Where packets come in; from routeTo(). */
+  readonly interface: string;
+  /** Ours: packets to it are delivered. */
+  readonly address: Ipv4;
+  /** Of ours; undefined delivers every TCP port of the address. */
+  readonly ports?: readonly number[];
+  /** Largest packet sent, octets. */
+  readonly mtu: number;
+  readonly loopback: boolean;
+  /** Packets leave by `interface` whatever the routes say (SO_BINDTODEVICE): the user asked for it. */
+  readonly bind?: boolean;
+}
+
+/** What is used of the package raw-socket; it has no types of its own. */
+interface RawSocket {
+  readonly wrap: {
+    send(bytes: Uint8Array, at: number, len: number, address: string, done: () => void): void;
+    on(event: 'sendReady', listener: () => void): void;
+  };
+  on(event: 'error', listener: (error: Error) => void): void;
+  setOption(level: number, option: number, value: number): void;
+  setOption(level: number, option: number, value: Uint8Array, len: number): void;
+  pauseRecv(): void;
+  resumeSend(): void;
+  close(): void;
+}
+type RawSocketModule = { createSocket(options: { protocol: number }): RawSocket };
+
+/** Protocol 255: packets come with their header, and none is ever received. */
+const IPPROTO_RAW = 255;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_BINDTODEVICE = 25;
+/** As much as sysctl net.core.wmem_max allows of it. */
+const SEND_BUFFER = 4 << 20;
+const MAX_PACKET = 65535;
+const ETHERNET_HEADER_LEN = 14;
+/** ARPHRD_ETHER. */
+const ETHERNET = 1;
+/**
+ * Octets of ring. A slot takes 64 KiB where the interface merges segments, as nearly all do, and pages for a slot are
+ * rounded up to 128 KiB: 1024 slots. The kernel allocates all of it at once.
+ */
+const RING_OCTETS = 64 << 20;
+/** Packets after which a batch ends although more are waiting: cap doesn't return to the event loop before its ring is empty. */
+const MAX_BATCH = 64;
+
+/** A socket that nobody refers to is collected, closed, and what it had to send is gone, without a word. */
+const PINNED = new Set<RawSocket>();
+
+/** Throws LinkFailure: ENOTBUILT, EWORKER, EPERM, ENODEV, EIO. */
+export async function openRawLink(o: RawLinkOptions): Promise<Link> {
+  const socket = openSocket(o);
+  try {
+    return new RawLink(o, socket);
+  } catch (error) {
+    socket.close();
+    PINNED.delete(socket);
+    throw error;
+  }
+}
+
+class RawLink implements Link {
+  readonly driver = 'raw';
+  readonly mtu: number;
+  /** The capture cuts frames at its snapshot length. */
+  readonly receiveMtu = SNAPSHOT_LEN - ETHERNET_HEADER_LEN;
+  readonly maxGsoPayload = 0;
+  readonly completesChecksum = false;
+  readonly counters: LinkCounters = { packetsIn: 0, packetsOut: 0, octetsIn: 0, octetsOut: 0, ignoredIn: 0, errorsOut: 0 };
+  readonly #socket: RawSocket;
+  readonly #sniffer: Sniffer;
+  readonly #packet = Buffer.alloc(MAX_PACKET);
+  readonly #in: MutablePacketIn = { bytes: new Uint8Array(0), at: 0, end: 0, checksum: 'unverified', owned: false };
+  #receiver: LinkReceiver | undefined;
+  #closed = false;
+  #batch = 0;
+  #endScheduled = false;
+  #destination: Ipv4 = toIpv4(0);
+  #destinationText = '0.0.0.0';
+
+  constructor(o: RawLinkOptions, socket: RawSocket) {
+    this.mtu = Math.min(o.mtu, MAX_PACKET);
+    this.#socket = socket;
+    socket.wrap.on('sendReady', () => this.#receiver?.onWritable());
+    this.#sniffer = openSniffer({
+      interface: o.interface,
+      filter: captureFilter(o),
+      ringOctets: RING_OCTETS,
+      onPacket: (bytes, at, end, truncated) => this.#onPacket(bytes, at, end, truncated),
+    });
+  }
+
+  start(receiver: LinkReceiver): void {
+    this.#receiver = receiver;
+  }
+
+  send(packet: PacketOut): SendOutcome {
+    if (this.#closed) return 'error';
+    const len = packet.headerLen + packet.payload.len;
+    const bytes = this.#packet;
+    if (len > this.mtu) return this.#failed('EMSGSIZE', `a packet of ${len} octets is larger than the MTU of ${this.mtu}`);
+    bytes.set(packet.header.subarray(0, packet.headerLen), 0);
+    packet.payload.copyTo(bytes, packet.headerLen);
+    const destination = toIpv4(readI32(bytes, Ipv4At.DST));
+    if (destination !== this.#destination) {
+      this.#destination = destination;
+      this.#destinationText = ipv4Text(destination);
+    }
+    try {
+      this.#socket.wrap.send(bytes, 0, len, this.#destinationText, ignore);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      const code = errnoOfText(text);
+      if (code === 'EAGAIN') {
+        this.#socket.resumeSend();
+        return 'full';
+      }
+      return this.#failed(code, `sending to ${this.#destinationText}: ${text}`);
+    }
+    this.counters.packetsOut++;
+    this.counters.octetsOut += len;
+    return 'sent';
+  }
+
+  /** Nothing waits: each packet leaves in `send`. */
+  flush(): void {}
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#receiver = undefined;
+    this.#sniffer.close();
+    this.#socket.close();
+    PINNED.delete(this.#socket);
+  }
+
+  #onPacket(bytes: Uint8Array, at: number, end: number, truncated: boolean): void {
+    const receiver = this.#receiver;
+    if (receiver === undefined) return;
+    if (truncated) {
+      this.counters.ignoredIn++;
+      return;
+    }
+    this.counters.packetsIn++;
+    this.counters.octetsIn += end - at;
+    this.#in.bytes = bytes;
+    this.#in.at = at;
+    this.#in.end = end;
+    receiver.onPacket(this.#in);
+    if (++this.#batch >= MAX_BATCH) this.#endBatch();
+    else if (!this.#endScheduled) {
+      // Runs right after the poll phase in which cap hands over all it has; a microtask would run after each packet.
+      this.#endScheduled = true;
+      setImmediate(() => {
+        this.#endScheduled = false;
+        if (this.#batch > 0) this.#endBatch();
+      });
+    }
+  }
+
+  #endBatch(): void {
+    this.#batch = 0;
+    this.#receiver?.onBatchEnd();
+  }
+
+  #failed(code: string, message: string): SendOutcome {
+    this.counters.errorsOut++;
+    this.#receiver?.onError({ code, message, fatal: code === 'ENODEV' || code === 'ENXIO' });
+    return 'error';
+  }
+}
+
+interface MutablePacketIn extends PacketIn {
+  bytes: Uint8Array;
+  at: number;
+  end: number;
+  checksum: ChecksumState;
+}
+
+const ignore = (): void => {};
+
+/**
+ * What is for us, in libpcap's language. `ether dst`: a capture is promiscuous and shows others' frames as well.
+ * The later fragments of a packet have no ports. ICMP, for errors.
+ */
+export function captureFilter(o: Pick<RawLinkOptions, 'interface' | 'address' | 'ports'>): string {
+  const { hardware, mac, loopback } = interfaceNamed(o.interface);
+  const terms = [`ip dst host ${ipv4Text(o.address)}`];
+  if (hardware === ETHERNET && mac !== undefined) terms.unshift(`ether dst ${mac}`);
+  if (!loopback) terms.unshift('inbound');
+  const ports = o.ports === undefined ? 'tcp' : [...o.ports.map((port) => `tcp dst port ${port}`), '(ip proto 6 and ip[6:2] & 0x1fff != 0)'].join(' or ');
+  return `${terms.join(' and ')} and (${ports} or icmp)`;
+}
+
+function openSocket(o: RawLinkOptions): RawSocket {
+  const module = loadRawSocket();
+  let socket: RawSocket;
+  try {
+    socket = module.createSocket({ protocol: IPPROTO_RAW });
+  } catch (error) {
+    throw openFailure(error);
+  }
+  PINNED.add(socket);
+  socket.on('error', ignore);
+  socket.pauseRecv();
+  try {
+    socket.setOption(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+    if (o.bind) {
+      const name = Buffer.from(`${o.interface}\0`);
+      socket.setOption(SOL_SOCKET, SO_BINDTODEVICE, name, name.length);
+    }
+  } catch (error) {
+    socket.close();
+    PINNED.delete(socket);
+    throw openFailure(error);
+  }
+  return socket;
+}
+
+function openFailure(error: unknown): LinkFailure {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = errnoOfText(text);
+  if (code === 'EPERM' || code === 'EACCES') {
+    return new LinkFailure('EPERM', 'cannot open a raw socket: not permitted', 'run it as root (sudo), or give it CAP_NET_RAW');
+  }
+  return new LinkFailure(code, `cannot open a raw socket: ${text}`, '`ip link` lists the interfaces there are');
+}
+
+let loaded: RawSocketModule | undefined;
+
+function loadRawSocket(): RawSocketModule {
+  if (!isMainThread) {
+    throw new LinkFailure('EWORKER', 'the package raw-socket cannot be used in a worker thread', 'open the link on the main thread');
+  }
+  if (loaded === undefined) {
+    try {
+      // an untyped package, described by RawSocket above
+      loaded = createRequire(import.meta.url)('raw-socket') as RawSocketModule;
+    } catch (error) {
+      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      throw new LinkFailure('ENOTBUILT', `the package raw-socket is not built (${why})`, 'apt-get install python3 make g++ && npm rebuild raw-socket');
+    }
+  }
+  return loaded;
+}
+
+/** raw-socket's errors are strerror's text and nothing else. */
+const ERRNO_BY_TEXT: Readonly<Record<string, string>> = {
+  'Operation not permitted': 'EPERM',
+  'Permission denied': 'EACCES',
+  'Message too long': 'EMSGSIZE',
+  'Network is unreachable': 'ENETUNREACH',
+  'No route to host': 'EHOSTUNREACH',
+  'Network is down': 'ENETDOWN',
+  'No buffer space available': 'ENOBUFS',
+  'Resource temporarily unavailable': 'EAGAIN',
+  'Invalid argument': 'EINVAL',
+  'No such device': 'ENODEV',
+  'No such device or address': 'ENXIO',
+  'Bad file descriptor': 'EBADF',
+  'Cannot assign requested address': 'EADDRNOTAVAIL',
+  'Cannot allocate memory': 'ENOMEM',
+  'Too many open files': 'EMFILE',
+};
+
+const errnoOfText = (text: string): string => ERRNO_BY_TEXT[text] ?? 'EIO';
