@@ -27,14 +27,33 @@ export interface SegmentRecord {
 }
 
 /** What an outgoing segment is, where its fields alone don't say. */
-export type SendNote = 'retransmission' | 'fast retransmit' | 'zero-window probe' | 'challenge ACK' | 'window update' | 'duplicate ACK' | 'keep-alive';
+export type SendNote =
+  | 'retransmission'
+  | 'fast retransmit'
+  | 'zero-window probe'
+  | 'challenge ACK'
+  | 'window update'
+  | 'duplicate ACK'
+  | 'keep-alive';
 
 export type Cause = 'call' | 'segment' | 'timer' | 'icmp';
 
 /** Connection-level records. `t` is microseconds since the log began; `conn` counts connections from 1. */
 export type TraceRecord = { readonly t: Micros; readonly conn: number } & (
-  | { readonly type: 'call'; readonly call: string; readonly len?: number; readonly args?: Readonly<Record<string, unknown>> }
-  | { readonly type: 'state'; readonly from: State; readonly event: Event; readonly to: State; readonly cause: Cause; readonly rule: string }
+  | {
+      readonly type: 'call';
+      readonly call: string;
+      readonly len?: number;
+      readonly args?: Readonly<Record<string, unknown>>;
+    }
+  | {
+      readonly type: 'state';
+      readonly from: State;
+      readonly event: Event;
+      readonly to: State;
+      readonly cause: Cause;
+      readonly rule: string;
+    }
   | { readonly type: 'segment'; readonly dir: 'in' | 'out'; readonly seg: SegmentRecord; readonly note?: SendNote }
   | { readonly type: 'timer'; readonly timer: string; readonly rto?: number; readonly count?: number }
   | { readonly type: 'congestion'; readonly why: string; readonly cwnd: number; readonly ssthresh: number }

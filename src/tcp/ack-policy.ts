@@ -1,0 +1,72 @@
+/**
+ * When data is acknowledged at once and when the ACK may wait, RFC 9293 §3.8.6.3 and RFC 5681 §4.2, with Linux's
+ * choices inside them: a connection that has just begun, or whose data arrive out of order, is acknowledged at once
+ * (the sender is probing); one that answers each request soon lets the ACK ride on the answer.
+ */
+import { type Micros, ms } from '../base/time.ts';
+
+/** Most ACKs in a row sent at once. */
+const MAX_QUICK_ACKS = 16;
+/** Delayed ACKs wait from 40 to 200 ms here; the RFC's limit is 500. */
+const ATO_MIN = ms(40);
+const ATO_MAX = ms(200);
+
+export class AckPolicy {
+  /** ACKs still to be sent at once. */
+  #quick = 0;
+  /** How long an ACK may wait, from the pace at which data arrive; 0 before the first. */
+  #ato = 0;
+  #lastDataAt = 0;
+  /** We tend to answer soon: ACKs ride on answers. */
+  #interactive = false;
+
+  /** How long the ACK that is owed now may wait. */
+  get delay(): Micros {
+    return Math.min(Math.max(this.#ato, ATO_MIN), ATO_MAX) as Micros;
+  }
+
+  /** Data that the peer's sender has to hear of at once: no waiting for an answer to ride on. */
+  get isQuick(): boolean {
+    return this.#quick > 0 && !this.#interactive;
+  }
+
+  /** Data arrived. `rcvWnd` and `rcvMss` in octets, `rto` in µs. */
+  onData(now: Micros, rcvWnd: number, rcvMss: number, rto: number): void {
+    if (this.#ato === 0) {
+      this.#becomeQuick(rcvWnd, rcvMss);
+      this.#ato = ATO_MIN;
+    } else {
+      const gap = now - this.#lastDataAt;
+      if (gap <= ATO_MIN / 2) this.#ato = this.#ato / 2 + ATO_MIN / 2;
+      else if (gap < this.#ato) this.#ato = Math.min(this.#ato / 2 + gap, rto);
+      else if (gap > rto) this.#becomeQuick(rcvWnd, rcvMss);
+    }
+    this.#lastDataAt = now;
+  }
+
+  /** Data arrived out of order, or again: the sender is in trouble and wants to hear. */
+  onDisorder(rcvWnd: number, rcvMss: number): void {
+    this.#becomeQuick(rcvWnd, rcvMss);
+    this.#interactive = false;
+  }
+
+  onAckSent(): void {
+    if (this.#quick > 0) this.#quick--;
+  }
+
+  /** We sent data; soon after some arrived means that it was an answer. */
+  onDataSent(now: Micros): void {
+    if (now - this.#lastDataAt < this.#ato) this.#interactive = true;
+  }
+
+  /** An ACK waited in vain for an answer. */
+  onDelayExpired(): void {
+    this.#interactive = false;
+    this.#ato = Math.min(this.#ato * 2, ATO_MAX);
+  }
+
+  #becomeQuick(rcvWnd: number, rcvMss: number): void {
+    const wanted = Math.min(Math.max(2, Math.floor(rcvWnd / (2 * rcvMss))), MAX_QUICK_ACKS);
+    this.#quick = Math.max(this.#quick, wanted);
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Everything that shapes a connection from outside, as plain JSON: so a log that holds it can be replayed.
+ * Names and units are those of Linux's sysctls (ip-sysctl) and socket options (tcp(7)).
+ */
+
+/** Per-stack settings. */
+export interface Sysctl {
+  /** Retransmissions of an unanswered SYN before ETIMEDOUT. */
+  readonly tcp_syn_retries: number;
+  /** The same for a SYN-ACK. */
+  readonly tcp_synack_retries: number;
+  /** How many SYN retries come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
+  readonly tcp_syn_linear_timeouts: number;
+  /** Retransmissions of data before ETIMEDOUT, counted as the time they would take from the smallest RTO (Linux: 924.6 s). */
+  readonly tcp_retries2: number;
+  /** Seconds that FIN-WAIT-2 lasts after the user has closed both ways. */
+  readonly tcp_fin_timeout: number;
+  /** Maximum segment lifetime, seconds; TIME-WAIT is twice that. Linux has no such setting: it is 30 there. */
+  readonly tcp_msl: number;
+  readonly tcp_timestamps: boolean;
+  readonly tcp_window_scaling: boolean;
+  readonly tcp_sack: boolean;
+  /** RFC 2883. */
+  readonly tcp_dsack: boolean;
+  /** Receive buffer, octets: least, at first, most (autotuned up to it). */
+  readonly tcp_rmem: readonly [min: number, initial: number, max: number];
+  /** Send buffer, octets. */
+  readonly tcp_wmem: readonly [min: number, initial: number, max: number];
+  /** Grow the receive buffer with what the path delivers. */
+  readonly tcp_moderate_rcvbuf: boolean;
+  /** Least and most RTO. */
+  readonly tcp_rto_min_us: number;
+  readonly tcp_rto_max_ms: number;
+  /** Least time between two ACKs sent in answer to segments that are out of window or challenge us, ms. */
+  readonly tcp_invalid_ratelimit: number;
+  /** Initial congestion window in segments, RFC 6928. */
+  readonly initcwnd: number;
+}
+
+/** As Linux has it, save tcp_syn_linear_timeouts, where the RFC's back-off is the one people expect to see. */
+export const DEFAULT_SYSCTL: Sysctl = {
+  tcp_syn_retries: 6,
+  tcp_synack_retries: 5,
+  tcp_syn_linear_timeouts: 0,
+  tcp_retries2: 15,
+  tcp_fin_timeout: 60,
+  tcp_msl: 30,
+  tcp_timestamps: true,
+  tcp_window_scaling: true,
+  tcp_sack: true,
+  tcp_dsack: true,
+  tcp_rmem: [4096, 131_072, 6_291_456],
+  tcp_wmem: [4096, 262_144, 4_194_304],
+  tcp_moderate_rcvbuf: true,
+  tcp_rto_min_us: 200_000,
+  tcp_rto_max_ms: 120_000,
+  tcp_invalid_ratelimit: 500,
+  initcwnd: 10,
+};
+
+/** Per-connection settings. */
+export interface SocketOptions {
+  /** Nagle's algorithm off. */
+  TCP_NODELAY: boolean;
+  /** Acknowledge at once; false: let the ACK policy decide. Unlike Linux's, it stays as set. */
+  TCP_QUICKACK: boolean;
+  /** Hold back partial segments until it is switched off. */
+  TCP_CORK: boolean;
+  /** Most octets queued for sending, unacknowledged ones included. */
+  SO_SNDBUF: number;
+  /** Most octets received and not yet read; setting it switches autotuning off. 0: as tcp_rmem says. */
+  SO_RCVBUF: number;
+  /** Most octets of window we offer; 0: no clamp. */
+  TCP_WINDOW_CLAMP: number;
+  /** Milliseconds that sent data may stay unacknowledged; 0: tcp_retries2 decides. */
+  TCP_USER_TIMEOUT: number;
+  /** Upper bound on the MSS we send and announce; 0: the path's. Before the connection opens. */
+  TCP_MAXSEG: number;
+}
+
+export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
+  TCP_NODELAY: false,
+  TCP_QUICKACK: false,
+  TCP_CORK: false,
+  SO_SNDBUF: 0,
+  SO_RCVBUF: 0,
+  TCP_WINDOW_CLAMP: 0,
+  TCP_USER_TIMEOUT: 0,
+  TCP_MAXSEG: 0,
+};
+
+/** What the layer below knows and the core must: sizes in octets of TCP payload and options. */
+export interface PathConfig {
+  /** Largest MSS we can receive, announced on our SYN (RFC 9293 §3.7.1). */
+  readonly receiveMss: number;
+  /** Largest MSS the path out can carry. */
+  readonly sendMss: number;
+  /** What to assume when the peer announces none: 536 over IPv4, 1220 over IPv6. */
+  readonly defaultMss: number;
+  /** Most payload octets in one emitted segment, which the link then cuts; 0: one MSS. */
+  readonly maxGsoPayload: number;
+}
+
+export interface ConnectionConfig {
+  readonly sysctl: Sysctl;
+  readonly options: Readonly<SocketOptions>;
+  readonly path: PathConfig;
+}

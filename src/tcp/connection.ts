@@ -1,0 +1,137 @@
+/**
+ * One connection, RFC 9293: the façade of the core. It takes what happened and what the user asks, each with the
+ * time, and gives back segments, the next deadline and events. It owns no clock, no socket, no timer, no randomness,
+ * and knows neither addresses nor ports: so it runs the same on a wire, in virtual time and from a log.
+ *
+ * After any call: `emit` until false, then `nextTimeout` and `takeEvents`.
+ */
+import type { Micros } from '../base/time.ts';
+import type { TcpSegment } from '../wire/tcp.ts';
+import type { ConnectionConfig, SocketOptions } from './config.ts';
+import { icmpError, pathMss } from './icmp-error.ts';
+import { type TcpInfo, tcpInfo } from './info.ts';
+import type { State } from './machine.ts';
+import { emit } from './output.ts';
+import { segmentArrives } from './segment-arrives.ts';
+import { type ErrorCode, Tcb } from './tcb.ts';
+import { timeouts } from './timeouts.ts';
+import type { Tracer } from './trace.ts';
+import * as user from './user-calls.ts';
+
+export class Connection {
+  readonly #tcb: Tcb;
+
+  /** `id` names the connection in the trace. */
+  constructor(id: number, config: ConnectionConfig, tracer: Tracer) {
+    this.#tcb = new Tcb(id, config, tracer);
+  }
+
+  // Facts.
+
+  get id(): number {
+    return this.#tcb.id;
+  }
+
+  get state(): State {
+    return this.#tcb.state;
+  }
+
+  /** Why it ended; undefined while it lives and after an orderly end. */
+  get error(): ErrorCode | undefined {
+    return this.#tcb.error;
+  }
+
+  /** The last ICMP error that did not end it. */
+  get softError(): ErrorCode | undefined {
+    return this.#tcb.softError;
+  }
+
+  get options(): Readonly<SocketOptions> {
+    return this.#tcb.options;
+  }
+
+  /** Octets that `send` would take now. */
+  get sendRoom(): number {
+    return Math.max(0, this.#tcb.sendCapacity - this.#tcb.sendBuffer.len);
+  }
+
+  /** Octets queued: unsent and unacknowledged. */
+  get sendQueued(): number {
+    return this.#tcb.sendBuffer.len;
+  }
+
+  info(): TcpInfo {
+    return tcpInfo(this.#tcb);
+  }
+
+  // What happened.
+
+  /** The segment is read during the call only; its ports and addresses were the caller's business. */
+  onSegment(seg: TcpSegment, now: Micros): void {
+    segmentArrives(this.#tcb, seg, now);
+  }
+
+  onTimeout(now: Micros): void {
+    timeouts(this.#tcb, now);
+  }
+
+  onIcmpError(code: ErrorCode, now: Micros): void {
+    icmpError(this.#tcb, code, now);
+  }
+
+  onPathMss(mss: number, now: Micros): void {
+    pathMss(this.#tcb, mss, now);
+  }
+
+  // What the user asks.
+
+  open(kind: 'active' | 'passive', args: user.OpenArgs, now: Micros): void {
+    user.open(this.#tcb, kind, args, now);
+  }
+
+  /** Returns how many octets were taken (copied); 0 when the buffer is full or the stream has ended. */
+  send(octets: Uint8Array, now: Micros): number {
+    return user.send(this.#tcb, octets, now);
+  }
+
+  receive(now: Micros): Uint8Array | 'empty' | 'end' {
+    return user.receive(this.#tcb, now);
+  }
+
+  /** RFC 9293's CLOSE: our FIN follows what is queued; receiving goes on. */
+  close(now: Micros): void {
+    user.close(this.#tcb, now);
+  }
+
+  /** CLOSE, and the user will read no more. */
+  release(now: Micros): void {
+    user.release(this.#tcb, now);
+  }
+
+  abort(now: Micros): void {
+    user.abort(this.#tcb, now);
+  }
+
+  setOption<K extends keyof SocketOptions>(name: K, value: SocketOptions[K], now: Micros): void {
+    user.setOption(this.#tcb, name, value, now);
+  }
+
+  // What it wants.
+
+  /** Fills `out`, but for ports and checksum, with the next segment to leave; false when there is none. */
+  emit(now: Micros, out: TcpSegment): boolean {
+    return emit(this.#tcb, now, out);
+  }
+
+  /** When `onTimeout` is next wanted; NEVER when no timer runs. */
+  nextTimeout(): Micros {
+    return this.#tcb.timers.next();
+  }
+
+  /** What has happened since the last call, as bits of `Happened`. */
+  takeEvents(): number {
+    const { happened } = this.#tcb;
+    this.#tcb.happened = 0;
+    return happened;
+  }
+}

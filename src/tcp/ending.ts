@@ -1,0 +1,65 @@
+/** How a connection ends: the ways into TIME-WAIT and CLOSED that several parts of §3.10 share. */
+import { seqAdd } from '../base/seq.ts';
+import { later, type Micros } from '../base/time.ts';
+import type { Event } from './machine.ts';
+import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
+import { Timer } from './timers.ts';
+
+/** Moves to CLOSED along `event`'s row; nothing is sent any more but `pendingReset`. */
+export function endConnection(tcb: Tcb, event: Event, error: ErrorCode | undefined): void {
+  tcb.step(event);
+  tcb.error ??= error;
+  if (error !== undefined && tcb.tracer.enabled)
+    tcb.tracer.record({ t: tcb.now, conn: tcb.id, type: 'error', code: error });
+  tcb.timers.stopAll();
+  tcb.sendBuffer.clear();
+  tcb.reassembly.clear();
+  // What had arrived in order can still be read after an orderly end, not after a reset (RFC 9293 §3.10.7.4).
+  if (error !== undefined) tcb.receiveBuffer.clear();
+  tcb.ackOwed = 'none';
+  tcb.dupAcksOwed = 0;
+  tcb.happened |= Happened.closed | Happened.readable;
+}
+
+/** A RST that says where we stand: <SEQ=SND.NXT><ACK=RCV.NXT>, with ACK as Linux sends it. */
+export function owesReset(tcb: Tcb): void {
+  tcb.pendingReset = { seq: tcb.sndNxt, ack: tcb.rcvNxt };
+}
+
+/** TIME-WAIT has begun, or begins again: the other timers are off, 2MSL runs (§3.10.7.4, fifth and eighth). */
+export function startTimeWait(tcb: Tcb, now: Micros): void {
+  tcb.timers.stopAll();
+  tcb.timers.set(Timer.timeWait, later(now, tcb.timeWaitLen));
+  tcb.happened |= Happened.timeWait;
+}
+
+/** Back to LISTEN, as if nothing had arrived (MUST-11). */
+export function backToListen(tcb: Tcb, event: 'rcv SYN, passive' | 'rcv RST, passive'): void {
+  tcb.step(event);
+  tcb.timers.stopAll();
+  tcb.ackOwed = 'none';
+  tcb.synDue = false;
+  tcb.synSent = false;
+  tcb.sndNxt = tcb.iss;
+  tcb.sndUna = tcb.iss;
+  tcb.rtxNxt = tcb.iss;
+  tcb.rtxEnd = tcb.iss;
+  tcb.rcvAdv = tcb.rcvNxt;
+  tcb.reassembly.clear();
+  tcb.rcvFin = undefined;
+}
+
+/** The SYN is to leave: SND.UNA = ISS, and after it SND.NXT = ISS+1. */
+export function startSyn(tcb: Tcb): void {
+  tcb.synDue = true;
+  tcb.synSent = false;
+  tcb.sndUna = tcb.iss;
+  tcb.sndNxt = tcb.iss;
+  tcb.rtxNxt = tcb.iss;
+  tcb.rtxEnd = tcb.iss;
+  tcb.recover = tcb.iss;
+  tcb.maxSndWnd = 0;
+}
+
+/** Sequence number after our SYN. */
+export const afterSyn = (tcb: Tcb): ReturnType<typeof seqAdd> => seqAdd(tcb.iss, 1);

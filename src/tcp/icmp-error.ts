@@ -1,0 +1,40 @@
+/** ICMP errors, RFC 9293 §3.9.2.2 and RFC 5927: which one ends a connection, and when it is only remembered. */
+import type { Micros } from '../base/time.ts';
+import { endConnection } from './ending.ts';
+import { resendAll } from './recovery.ts';
+import { setSmss } from './segment-arrives.ts';
+import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
+
+/** An ICMP error that quoted a segment of ours, `code` as the kernel would report it. */
+export function icmpError(tcb: Tcb, code: ErrorCode, now: Micros): void {
+  begin(tcb, now, code, {});
+  switch (tcb.state) {
+    case 'SYN-SENT':
+    case 'SYN-RECEIVED':
+      // Linux ends a connection that isn't one yet on any of them; the RFC asks for patience with the soft ones.
+      endConnection(tcb, 'ICMP error', code);
+      return;
+    case 'CLOSED':
+    case 'LISTEN':
+    case 'TIME-WAIT':
+      return;
+    default:
+      // A synchronized connection survives them all (RFC 5927 §5.2): whoever can forge one must not be able to end it.
+      tcb.softError = code;
+      tcb.happened |= Happened.softError;
+  }
+}
+
+/** A router can't carry what we sent: `mss` octets of TCP payload and options fit (RFC 1191). */
+export function pathMss(tcb: Tcb, mss: number, now: Micros): void {
+  begin(tcb, now, 'EMSGSIZE', { mss });
+  const before = tcb.smss;
+  setSmss(tcb, Math.min(mss, tcb.config.path.sendMss));
+  if (tcb.smss < before && tcb.flightSize > 0 && tcb.synAcked) resendAll(tcb);
+}
+
+function begin(tcb: Tcb, now: Micros, error: string, args: Readonly<Record<string, unknown>>): void {
+  tcb.now = now;
+  tcb.cause = 'icmp';
+  if (tcb.tracer.enabled) tcb.tracer.record({ t: now, conn: tcb.id, type: 'icmp', error, args });
+}

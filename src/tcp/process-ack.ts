@@ -1,0 +1,110 @@
+/** The fifth step of SEGMENT ARRIVES in synchronized states: the ACK field and the window, RFC 9293 §3.10.7.4. */
+import { seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
+import { later, type Micros } from '../base/time.ts';
+import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
+import { challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
+import { endConnection, startTimeWait } from './ending.ts';
+import { onDuplicateAck, onNewAck } from './recovery.ts';
+import { Happened, type Tcb } from './tcb.ts';
+import { Timer } from './timers.ts';
+import { timestamp } from './timestamps.ts';
+import { startFinWait2 } from './user-calls.ts';
+
+export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
+  if (tcb.state === 'TIME-WAIT') {
+    // The only thing that can arrive is the peer's FIN again, and that is below RCV.NXT: see checkSequence.
+    return 'continue';
+  }
+  // RFC 5961 §5.2: an ACK of what was never sent, or of what is older than a window, is a forger's guess.
+  const tooOld = seqLt(seg.ack, seqAdd(tcb.sndUna, -tcb.maxSndWnd));
+  if (tooOld || seqLt(tcb.sndNxt, seg.ack)) {
+    if (mayAnswerInvalid(tcb, now)) challenge(tcb, tooOld ? 'ACK too old' : 'ACK of what was not sent');
+    else drop(tcb, 'unacceptable ACK');
+    return 'done';
+  }
+  tcb.probesUnanswered = 0;
+  const flightBefore = tcb.flightSize;
+  const acked = seqDiff(seg.ack, tcb.sndUna);
+  const windowMoved = updateSendWindow(tcb, seg);
+  if (acked > 0) {
+    acknowledge(tcb, seg, acked, flightBefore, now);
+    return afterAck(tcb, now);
+  }
+  const isDuplicate = acked === 0 && flightBefore > 0 && seg.segLen === 0 && !windowMoved;
+  if (isDuplicate) onDuplicateAck(tcb, now);
+  return 'continue';
+}
+
+/** SND.UNA = SEG.ACK: octets leave the send buffer, the timer starts afresh (RFC 6298 §5.2, §5.3). */
+function acknowledge(tcb: Tcb, seg: TcpSegment, acked: number, flightBefore: number, now: Micros): void {
+  const heldBefore = tcb.sendBuffer.len;
+  tcb.sndUna = seg.ack;
+  tcb.sendBuffer.dropTo(Math.min(tcb.placeOfSeq(seg.ack), tcb.sendBuffer.end));
+  tcb.bytesAcked += heldBefore - tcb.sendBuffer.len;
+  const rtt = sampleRtt(tcb, seg, now);
+  tcb.rtt.stopBackingOff();
+  tcb.timeouts = 0;
+  onNewAck(tcb, acked, flightBefore, rtt, now);
+  if (tcb.flightSize === 0) {
+    tcb.timers.stop(Timer.retransmit);
+    tcb.timers.stop(Timer.user);
+  } else {
+    tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
+    if (tcb.timers.isSet(Timer.user)) tcb.timers.set(Timer.user, (now + tcb.options.TCP_USER_TIMEOUT * 1000) as Micros);
+  }
+  if (tcb.userWaitsForRoom) {
+    tcb.userWaitsForRoom = false;
+    tcb.happened |= Happened.writable;
+  }
+  if (tcb.sendBuffer.len === 0) tcb.happened |= Happened.writable;
+}
+
+/** Karn: the timed segment was never sent twice. After a retransmission the echoed timestamp says which was received. */
+function sampleRtt(tcb: Tcb, seg: TcpSegment, now: Micros): number {
+  if (tcb.isTiming && seqLeq(tcb.timedSeq, tcb.sndUna)) {
+    tcb.isTiming = false;
+    const rtt = now - tcb.timedAt;
+    tcb.sampleRtt(rtt);
+    return rtt;
+  }
+  if (tcb.timeouts > 0 && tcb.timestampsAgreed && seg.hasTimestamps && seg.tsEcr !== 0) {
+    const rtt = Math.max(1, (timestamp(tcb, now) - seg.tsEcr) | 0) * 1000;
+    tcb.sampleRtt(rtt);
+    return rtt;
+  }
+  return 0;
+}
+
+/** SND.WND, unless the segment is older than the one the window came from; true when it changed. */
+function updateSendWindow(tcb: Tcb, seg: TcpSegment): boolean {
+  const newer =
+    seqLt(tcb.sndUna, seg.ack) || seqLt(tcb.sndWl1, seg.seq) || (tcb.sndWl1 === seg.seq && seqLeq(tcb.sndWl2, seg.ack));
+  if (!newer || seqLt(seg.ack, tcb.sndUna)) return false;
+  const wnd = seg.has(TcpFlag.SYN) ? seg.wnd : seg.wnd * 2 ** tcb.sndWscale;
+  const changed = wnd !== tcb.sndWnd;
+  tcb.sndWnd = wnd;
+  tcb.maxSndWnd = Math.max(tcb.maxSndWnd, wnd);
+  tcb.sndWl1 = seg.seq;
+  tcb.sndWl2 = seg.ack;
+  return changed;
+}
+
+/** What follows when the ACK covers our FIN. */
+function afterAck(tcb: Tcb, now: Micros): Verdict {
+  if (!tcb.finSent || !seqLt(tcb.finSeq, tcb.sndUna)) return 'continue';
+  switch (tcb.state) {
+    case 'FIN-WAIT-1':
+      tcb.step('rcv ACK of FIN');
+      if (tcb.userGone) startFinWait2(tcb, now);
+      return 'continue';
+    case 'CLOSING':
+      tcb.step('rcv ACK of FIN');
+      startTimeWait(tcb, now);
+      return 'done';
+    case 'LAST-ACK':
+      endConnection(tcb, 'rcv ACK of FIN', undefined);
+      return 'done';
+    default:
+      return 'continue';
+  }
+}

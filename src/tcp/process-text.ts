@@ -1,0 +1,96 @@
+/** The seventh step of SEGMENT ARRIVES: the text, RFC 9293 §3.10.7.4, and when it is acknowledged. */
+import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
+import { later, type Micros } from '../base/time.ts';
+import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
+import type { Verdict } from './answers.ts';
+import { endConnection, owesReset } from './ending.ts';
+import { Happened, type Tcb } from './tcb.ts';
+import { Timer } from './timers.ts';
+
+export function processText(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
+  switch (tcb.state) {
+    case 'ESTABLISHED':
+    case 'FIN-WAIT-1':
+    case 'FIN-WAIT-2':
+      break;
+    default:
+      // After the peer's FIN there is no more text; what claims to be is ignored.
+      return 'continue';
+  }
+  const len = seg.payload.len;
+  if (len > 0 && tcb.userGone && seqLt(tcb.rcvNxt, seqAdd(seg.seq, len))) {
+    // Nobody will read it, and the peer must know (RFC 9293 §3.6.1; SHLD-3).
+    owesReset(tcb);
+    endConnection(tcb, 'ABORT', 'ECONNRESET');
+    return 'done';
+  }
+  if (seg.has(TcpFlag.FIN)) noteFin(tcb, seg);
+  if (len > 0) takeText(tcb, seg, now);
+  return 'continue';
+}
+
+/** A FIN counts when everything before it has arrived; one beyond the window is not there yet. */
+function noteFin(tcb: Tcb, seg: TcpSegment): void {
+  const at = seqAdd(seg.seq, seg.payload.len);
+  if (tcb.rcvFin !== undefined || !seqLeq(at, tcb.rcvAdv)) return;
+  tcb.rcvFin = at;
+  if (at !== tcb.rcvNxt && seg.payload.len === 0) tcb.ackOwed = 'now';
+}
+
+function takeText(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  const whole = seg.payload;
+  // Trim what came before RCV.NXT and what lies beyond the window.
+  const skip = Math.max(0, seqDiff(tcb.rcvNxt, seg.seq));
+  const fits = Math.min(whole.len, seqDiff(tcb.rcvAdv, seg.seq));
+  const len = fits - skip;
+  if (len <= 0) {
+    tcb.ackOwed = 'now';
+    return;
+  }
+  const from = seqAdd(seg.seq, skip);
+  const at = whole.ats[0]! + skip;
+  const octets = whole.bufs[0]!.subarray(at, at + len);
+  tcb.rcvMss = Math.min(Math.max(tcb.rcvMss, whole.len), tcb.config.path.receiveMss);
+  if (from === tcb.rcvNxt) takeInOrder(tcb, octets, now);
+  else takeAhead(tcb, from, octets);
+}
+
+function takeInOrder(tcb: Tcb, octets: Uint8Array, now: Micros): void {
+  const hadHoles = !tcb.reassembly.isEmpty;
+  deliver(tcb, octets.slice());
+  for (let next = tcb.reassembly.takeAt(tcb.rcvNxt); next !== undefined; next = tcb.reassembly.takeAt(tcb.rcvNxt))
+    deliver(tcb, next);
+  tcb.happened |= Happened.readable;
+  tcb.ackPolicy.onData(now, tcb.rcvWnd, tcb.rcvMss, tcb.rtt.rto);
+  // RFC 5681 §4.2: a segment that fills a hole is acknowledged at once, and two full segments are.
+  const unacked = seqDiff(tcb.rcvNxt, tcb.lastAckSent);
+  if (hadHoles || unacked > tcb.rcvMss || tcb.ackPolicy.isQuick || tcb.options.TCP_QUICKACK) tcb.ackOwed = 'now';
+  else if (tcb.ackOwed === 'none') {
+    tcb.ackOwed = 'delayed';
+    tcb.timers.set(Timer.delayedAck, later(now, tcb.ackPolicy.delay));
+  }
+}
+
+function deliver(tcb: Tcb, octets: Uint8Array): void {
+  tcb.receiveBuffer.push(octets);
+  tcb.rcvNxt = seqAdd(tcb.rcvNxt, octets.length);
+  tcb.bytesReceived += octets.length;
+}
+
+/**
+ * A hole lies before it: kept (SHLD-31) and reported at once by a duplicate ACK (RFC 5681 §4.2). A peer with SACK
+ * learns everything from one ACK per batch; one without counts them, so it gets one for each.
+ */
+function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array): void {
+  tcb.oooSegsIn++;
+  const taken = tcb.reassembly.insert(from, octets);
+  if (taken < octets.length && tcb.sackAgreed && tcb.config.sysctl.tcp_dsack && taken === 0) {
+    tcb.dsackLeft = from;
+    tcb.dsackRight = seqAdd(from, octets.length);
+    tcb.hasDsack = true;
+  }
+  tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
+  if (tcb.ackOwed === 'now' && !tcb.sackAgreed) tcb.dupAcksOwed++;
+  tcb.ackOwed = 'now';
+  tcb.ackNote = 'duplicate ACK';
+}

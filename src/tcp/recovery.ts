@@ -1,0 +1,109 @@
+/**
+ * Which octets are sent again, and when: fast retransmit and NewReno's fast recovery (RFC 5681 §3.2, RFC 6582), and
+ * what follows a retransmission timeout (RFC 5681 §3.1). It sets `rtxNxt…rtxEnd`; output.ts sends what they name.
+ */
+import { seqAdd, seqDiff, seqLeq, seqLt, seqMax, seqMin } from '../base/seq.ts';
+import type { Micros } from '../base/time.ts';
+import type { Tcb } from './tcb.ts';
+
+/** Duplicate ACKs that mean a loss rather than reordering (RFC 5681 §2). */
+const DUP_THRESH = 3;
+
+/** A duplicate ACK, RFC 5681 §2: nothing new, no data, no window change, and something outstanding. */
+export function onDuplicateAck(tcb: Tcb, now: Micros): void {
+  tcb.dupAcks++;
+  if (tcb.recovery === 'recovery') {
+    tcb.inflation += tcb.smss;
+    return;
+  }
+  // RFC 6582 §3.2 step 2: after a timeout, ACKs for what was already out at the time say nothing about a new loss.
+  if (tcb.dupAcks !== DUP_THRESH || tcb.recovery === 'loss' || seqLt(tcb.sndUna, tcb.recover)) return;
+  tcb.recover = tcb.sndNxt;
+  tcb.recovery = 'recovery';
+  tcb.congestion.onLoss(tcb.flightSize, now);
+  tcb.inflation = DUP_THRESH * tcb.smss;
+  retransmitFirst(tcb);
+  traceCongestion(tcb, 'three duplicate ACKs');
+}
+
+/** SND.UNA has moved by `acked` octets (more than 0); `flightBefore` is FlightSize before that. */
+export function onNewAck(tcb: Tcb, acked: number, flightBefore: number, rtt: number, now: Micros): void {
+  tcb.dupAcks = 0;
+  tcb.rtxNxt = seqMax(tcb.rtxNxt, tcb.sndUna);
+  tcb.rtxEnd = seqMax(tcb.rtxEnd, tcb.rtxNxt);
+  if (tcb.recovery === 'recovery') {
+    if (seqLeq(tcb.recover, tcb.sndUna)) {
+      endRecovery(tcb);
+      tcb.congestion.onRecovered(tcb.flightSize, now);
+      traceCongestion(tcb, 'recovered');
+      return;
+    }
+    // Partial ACK: the next hole is at SND.UNA (RFC 6582 §3.2 step 3).
+    tcb.inflation = Math.max(0, tcb.inflation - acked) + (acked >= tcb.smss ? tcb.smss : 0);
+    retransmitFirst(tcb);
+    return;
+  }
+  if (tcb.recovery === 'loss' && seqLeq(tcb.recover, tcb.sndUna)) {
+    endRecovery(tcb);
+    traceCongestion(tcb, 'recovered after timeout');
+  }
+  const sample = tcb.ackSample;
+  sample.acked = acked;
+  sample.flightSize = flightBefore;
+  sample.rtt = rtt;
+  sample.cwndLimited = tcb.cwndLimited || tcb.recovery === 'loss';
+  sample.now = now;
+  tcb.congestion.onAck(sample);
+}
+
+/** The retransmission timer expired: everything outstanding is presumed lost and sent again in slow start. */
+export function onRetransmitTimeout(tcb: Tcb, now: Micros): void {
+  tcb.congestion.onRto(tcb.flightSize, tcb.timeouts === 1, now);
+  tcb.recovery = 'loss';
+  tcb.recover = tcb.sndNxt;
+  tcb.inflation = 0;
+  tcb.dupAcks = 0;
+  tcb.rtxNxt = tcb.sndUna;
+  tcb.rtxEnd = tcb.sndNxt;
+  tcb.rtxNote = 'retransmission';
+  traceCongestion(tcb, 'retransmission timeout');
+}
+
+/** Octets presumed to be on the way: after a timeout only what was sent since, otherwise FlightSize. */
+export function pipe(tcb: Tcb): number {
+  return tcb.recovery === 'loss' ? seqDiff(tcb.rtxNxt, tcb.sndUna) : tcb.flightSize;
+}
+
+/** The congestion window as it stands for sending: inflated in recovery, and by RFC 3042 for the first two duplicates. */
+export function usableCwnd(tcb: Tcb): number {
+  const limitedTransmit = tcb.recovery === 'open' ? Math.min(tcb.dupAcks, DUP_THRESH - 1) * tcb.smss : 0;
+  return tcb.congestion.cwnd + tcb.inflation + limitedTransmit;
+}
+
+/** The path carries less than we sent: what is out goes again in smaller segments, and is no sign of congestion (RFC 1191 §6.5). */
+export function resendAll(tcb: Tcb): void {
+  tcb.rtxNxt = tcb.sndUna;
+  tcb.rtxEnd = tcb.sndNxt;
+  tcb.rtxNote = 'retransmission';
+}
+
+function retransmitFirst(tcb: Tcb): void {
+  tcb.rtxNxt = tcb.sndUna;
+  tcb.rtxEnd = seqMin(seqAdd(tcb.sndUna, tcb.smss), tcb.sndNxt);
+  tcb.rtxNote = 'fast retransmit';
+}
+
+function endRecovery(tcb: Tcb): void {
+  tcb.recovery = 'open';
+  tcb.inflation = 0;
+  tcb.rtxEnd = tcb.rtxNxt;
+}
+
+function traceCongestion(tcb: Tcb, why: string): void {
+  if (!tcb.tracer.enabled) return;
+  const { cwnd, ssthresh } = tcb.congestion;
+  tcb.tracer.record({ t: tcb.now, conn: tcb.id, type: 'congestion', why, cwnd, ssthresh: finite(ssthresh) });
+}
+
+/** JSON knows no infinity: -1 stands for a threshold that was never set. */
+const finite = (n: number): number => (Number.isFinite(n) ? n : -1);

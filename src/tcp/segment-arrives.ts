@@ -1,0 +1,308 @@
+/**
+ * SEGMENT ARRIVES, RFC 9293 §3.10.7, in the RFC's order: one function per state before synchronization, one per step
+ * after it. RFC 5961 (blind attacks) and RFC 7323 (timestamps) sit where they say they belong. Finding that something
+ * happened is this file's work; what state follows is the table's.
+ */
+import { type Seq, seqAdd, seqInWindow, seqLeq, seqLt } from '../base/seq.ts';
+import type { Micros } from '../base/time.ts';
+import { ABSENT, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
+import { answerUnacceptable, challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
+import { afterSyn, backToListen, endConnection, startSyn, startTimeWait } from './ending.ts';
+import { updatePersist } from './output-rules.ts';
+import { processAck } from './process-ack.ts';
+import { processText } from './process-text.ts';
+import { Happened, type Tcb } from './tcb.ts';
+import { Timer } from './timers.ts';
+import { failsPaws, timestamp, updateTsRecent } from './timestamps.ts';
+import { traceSegment } from './trace-segment.ts';
+
+export function segmentArrives(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  tcb.now = now;
+  tcb.cause = 'segment';
+  tcb.segsIn++;
+  if (seg.payload.len > 0) tcb.dataSegsIn++;
+  traceSegment(tcb, 'in', seg, now);
+  switch (tcb.state) {
+    case 'CLOSED':
+      return;
+    case 'LISTEN':
+      listenState(tcb, seg, now);
+      break;
+    case 'SYN-SENT':
+      synSentState(tcb, seg, now);
+      break;
+    default:
+      otherStates(tcb, seg, now);
+  }
+  updatePersist(tcb, now);
+}
+
+/** §3.10.7.2. */
+function listenState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  // First, check for a RST: it can't be for anything we sent.
+  if (seg.has(TcpFlag.RST)) return;
+  // Second, an ACK acknowledges what we never said.
+  if (seg.has(TcpFlag.ACK)) {
+    tcb.pendingReset = { seq: seg.ack, ack: undefined };
+    return;
+  }
+  // Third, a SYN. Data on it is not kept: the peer will send it again (9293-U7).
+  if (!seg.has(TcpFlag.SYN)) return;
+  takeSyn(tcb, seg, now);
+  startSyn(tcb);
+  setSendWindow(tcb, seg);
+  tcb.step('rcv SYN');
+}
+
+/** §3.10.7.3. */
+function synSentState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  // First, check the ACK bit.
+  const acceptable = seg.has(TcpFlag.ACK) && tcb.synSent && seg.ack === tcb.sndNxt;
+  if (seg.has(TcpFlag.ACK) && !acceptable) {
+    if (!seg.has(TcpFlag.RST)) tcb.pendingReset = { seq: seg.ack, ack: undefined };
+    drop(tcb, 'unacceptable ACK in SYN-SENT');
+    return;
+  }
+  // Second, check the RST bit: only one that acknowledges our SYN is for us (RFC 5961 §3.2).
+  if (seg.has(TcpFlag.RST)) {
+    if (acceptable) endConnection(tcb, 'rcv RST', 'ECONNREFUSED');
+    else drop(tcb, 'RST without ACK in SYN-SENT');
+    return;
+  }
+  // Fourth, check the SYN bit. Fifth: without it, drop.
+  if (!seg.has(TcpFlag.SYN)) {
+    drop(tcb, 'no SYN in SYN-SENT');
+    return;
+  }
+  takeSyn(tcb, seg, now);
+  if (!acceptable) {
+    // Simultaneous open: our SYN becomes a SYN-ACK with the same ISS.
+    tcb.synDue = true;
+    setSendWindow(tcb, seg);
+    tcb.step('rcv SYN');
+    return;
+  }
+  tcb.sndUna = seg.ack;
+  sampleSynRtt(tcb, seg, now);
+  tcb.timers.stop(Timer.retransmit);
+  tcb.rcvAdv = seqAdd(tcb.rcvNxt, tcb.synWnd);
+  setSendWindow(tcb, seg);
+  tcb.step('rcv SYN,ACK');
+  establish(tcb);
+  tcb.ackOwed = 'now';
+  // Other controls or text: continue at the sixth step of §3.10.7.4, with the SYN's sequence number behind us.
+  if (seg.payload.len > 0 || seg.has(TcpFlag.FIN)) {
+    seg.seq = seqAdd(seg.seq, 1);
+    textAndFin(tcb, seg, now);
+  }
+}
+
+/** §3.10.7.4: all states from SYN-RECEIVED on. */
+function otherStates(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  if (checkSequence(tcb, seg, now) === 'done') return;
+  if (checkRst(tcb, seg) === 'done') return;
+  // Third, security and precedence: not implemented, and nothing to check.
+  if (checkSyn(tcb, seg, now) === 'done') return;
+  if (checkAck(tcb, seg, now) === 'done') return;
+  textAndFin(tcb, seg, now);
+}
+
+/** First, check the sequence number; and before it, PAWS (RFC 7323 §5.3 R1). */
+function checkSequence(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
+  if (!seg.has(TcpFlag.RST) && failsPaws(tcb, seg, now)) {
+    tcb.dupSegsIn++;
+    drop(tcb, 'PAWS: timestamp older than the last');
+    answerUnacceptable(tcb, seg, now);
+    return 'done';
+  }
+  if (isAcceptable(tcb, seg)) {
+    updateTsRecent(tcb, seg, now);
+    return 'continue';
+  }
+  if (seg.has(TcpFlag.RST)) {
+    drop(tcb, 'RST out of window');
+    return 'done';
+  }
+  // A peer whose SYN-ACK was lost asks again: only a SYN-ACK helps it (Linux; the RFC's bare ACK would not).
+  if (tcb.state === 'SYN-RECEIVED' && seg.has(TcpFlag.SYN) && seg.seq === tcb.irs) {
+    if (seg.has(TcpFlag.ACK)) return 'continue';
+    tcb.synDue = true;
+    return 'done';
+  }
+  drop(tcb, 'out of window');
+  noteDuplicate(tcb, seg);
+  // The peer repeats its FIN: our last ACK was lost, and the wait starts afresh (eighth step, TIME-WAIT).
+  if (tcb.state === 'TIME-WAIT' && seg.has(TcpFlag.FIN) && tcb.rcvFin === finOf(seg)) startTimeWait(tcb, now);
+  answerUnacceptable(tcb, seg, now);
+  return 'done';
+}
+
+/** The four cases of §3.4, table 6. */
+function isAcceptable(tcb: Tcb, seg: TcpSegment): boolean {
+  const len = seg.segLen;
+  const wnd = tcb.rcvWnd;
+  if (wnd === 0) {
+    // What stands exactly at RCV.NXT is looked at, for its RST, URG and ACK (MUST-66; a probe's ACK counts too,
+    // appendix A.2); its text finds no room and is answered by an ACK.
+    return seg.seq === tcb.rcvNxt;
+  }
+  if (seqInWindow(seg.seq, tcb.rcvNxt, wnd)) return true;
+  if (len === 0) return seg.seq === seqAdd(tcb.rcvNxt, wnd);
+  return seqLt(seg.seq, tcb.rcvNxt) && seqLt(tcb.rcvNxt, seqAdd(seg.seq, len));
+}
+
+/** Second, check the RST bit: exactly at RCV.NXT it counts, elsewhere in the window it is challenged (RFC 5961 §3.2). */
+function checkRst(tcb: Tcb, seg: TcpSegment): Verdict {
+  if (!seg.has(TcpFlag.RST)) return 'continue';
+  if (seg.seq !== tcb.rcvNxt) {
+    challenge(tcb, 'RST in window, not at RCV.NXT');
+    return 'done';
+  }
+  switch (tcb.state) {
+    case 'SYN-RECEIVED':
+      if (tcb.isPassive) backToListen(tcb, 'rcv RST, passive');
+      else endConnection(tcb, 'rcv RST', 'ECONNREFUSED');
+      return 'done';
+    case 'CLOSING':
+    case 'LAST-ACK':
+    case 'TIME-WAIT':
+      // Both have said all they had to say: nobody is told of an error.
+      endConnection(tcb, 'rcv RST', undefined);
+      return 'done';
+    default:
+      endConnection(tcb, 'rcv RST', 'ECONNRESET');
+      return 'done';
+  }
+}
+
+/** Fourth, check the SYN bit: in SYN-RECEIVED a passive connection starts over, elsewhere RFC 5961 §4.2 challenges. */
+function checkSyn(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
+  if (!seg.has(TcpFlag.SYN)) return 'continue';
+  if (tcb.state === 'SYN-RECEIVED') {
+    // Simultaneous open: the peer's SYN-ACK repeats the SYN we have; its ACK is what counts (9293-U12; Linux too).
+    if (seg.has(TcpFlag.ACK) && seg.seq === tcb.irs && seg.segLen === 1) return 'continue';
+    if (tcb.isPassive) {
+      backToListen(tcb, 'rcv SYN, passive');
+      return 'done';
+    }
+  }
+  if (mayAnswerInvalid(tcb, now)) challenge(tcb, 'SYN in window');
+  return 'done';
+}
+
+/** Fifth, check the ACK field. */
+function checkAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
+  if (!seg.has(TcpFlag.ACK)) {
+    drop(tcb, 'no ACK');
+    return 'done';
+  }
+  if (tcb.state === 'SYN-RECEIVED') {
+    if (!(seqLt(tcb.sndUna, seg.ack) && seqLeq(seg.ack, tcb.sndNxt))) {
+      tcb.pendingReset = { seq: seg.ack, ack: undefined };
+      drop(tcb, 'unacceptable ACK in SYN-RECEIVED');
+      return 'done';
+    }
+    sampleSynRtt(tcb, seg, now);
+    tcb.step('rcv ACK of SYN');
+    setSendWindow(tcb, seg);
+    establish(tcb);
+  }
+  return processAck(tcb, seg, now);
+}
+
+/** Sixth (urgent: octets in line, see README), seventh, the text, and eighth, the FIN. */
+function textAndFin(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  if (processText(tcb, seg, now) === 'done') return;
+  if (!tcb.rcvFinReached && tcb.rcvFin !== undefined && tcb.rcvFin === tcb.rcvNxt) takeFin(tcb, now);
+}
+
+function takeFin(tcb: Tcb, now: Micros): void {
+  tcb.rcvFinReached = true;
+  tcb.rcvNxt = seqAdd(tcb.rcvNxt, 1);
+  if (seqLt(tcb.rcvAdv, tcb.rcvNxt)) tcb.rcvAdv = tcb.rcvNxt;
+  tcb.ackOwed = 'now';
+  tcb.happened |= Happened.peerClosed;
+  switch (tcb.state) {
+    case 'ESTABLISHED':
+    case 'FIN-WAIT-1':
+      tcb.step('rcv FIN');
+      return;
+    case 'FIN-WAIT-2':
+      tcb.step('rcv FIN');
+      startTimeWait(tcb, now);
+      return;
+    default:
+      return;
+  }
+}
+
+/** What both handshakes take from the peer's SYN: RCV.NXT, IRS and the options (RFC 9293 §3.7.1, RFC 7323, RFC 2018). */
+function takeSyn(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  const { sysctl, path } = tcb.config;
+  tcb.irs = seg.seq;
+  tcb.rcvNxt = seqAdd(seg.seq, 1);
+  tcb.rcvAdv = tcb.rcvNxt;
+  tcb.peerMss = seg.mss === ABSENT || seg.mss === 0 ? path.defaultMss : seg.mss;
+  tcb.wscaleAgreed = sysctl.tcp_window_scaling && seg.wscale !== ABSENT;
+  // RFC 7323 §2.3: a shift above 14 is taken as 14.
+  tcb.sndWscale = tcb.wscaleAgreed ? Math.min(seg.wscale, 14) : 0;
+  if (!tcb.wscaleAgreed) tcb.rcvWscale = 0;
+  tcb.timestampsAgreed = sysctl.tcp_timestamps && seg.hasTimestamps;
+  tcb.sackAgreed = sysctl.tcp_sack && seg.sackPermitted;
+  if (tcb.timestampsAgreed) {
+    tcb.tsRecent = seg.tsVal;
+    tcb.tsRecentAt = now;
+  }
+  setSmss(tcb, path.sendMss);
+}
+
+/** Eff.snd.MSS of RFC 9293 §3.7.1: what the peer takes and the path carries, less the options of every segment. */
+export function setSmss(tcb: Tcb, pathMss: number): void {
+  const options = tcb.timestampsAgreed ? 12 : 0;
+  tcb.smss = Math.max(8, Math.min(tcb.peerMss, tcb.ownMss(pathMss)) - options);
+  tcb.congestion.onMssChange(tcb.smss);
+}
+
+/** SND.WND from a SYN: never scaled (RFC 7323 §2.2). On other segments see process-ack.ts. */
+function setSendWindow(tcb: Tcb, seg: TcpSegment): void {
+  tcb.sndWnd = seg.has(TcpFlag.SYN) ? seg.wnd : seg.wnd * 2 ** tcb.sndWscale;
+  tcb.maxSndWnd = Math.max(tcb.maxSndWnd, tcb.sndWnd);
+  tcb.sndWl1 = seg.seq;
+  tcb.sndWl2 = seg.ack;
+}
+
+/** The connection is synchronized both ways: cwnd begins here (RFC 5681 §3.1, RFC 6928), with the MSS now known. */
+function establish(tcb: Tcb): void {
+  const { sysctl } = tcb.config;
+  tcb.synDue = false;
+  const segments = tcb.synRetransmits > 1 ? 1 : sysctl.initcwnd;
+  tcb.congestion = tcb.newCongestion(segments);
+  if (tcb.synRetransmits > 0) tcb.rtt.afterLostSyn();
+  tcb.recover = afterSyn(tcb);
+  tcb.happened |= Happened.connected | Happened.writable;
+}
+
+/** An RTT sample from the handshake: by the clock if the SYN left once, by its echoed timestamp if not. */
+function sampleSynRtt(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  if (tcb.isTiming && tcb.synRetransmits === 0) tcb.sampleRtt(now - tcb.timedAt);
+  else if (tcb.timestampsAgreed && seg.hasTimestamps && seg.tsEcr !== 0)
+    tcb.sampleRtt(((timestamp(tcb, now) - seg.tsEcr) | 0) * 1000);
+  tcb.isTiming = false;
+}
+
+/** Where a segment's FIN stands in sequence space. */
+function finOf(seg: TcpSegment): Seq {
+  return seqAdd(seg.seq, seg.segLen - 1);
+}
+
+/** RFC 2883 §4.1: octets that had arrived before are reported with the next ACK. */
+function noteDuplicate(tcb: Tcb, seg: TcpSegment): void {
+  if (seg.payload.len === 0 || !seqLt(seg.seq, tcb.rcvNxt)) return;
+  tcb.dupSegsIn++;
+  tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
+  if (!tcb.sackAgreed || !tcb.config.sysctl.tcp_dsack) return;
+  tcb.dsackLeft = seg.seq;
+  const end = seqAdd(seg.seq, seg.payload.len);
+  tcb.dsackRight = seqLt(tcb.rcvNxt, end) ? tcb.rcvNxt : end;
+  tcb.hasDsack = true;
+}

@@ -1,0 +1,310 @@
+/**
+ * The transmission control block, RFC 9293 §3.3.1: the variables of one connection, in the RFC's order and names,
+ * and the few sums over them that several files need. No behaviour: that is in the files named after §3.10's parts.
+ */
+import { type Seq, seqAdd, seqDiff, seqLeq, toSeq } from '../base/seq.ts';
+import { type Micros, seconds } from '../base/time.ts';
+import { AckPolicy } from './ack-policy.ts';
+import type { ConnectionConfig, SocketOptions } from './config.ts';
+import type { AckSample, CongestionControl } from './congestion/controller.ts';
+import { Reno } from './congestion/reno.ts';
+import { type Event, Machine, type State } from './machine.ts';
+import { Reassembly } from './reassembly.ts';
+import { ReceiveBuffer } from './receive-buffer.ts';
+import { RttEstimator } from './rtt.ts';
+import { SendBuffer } from './send-buffer.ts';
+import { TimerTable } from './timers.ts';
+import type { Cause, SendNote, Tracer } from './trace.ts';
+
+/** Why a connection ended, as Node and the kernel spell it. */
+export type ErrorCode =
+  | 'ECONNREFUSED'
+  | 'ECONNRESET'
+  | 'ETIMEDOUT'
+  | 'ECONNABORTED'
+  | 'EHOSTUNREACH'
+  | 'ENETUNREACH'
+  | 'ENOPROTOOPT'
+  | 'EACCES'
+  | 'EPROTO';
+
+/** What has happened since the user last looked, as bits; see Connection.takeEvents. */
+export const Happened = {
+  connected: 1,
+  readable: 2,
+  writable: 4,
+  /** The peer's FIN has arrived: after what is unread comes the end. */
+  peerClosed: 8,
+  timeWait: 16,
+  closed: 32,
+  /** An ICMP error that does not end the connection (RFC 9293 §3.9.2.2). */
+  softError: 64,
+} as const;
+
+/** What is owed to the peer besides data. 'delayed' waits for Timer.delayedAck. */
+export type AckOwed = 'none' | 'delayed' | 'now';
+
+/** How the sender stands with losses: RFC 5681 §3.2 and RFC 6582. 'loss' follows a retransmission timeout. */
+export type RecoveryMode = 'open' | 'recovery' | 'loss';
+
+/** A segment that belongs to no state of the sender: an answer to something unacceptable. */
+export interface PendingReset {
+  readonly seq: Seq;
+  readonly ack: Seq | undefined;
+}
+
+export class Tcb {
+  readonly id: number;
+  readonly config: ConnectionConfig;
+  readonly options: SocketOptions;
+  readonly tracer: Tracer;
+  readonly machine: Machine;
+  readonly timers: TimerTable = new TimerTable();
+  readonly rtt: RttEstimator;
+  readonly ackPolicy: AckPolicy = new AckPolicy();
+  readonly sendBuffer: SendBuffer = new SendBuffer();
+  readonly receiveBuffer: ReceiveBuffer;
+  readonly reassembly: Reassembly = new Reassembly();
+  congestion: CongestionControl;
+  readonly ackSample: AckSample = { acked: 0, flightSize: 0, rtt: 0, cwndLimited: false, now: 0 as Micros };
+  /** What moved the connection last asked to: for the trace. */
+  cause: Cause = 'call';
+  now: Micros = 0 as Micros;
+
+  // Send sequence variables. SND.UP comes with the urgent mechanism.
+  sndUna: Seq = toSeq(0);
+  sndNxt: Seq = toSeq(0);
+  /** Octets, scaled. */
+  sndWnd = 0;
+  sndWl1: Seq = toSeq(0);
+  sndWl2: Seq = toSeq(0);
+  iss: Seq = toSeq(0);
+  /** MAX.SND.WND of RFC 5961 §5 and RFC 9293 §3.8.6.2.1. */
+  maxSndWnd = 0;
+
+  // Receive sequence variables.
+  rcvNxt: Seq = toSeq(0);
+  /** Right edge of the window the peer has been told of; RCV.WND is its distance from RCV.NXT. Never moves left. */
+  rcvAdv: Seq = toSeq(0);
+  irs: Seq = toSeq(0);
+  /** Last.ACK.sent of RFC 7323 §4.3. */
+  lastAckSent: Seq = toSeq(0);
+
+  // What the two SYNs agreed on.
+  /** Began in LISTEN: a reset before ESTABLISHED leads back there (MUST-11). */
+  isPassive = false;
+  sndWscale = 0;
+  rcvWscale = 0;
+  wscaleAgreed = false;
+  timestampsAgreed = false;
+  sackAgreed = false;
+  /** The MSS the peer announced, or the default it gets by saying nothing. */
+  peerMss: number;
+  /** SMSS of RFC 5681: octets of payload in a full segment, options taken off. */
+  smss: number;
+  /** Octets of payload in the fullest segment received: what "two full segments" means to the ACK policy. */
+  rcvMss = 536;
+
+  // Timestamps, RFC 7323; all int32, compared modulo 2^32.
+  tsOffset = 0;
+  tsRecent = 0;
+  tsRecentAt: Micros = 0 as Micros;
+
+  // The user's side.
+  /** CLOSE was called: a FIN follows what is queued. */
+  finQueued = false;
+  /** The user will read no more: data that still arrives is answered by RST (RFC 9293 §3.6.1). */
+  userGone = false;
+  /** Why the connection ended; undefined while it lives and after an orderly end. */
+  error: ErrorCode | undefined = undefined;
+  softError: ErrorCode | undefined = undefined;
+  happened = 0;
+  /** `send` took less than it was given: tell the user when there is room. */
+  userWaitsForRoom = false;
+
+  // Retransmission and recovery.
+  recovery: RecoveryMode = 'open';
+  /** recover of RFC 6582: the episode ends when this is acknowledged. */
+  recover: Seq = toSeq(0);
+  dupAcks = 0;
+  /** Octets by which duplicate ACKs inflate the window in recovery (RFC 6582 §3.2 steps 2 and 3). */
+  inflation = 0;
+  /** What is to be sent again: from here… */
+  rtxNxt: Seq = toSeq(0);
+  /** …up to here. Nothing when equal. */
+  rtxEnd: Seq = toSeq(0);
+  rtxNote: SendNote = 'retransmission';
+  /** Expiries of the retransmission timer since data was last acknowledged. */
+  timeouts = 0;
+  /** When the first of them happened. */
+  firstTimeoutAt: Micros = 0 as Micros;
+  /** The SYN is to be (re)sent. */
+  synDue = false;
+  synSent = false;
+  /** Times the SYN or SYN-ACK was retransmitted. */
+  synRetransmits = 0;
+  /** Octet whose acknowledgment gives an RTT sample (Karn: never one that was sent twice). */
+  timedSeq: Seq = toSeq(0);
+  timedAt: Micros = 0 as Micros;
+  isTiming = false;
+  lastSentAt: Micros = 0 as Micros;
+  /** The congestion window was the limit when data last left. */
+  cwndLimited = false;
+
+  // Probing of a zero window.
+  probeDue = false;
+  /** A segment smaller than silly-window avoidance likes may leave (RFC 9293 §3.8.6.2.1, override). */
+  overrideDue = false;
+  /** Expiries of the persist timer since the window was last open: its back-off. */
+  probeCount = 0;
+  /** Probes since the peer was last heard from: its patience and ours. */
+  probesUnanswered = 0;
+
+  // Acknowledgments owed.
+  ackOwed: AckOwed = 'none';
+  /** Duplicate ACKs owed beyond the one in `ackOwed`: a peer without SACK counts them. */
+  dupAcksOwed = 0;
+  ackNote: SendNote | undefined = undefined;
+  /** Last answer to an unacceptable segment, for tcp_invalid_ratelimit. */
+  lastInvalidAckAt: Micros = Number.NEGATIVE_INFINITY as Micros;
+  /** Where the peer's FIN stands, once seen; it counts when RCV.NXT gets there. */
+  rcvFin: Seq | undefined = undefined;
+  /** The peer's FIN has been taken: RCV.NXT is past it. */
+  rcvFinReached = false;
+  /** The user has read: the window may have grown enough to say so (RFC 9293 §3.8.6.2.2). */
+  windowMayHaveOpened = false;
+  /** The window our SYN offered, octets; it is never scaled there. */
+  synWnd = 0;
+  /** Octets received twice, to be reported once (RFC 2883). */
+  dsackLeft: Seq = toSeq(0);
+  dsackRight: Seq = toSeq(0);
+  hasDsack = false;
+  pendingReset: PendingReset | undefined = undefined;
+
+  // Counters, for info().
+  segsIn = 0;
+  segsOut = 0;
+  dataSegsIn = 0;
+  dataSegsOut = 0;
+  bytesSent = 0;
+  bytesRetrans = 0;
+  bytesAcked = 0;
+  bytesReceived = 0;
+  totalRetrans = 0;
+  dupSegsIn = 0;
+  oooSegsIn = 0;
+
+  constructor(id: number, config: ConnectionConfig, tracer: Tracer) {
+    this.id = id;
+    this.config = config;
+    this.options = { ...config.options };
+    this.tracer = tracer;
+    this.machine = new Machine({
+      transition: (from, event, to, rule) => this.#traceTransition(from, event, to, rule),
+    });
+    const { sysctl, path, options } = config;
+    this.rtt = new RttEstimator(sysctl.tcp_rto_min_us as Micros, (sysctl.tcp_rto_max_ms * 1000) as Micros);
+    // Linux counts its own overhead in tcp_rmem and offers half of it as window; so do we, to look the same.
+    const fixed = options.SO_RCVBUF > 0;
+    const initial = fixed ? options.SO_RCVBUF : Math.floor(sysctl.tcp_rmem[1] / 2);
+    const most = fixed || !sysctl.tcp_moderate_rcvbuf ? initial : Math.max(initial, sysctl.tcp_rmem[2] / 2);
+    this.receiveBuffer = new ReceiveBuffer(initial, most);
+    if (sysctl.tcp_window_scaling) this.rcvWscale = scaleFor(fixed ? initial : sysctl.tcp_rmem[2]);
+    this.peerMss = path.defaultMss;
+    this.smss = Math.min(path.defaultMss, this.ownMss(path.sendMss));
+    this.congestion = new Reno(this.smss, sysctl.initcwnd);
+  }
+
+  get state(): State {
+    return this.machine.state;
+  }
+
+  get rcvWnd(): number {
+    return seqDiff(this.rcvAdv, this.rcvNxt);
+  }
+
+  /** FlightSize of RFC 5681: octets sent and not acknowledged. */
+  get flightSize(): number {
+    return seqDiff(this.sndNxt, this.sndUna);
+  }
+
+  get synAcked(): boolean {
+    return this.synSent && this.sndUna !== this.iss;
+  }
+
+  /** Sequence number of the octet at `place` in the stream we send (see SendBuffer). */
+  seqOfPlace(place: number): Seq {
+    return seqAdd(this.iss, 1 + place);
+  }
+
+  /** Place in the stream we send of `seq`; the stream is longer than 2^32, so it is counted from what is held. */
+  placeOfSeq(seq: Seq): number {
+    const heldFrom = this.sendBuffer.end - this.sendBuffer.len;
+    return heldFrom + seqDiff(seq, this.seqOfPlace(heldFrom));
+  }
+
+  /** Sequence number just after the last octet queued: where our FIN stands or will stand. */
+  get finSeq(): Seq {
+    return this.seqOfPlace(this.sendBuffer.end);
+  }
+
+  get finSent(): boolean {
+    return this.finQueued && this.synSent && !seqLeq(this.sndNxt, this.finSeq);
+  }
+
+  /** Octets queued that were never sent. */
+  get unsent(): number {
+    if (!this.synSent) return this.sendBuffer.len;
+    const dataNxt = this.sndNxt === this.iss ? seqAdd(this.iss, 1) : this.sndNxt;
+    return Math.max(0, seqDiff(this.finSeq, dataNxt));
+  }
+
+  /** Octets that may be queued at once. */
+  get sendCapacity(): number {
+    return this.options.SO_SNDBUF > 0 ? this.options.SO_SNDBUF : this.config.sysctl.tcp_wmem[1];
+  }
+
+  get timeWaitLen(): Micros {
+    return seconds(2 * this.config.sysctl.tcp_msl);
+  }
+
+  newCongestion(initialSegments: number): CongestionControl {
+    return new Reno(this.smss, initialSegments);
+  }
+
+  /** An RTT measured in µs, RFC 6298 §2. */
+  sampleRtt(rtt: number): void {
+    this.rtt.sample(rtt);
+    if (!this.tracer.enabled) return;
+    const { srtt, rttvar, rto } = this.rtt;
+    this.tracer.record({
+      t: this.now,
+      conn: this.id,
+      type: 'rtt',
+      rtt: Math.round(rtt),
+      srtt: Math.round(srtt),
+      rttvar: Math.round(rttvar),
+      rto,
+    });
+  }
+
+  ownMss(mss: number): number {
+    return this.options.TCP_MAXSEG > 0 ? Math.min(mss, this.options.TCP_MAXSEG) : mss;
+  }
+
+  step(event: Event): State {
+    return this.machine.step(event);
+  }
+
+  #traceTransition(from: State, event: Event, to: State, rule: string): void {
+    if (!this.tracer.enabled) return;
+    this.tracer.record({ t: this.now, conn: this.id, type: 'state', from, event, to, cause: this.cause, rule });
+  }
+}
+
+/** The smallest shift that expresses a window of `octets`, RFC 7323 §2.3; 14 at most. */
+function scaleFor(octets: number): number {
+  let shift = 0;
+  while (shift < 14 && octets / 2 ** shift > 65_535) shift++;
+  return shift;
+}

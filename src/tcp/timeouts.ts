@@ -1,0 +1,107 @@
+/** What the expiry of each timer does, RFC 9293 §3.10.8. */
+import { later, type Micros } from '../base/time.ts';
+import { endConnection } from './ending.ts';
+import { persistDelay, usableWindow } from './output-rules.ts';
+import { onRetransmitTimeout } from './recovery.ts';
+import type { Tcb } from './tcb.ts';
+import { TIMER_NAMES, Timer } from './timers.ts';
+
+/** Runs every timer that is due. */
+export function timeouts(tcb: Tcb, now: Micros): void {
+  for (let timer = tcb.timers.takeDue(now); timer !== undefined; timer = tcb.timers.takeDue(now)) {
+    tcb.now = now;
+    tcb.cause = 'timer';
+    traceTimer(tcb, timer);
+    expire(tcb, timer, now);
+  }
+}
+
+function expire(tcb: Tcb, timer: Timer, now: Micros): void {
+  switch (timer) {
+    case Timer.retransmit:
+      if (tcb.sndUna === tcb.iss) synTimeout(tcb, now);
+      else retransmitTimeout(tcb, now);
+      return;
+    case Timer.persist:
+      persistTimeout(tcb, now);
+      return;
+    case Timer.delayedAck:
+      if (tcb.ackOwed === 'delayed') tcb.ackOwed = 'now';
+      tcb.ackPolicy.onDelayExpired();
+      return;
+    case Timer.user:
+      giveUp(tcb);
+      return;
+    case Timer.finWait2:
+      endConnection(tcb, 'FIN-WAIT-2 timeout', undefined);
+      return;
+    case Timer.timeWait:
+      endConnection(tcb, '2MSL', undefined);
+      return;
+  }
+}
+
+/** No answer to a SYN or SYN-ACK: again, each time after twice as long, until its retries are used up. */
+function synTimeout(tcb: Tcb, now: Micros): void {
+  const { sysctl } = tcb.config;
+  const retries = tcb.state === 'SYN-SENT' ? sysctl.tcp_syn_retries : sysctl.tcp_synack_retries;
+  if (tcb.synRetransmits >= retries) {
+    giveUp(tcb);
+    return;
+  }
+  tcb.synRetransmits++;
+  tcb.synDue = true;
+  if (tcb.synRetransmits > sysctl.tcp_syn_linear_timeouts) tcb.rtt.backOff();
+  // Should the link refuse the segment, the next try still comes.
+  tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
+}
+
+/** RFC 6298 §5.4 to §5.6; RFC 9293 §3.8.3, where R2 is Linux's tcp_retries2. */
+function retransmitTimeout(tcb: Tcb, now: Micros): void {
+  // The peer has shut its window on octets that are out: they become probes, and patience has no end (MUST-35, MUST-37).
+  if (tcb.sndWnd > 0) {
+    tcb.timeouts++;
+    if (tcb.timeouts === 1) tcb.firstTimeoutAt = now;
+    else if (now - tcb.firstTimeoutAt >= patience(tcb, tcb.config.sysctl.tcp_retries2)) {
+      giveUp(tcb);
+      return;
+    }
+  }
+  tcb.rtt.backOff();
+  onRetransmitTimeout(tcb, now);
+  tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
+}
+
+/** How long `retries` retransmissions take from the smallest RTO on, µs: what Linux makes of tcp_retries2. */
+function patience(tcb: Tcb, retries: number): number {
+  const { tcp_rto_min_us, tcp_rto_max_ms } = tcb.config.sysctl;
+  let sum = 0;
+  for (let i = 0; i <= retries; i++) sum += Math.min(tcp_rto_min_us * 2 ** i, tcp_rto_max_ms * 1000);
+  return sum;
+}
+
+function persistTimeout(tcb: Tcb, now: Micros): void {
+  if (tcb.probesUnanswered >= tcb.config.sysctl.tcp_retries2) {
+    giveUp(tcb);
+    return;
+  }
+  tcb.probeCount++;
+  if (usableWindow(tcb) > 0) {
+    tcb.overrideDue = true;
+    return;
+  }
+  tcb.probeDue = true;
+  tcb.probesUnanswered++;
+  tcb.timers.set(Timer.persist, later(now, persistDelay(tcb)));
+}
+
+/** R2 of RFC 9293 §3.8.3, or the user's own patience. An ICMP error on the way says more than "timed out" (SHLD-25). */
+function giveUp(tcb: Tcb): void {
+  endConnection(tcb, 'give up', tcb.softError ?? 'ETIMEDOUT');
+}
+
+function traceTimer(tcb: Tcb, timer: Timer): void {
+  if (!tcb.tracer.enabled) return;
+  const record = { t: tcb.now, conn: tcb.id, type: 'timer', timer: TIMER_NAMES[timer]! } as const;
+  tcb.tracer.record(timer === Timer.retransmit ? { ...record, rto: tcb.rtt.rto, count: tcb.timeouts } : record);
+}

@@ -1,0 +1,73 @@
+/**
+ * The deadlines one connection can hold. Nothing here calls back: the stack asks `next()` and arms one real timer
+ * for the soonest of all connections. What an expiry does is in timeouts.ts.
+ */
+import { type Micros, NEVER } from '../base/time.ts';
+
+/** Every timer a connection can hold. Two that are due together fire in this order. */
+export const Timer = {
+  /** RFC 6298: the oldest unacknowledged octet is presumed lost. */
+  retransmit: 0,
+  /** RFC 9293 §3.8.6.1: ask whether a zero window has opened; also the override of §3.8.6.2.1. */
+  persist: 1,
+  /** RFC 9293 §3.8.6.3: less than 500 ms after the data. */
+  delayedAck: 2,
+  /** RFC 9293 §3.8.3: the user's own limit on unacknowledged data. */
+  user: 3,
+  /** Linux tcp_fin_timeout, in FIN-WAIT-2 after the user has gone. */
+  finWait2: 4,
+  /** 2MSL. */
+  timeWait: 5,
+} as const;
+export type Timer = (typeof Timer)[keyof typeof Timer];
+
+/** For trace records, by index. */
+export const TIMER_NAMES = Object.keys(Timer) as readonly (keyof typeof Timer)[];
+
+export class TimerTable {
+  readonly #at = new Float64Array(TIMER_NAMES.length).fill(NEVER);
+  #next: Micros = NEVER;
+
+  set(timer: Timer, at: Micros): void {
+    this.#at[timer] = at;
+    this.#recompute();
+  }
+
+  stop(timer: Timer): void {
+    if (this.#at[timer] === NEVER) return;
+    this.#at[timer] = NEVER;
+    this.#recompute();
+  }
+
+  stopAll(): void {
+    this.#at.fill(NEVER);
+    this.#next = NEVER;
+  }
+
+  isSet(timer: Timer): boolean {
+    return this.#at[timer] !== NEVER;
+  }
+
+  at(timer: Timer): Micros {
+    return this.#at[timer] as Micros;
+  }
+
+  next(): Micros {
+    return this.#next;
+  }
+
+  /** Takes one due timer out of the table; undefined when none is due. */
+  takeDue(now: Micros): Timer | undefined {
+    if (this.#next > now) return undefined;
+    const i = this.#at.findIndex((at) => at <= now);
+    this.#at[i] = NEVER;
+    this.#recompute();
+    return i as Timer;
+  }
+
+  #recompute(): void {
+    let soonest: number = NEVER;
+    for (let i = 0; i < this.#at.length; i++) if (this.#at[i]! < soonest) soonest = this.#at[i]!;
+    this.#next = soonest as Micros;
+  }
+}

@@ -1,0 +1,27 @@
+/** Timestamps and protection against wrapped sequence numbers, RFC 7323 §3 to §5. Values are int32, modulo 2^32. */
+import { seqLeq } from '../base/seq.ts';
+import type { Micros } from '../base/time.ts';
+import type { TcpSegment } from '../wire/tcp.ts';
+import type { Tcb } from './tcb.ts';
+
+/** A 24-day silence makes TS.Recent worthless, RFC 7323 §5.5. */
+const PAWS_IDLE = 24 * 24 * 3600 * 1_000_000;
+
+/** TSval now: a clock of 1 ms, begun at an offset that tells nothing of our uptime (§7.1). */
+export function timestamp(tcb: Tcb, now: Micros): number {
+  return (Math.floor(now / 1000) + tcb.tsOffset) | 0;
+}
+
+/** RFC 7323 §5.3 R1: in sequence once, but from before. A segment without the option passes, as in Linux: old kernels leave it out of the ACK that ends the handshake. */
+export function failsPaws(tcb: Tcb, seg: TcpSegment, now: Micros): boolean {
+  if (!tcb.timestampsAgreed || !seg.hasTimestamps) return false;
+  return ((seg.tsVal - tcb.tsRecent) | 0) < 0 && now - tcb.tsRecentAt < PAWS_IDLE;
+}
+
+/** RFC 7323 §4.3 (3): the timestamp of the segment that the last ACK was about. */
+export function updateTsRecent(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  if (!tcb.timestampsAgreed || !seg.hasTimestamps || !seqLeq(seg.seq, tcb.lastAckSent)) return;
+  if (((seg.tsVal - tcb.tsRecent) | 0) < 0) return;
+  tcb.tsRecent = seg.tsVal;
+  tcb.tsRecentAt = now;
+}

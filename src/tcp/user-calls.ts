@@ -1,0 +1,144 @@
+/** What the user asks of a connection, RFC 9293 §3.10.1 to §3.10.6. STATUS is info.ts. */
+import { toSeq } from '../base/seq.ts';
+import type { Micros } from '../base/time.ts';
+import type { SocketOptions } from './config.ts';
+import { endConnection, owesReset, startSyn } from './ending.ts';
+import { updatePersist } from './output-rules.ts';
+import type { Tcb } from './tcb.ts';
+import { Timer } from './timers.ts';
+
+/** What the stack draws for a connection and the core can't know. */
+export interface OpenArgs {
+  /** Initial send sequence number, RFC 6528. */
+  readonly iss: number;
+  /** Where our timestamps begin, RFC 7323 §7.1. */
+  readonly tsOffset: number;
+}
+
+/** §3.10.1: from CLOSED, or an active OPEN of a connection that was listening. */
+export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: Micros): void {
+  traceCall(tcb, now, kind === 'active' ? 'active OPEN' : 'passive OPEN', undefined, {
+    ...args,
+    config: tcb.config,
+  });
+  tcb.iss = toSeq(args.iss);
+  tcb.tsOffset = args.tsOffset | 0;
+  tcb.isPassive = kind === 'passive';
+  if (kind === 'passive') {
+    tcb.step('passive OPEN');
+    return;
+  }
+  tcb.step('active OPEN');
+  startSyn(tcb);
+}
+
+/** §3.10.2: queues octets; returns how many were taken. In LISTEN it makes the open an active one. */
+export function send(tcb: Tcb, octets: Uint8Array, now: Micros): number {
+  if (tcb.finQueued || tcb.state === 'CLOSED') return 0;
+  const room = tcb.sendCapacity - tcb.sendBuffer.len;
+  const taken = Math.max(0, Math.min(octets.length, room));
+  if (taken < octets.length) tcb.userWaitsForRoom = true;
+  if (taken === 0) return 0;
+  traceCall(tcb, now, 'SEND', taken);
+  if (tcb.state === 'LISTEN') {
+    tcb.step('SEND');
+    tcb.isPassive = false;
+    startSyn(tcb);
+  }
+  tcb.sendBuffer.append(taken === octets.length ? octets : octets.subarray(0, taken));
+  updatePersist(tcb, now);
+  return taken;
+}
+
+/** §3.10.3: the next octets in order; 'end' after the peer's FIN or once closed. */
+export function receive(tcb: Tcb, now: Micros): Uint8Array | 'empty' | 'end' {
+  const octets = tcb.receiveBuffer.take(now, tcb.rtt.srtt);
+  if (octets === undefined) return tcb.rcvFinReached || tcb.state === 'CLOSED' ? 'end' : 'empty';
+  traceCall(tcb, now, 'RECEIVE', octets.length);
+  tcb.windowMayHaveOpened = true;
+  return octets;
+}
+
+/**
+ * §3.10.4: our FIN follows what is queued; receiving goes on.
+ *
+ * The state moves at once even while octets wait to be sent. The RFC says so for ESTABLISHED and would wait in
+ * SYN-RECEIVED and CLOSE-WAIT; Linux never waits, and nothing on the wire depends on it.
+ */
+export function close(tcb: Tcb, now: Micros): void {
+  if (tcb.finQueued || tcb.state === 'CLOSED' || tcb.state === 'TIME-WAIT') return;
+  traceCall(tcb, now, 'CLOSE');
+  if (tcb.state === 'LISTEN' || tcb.state === 'SYN-SENT') {
+    endConnection(tcb, 'CLOSE', undefined);
+    return;
+  }
+  tcb.finQueued = true;
+  tcb.step('CLOSE');
+  updatePersist(tcb, now);
+}
+
+/**
+ * The user goes: CLOSE, and no more reading (RFC 9293 §3.6.1, half-duplex close). Octets that were received and not
+ * read are lost, so the peer is told by RST (SHLD-3), as Linux does.
+ */
+export function release(tcb: Tcb, now: Micros): void {
+  if (tcb.userGone || tcb.state === 'CLOSED') return;
+  if (tcb.receiveBuffer.unread > 0 && tcb.state !== 'TIME-WAIT') {
+    abort(tcb, now);
+    return;
+  }
+  traceCall(tcb, now, 'RELEASE');
+  tcb.userGone = true;
+  close(tcb, now);
+  if (tcb.state === 'FIN-WAIT-2') startFinWait2(tcb, now);
+}
+
+export function startFinWait2(tcb: Tcb, now: Micros): void {
+  tcb.timers.set(Timer.finWait2, (now + tcb.config.sysctl.tcp_fin_timeout * 1_000_000) as Micros);
+}
+
+/** §3.10.5. A peer that knows of the connection gets a RST; where both have sent FIN there is nobody to tell. */
+export function abort(tcb: Tcb, now: Micros): void {
+  if (tcb.state === 'CLOSED') return;
+  traceCall(tcb, now, 'ABORT');
+  switch (tcb.state) {
+    case 'SYN-RECEIVED':
+    case 'ESTABLISHED':
+    case 'FIN-WAIT-1':
+    case 'FIN-WAIT-2':
+    case 'CLOSE-WAIT':
+      owesReset(tcb);
+      break;
+    default:
+      break;
+  }
+  endConnection(tcb, 'ABORT', 'ECONNABORTED');
+}
+
+/** Socket options that make sense once a connection exists; each takes effect on the next segment. */
+export function setOption<K extends keyof SocketOptions>(
+  tcb: Tcb,
+  name: K,
+  value: SocketOptions[K],
+  now: Micros,
+): void {
+  traceCall(tcb, now, 'SETSOCKOPT', undefined, { name, value });
+  tcb.options[name] = value;
+  if (name === 'SO_RCVBUF') tcb.receiveBuffer.capacity = Math.max(tcb.receiveBuffer.capacity, tcb.options.SO_RCVBUF);
+  if (name === 'TCP_QUICKACK' && tcb.options.TCP_QUICKACK && tcb.ackOwed === 'delayed') tcb.ackOwed = 'now';
+  updatePersist(tcb, now);
+}
+
+function traceCall(tcb: Tcb, now: Micros, call: string, len?: number, args?: Readonly<Record<string, unknown>>): void {
+  tcb.now = now;
+  tcb.cause = 'call';
+  if (!tcb.tracer.enabled) return;
+  tcb.tracer.record({
+    t: now,
+    conn: tcb.id,
+    type: 'call',
+    call,
+    ...(len !== undefined && { len }),
+    ...(args !== undefined && { args }),
+  });
+}
