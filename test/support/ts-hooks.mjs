@@ -1,12 +1,30 @@
-/** Module hooks that strip the types from .ts files, so that a child process runs the sources without a build on Node 20. */
-import { readFile } from 'node:fs/promises';
-import ts from 'typescript';
+/**
+ * Module hooks that strip the types from .ts files, so that a child process runs the sources without a build on Node 20.
+ * The result is kept by the text's hash: the compiler takes longer to load than most of these programs to run.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
-const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, inlineSourceMap: true };
+const KEPT = join(tmpdir(), `tcpx-test-ts-${process.getuid()}`);
 
 export async function load(url, context, next) {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return next(url, context);
   const text = await readFile(new URL(url), 'utf8');
+  const kept = join(KEPT, `${createHash('sha256').update(url).update(text).digest('hex')}.mjs`);
+  const source = await readFile(kept, 'utf8').catch(() => strip(text, url, kept));
+  return { format: 'module', shortCircuit: true, source };
+}
+
+async function strip(text, url, kept) {
+  const { default: ts } = await import('typescript');
+  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, inlineSourceMap: true };
   const { outputText } = ts.transpileModule(text, { compilerOptions, fileName: url });
-  return { format: 'module', shortCircuit: true, source: outputText };
+  await mkdir(KEPT, { recursive: true, mode: 0o700 });
+  // Renamed into place: another process may be reading.
+  const fresh = `${kept}.${process.pid}`;
+  await writeFile(fresh, outputText);
+  await rename(fresh, kept);
+  return outputText;
 }

@@ -1,0 +1,150 @@
+/**
+ * The raw driver by hand, for its tests: `REMOTE:PORT [GUARD] [--interface NAME] [--any-port] [--worker]`. Lines on its input:
+ *   syn            SYN, with the sequence number 1000 and no options but an MSS
+ *   ack            acknowledges all that has come
+ *   data N         N octets of payload, in one packet
+ *   fragments N    N octets of payload in a packet sent as two fragments
+ *   rst            RST
+ *   count          {"event":"count",…}: the link's counters
+ *   end            closes link and guard; the process ends of its own accord
+ * Packets that come in are said as {"event":"packet",…}, batches as {"event":"batch","packets"}.
+ */
+import { createInterface } from 'node:readline';
+import { isMainThread, Worker } from 'node:worker_threads';
+import { seqDiff, toSeq } from '../../src/base/seq.ts';
+import { LinkFailure } from '../../src/link/failure.ts';
+import { type GuardOptions, guardPort } from '../../src/link/guard.ts';
+import type { PacketOut } from '../../src/link/link.ts';
+import { openRawLink } from '../../src/link/raw.ts';
+import { routeTo } from '../../src/link/route.ts';
+import { Gather } from '../../src/base/gather.ts';
+import { foldChecksum, pseudoHeaderSum, sumGather, sumOctets } from '../../src/wire/checksum.ts';
+import { decodeIpv4, encodeIpv4, Ipv4Flag, Ipv4Header, IpProtocol, ipv4Text, parseIpv4 } from '../../src/wire/ipv4.ts';
+import { decodeTcp, encodeTcp, TcpFlag, TcpSegment } from '../../src/wire/tcp.ts';
+import { flagsText } from '../../src/wire/tcp-text.ts';
+
+const args = process.argv.slice(2);
+const say = (record: object): void => console.log(JSON.stringify(record));
+const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+
+async function main(): Promise<void> {
+  const [host, remotePort] = args[0]!.split(':');
+  const remote = parseIpv4(host!)!;
+  const forced = option('--interface');
+  const route = routeTo(remote, forced === undefined ? {} : { interface: forced });
+  // the test writes the arguments
+  const guard = guardPort({ kind: (args[1] ?? 'auto') as GuardOptions['kind'], address: route.source, port: 0 });
+  const link = await openRawLink({
+    interface: route.interface,
+    address: route.source,
+    mtu: route.mtu,
+    loopback: route.loopback,
+    bind: forced !== undefined,
+    ...(args.includes('--any-port') ? {} : { ports: [guard.port] }),
+  });
+
+  let sndNxt = toSeq(1000);
+  let rcvNxt = toSeq(0);
+  let batch = 0;
+  const ip = new Ipv4Header();
+  const seg = new TcpSegment();
+
+  link.start({
+    onPacket({ bytes, at, end, checksum, owned }) {
+      batch++;
+      const outcome = decodeIpv4(bytes, at, end, ip);
+      const fields = { event: 'packet', outcome, from: ipv4Text(ip.src), protocol: ip.protocol, total: end - at, fragmentOffset: ip.fragmentOffset, checksum, owned };
+      if (outcome !== 'ok' || ip.protocol !== IpProtocol.TCP || ip.fragmentOffset > 0) return say(fields);
+      decodeTcp(bytes, ip.payloadAt, ip.payloadEnd, seg);
+      const after = toSeq((seg.seq as unknown as number) + seg.segLen);
+      if (seg.has(TcpFlag.SYN) || seqDiff(after, rcvNxt) > 0) rcvNxt = after;
+      say({ ...fields, dstPort: seg.dstPort, flags: flagsText(seg.flags), len: seg.payload.len });
+    },
+    onBatchEnd() {
+      say({ event: 'batch', packets: batch });
+      batch = 0;
+    },
+    onWritable: () => say({ event: 'writable' }),
+    onError: (error) => say({ event: 'link-error', ...error }),
+  });
+
+  function packet(flags: number, payload: Uint8Array): PacketOut {
+    seg.clear();
+    seg.srcPort = guard.port;
+    seg.dstPort = Number(remotePort);
+    seg.seq = sndNxt;
+    seg.ack = flags & TcpFlag.ACK ? rcvNxt : toSeq(0);
+    seg.flags = flags;
+    seg.wnd = 65535;
+    if (flags & TcpFlag.SYN) seg.mss = 1460;
+    const header = new Uint8Array(120);
+    const tcpLen = encodeTcp(seg, header, 20);
+    const gather = new Gather();
+    gather.push(payload, 0, payload.length);
+    const sum = sumGather(sumOctets(pseudoHeaderSum(route.source, remote, IpProtocol.TCP, tcpLen + payload.length), header, 20, tcpLen), gather);
+    const field = foldChecksum(sum);
+    header[36] = field >>> 8;
+    header[37] = field & 0xff;
+    return withIpHeader(header, tcpLen, gather, 0, Ipv4Flag.DF);
+  }
+
+  function withIpHeader(header: Uint8Array, transportLen: number, payload: Gather, fragmentOffset: number, ipFlags: number): PacketOut {
+    ip.clear();
+    ip.totalLen = 20 + transportLen + payload.len;
+    ip.id = 7;
+    ip.flags = ipFlags;
+    ip.fragmentOffset = fragmentOffset;
+    ip.ttl = 64;
+    ip.protocol = IpProtocol.TCP;
+    ip.src = route.source;
+    ip.dst = remote;
+    encodeIpv4(ip, header, 0);
+    return { header, headerLen: 20 + transportLen, payload, gsoSize: 0, transportAt: 20, checksumPartial: false };
+  }
+
+  function send(flags: number, payload: Uint8Array = new Uint8Array(0)): void {
+    const outcome = link.send(packet(flags, payload));
+    sndNxt = toSeq((sndNxt as unknown as number) + payload.length + (flags & TcpFlag.SYN ? 1 : 0));
+    say({ event: 'sent', outcome, len: payload.length });
+  }
+
+  function sendFragments(len: number): void {
+    const whole = packet(TcpFlag.ACK, new Uint8Array(len));
+    const octets = new Uint8Array(whole.headerLen - 20 + len);
+    octets.set(whole.header.subarray(20, whole.headerLen));
+    const cut = 8 * Math.floor(octets.length / 16);
+    for (const [from, to, flags] of [[0, cut, Ipv4Flag.MF], [cut, octets.length, 0]] as const) {
+      const part = new Gather();
+      part.push(octets, from, to - from);
+      say({ event: 'sent', outcome: link.send(withIpHeader(new Uint8Array(60), 0, part, from, flags)) });
+    }
+    sndNxt = toSeq((sndNxt as unknown as number) + len);
+  }
+
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    const [command, n] = line.split(' ');
+    if (command === 'syn') send(TcpFlag.SYN);
+    else if (command === 'ack') send(TcpFlag.ACK);
+    else if (command === 'data') send(TcpFlag.ACK | TcpFlag.PSH, new Uint8Array(Number(n)));
+    else if (command === 'rst') send(TcpFlag.RST);
+    else if (command === 'fragments') sendFragments(Number(n));
+    else if (command === 'count') say({ event: 'count', ...link.counters });
+    else if (command === 'end') {
+      link.close();
+      link.close();
+      guard.close();
+      process.stdin.destroy();
+    }
+  });
+  say({ event: 'ready', port: guard.port, interface: route.interface, mtu: link.mtu, receiveMtu: link.receiveMtu });
+}
+
+if (args.includes('--worker') && isMainThread) {
+  new Worker(new URL(import.meta.url), { argv: args });
+} else {
+  main().catch((error: unknown) => {
+    if (!(error instanceof LinkFailure)) throw error;
+    say({ event: 'failure', code: error.code, message: error.message, hint: error.hint });
+    process.exitCode = 1;
+  });
+}
