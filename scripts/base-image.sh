@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2154
 
 SUITE=bookworm
-CACHE=${TCPX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tcpx}
+CACHE=${TCPX_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/tcpx}
 
 # choose_bases: sets BUILD_BASE and RUNTIME_BASE to the Dockerfile's own bases where a registry gives them, else to a
 # stand-in made here. TCPX_BUILD_BASE and TCPX_RUNTIME_BASE name others.

@@ -14,13 +14,15 @@ function fail(message) {
 }
 
 /** Lines that are no JSON (a shell's or sudo's remark) are not part of the log. */
-const records = readFileSync(file, 'utf8').split('\n').flatMap((line) => {
-  try {
-    return line.startsWith('{') ? [JSON.parse(line)] : [];
-  } catch {
-    return fail(`not JSON: ${line.slice(0, 80)}`);
-  }
-});
+const records = readFileSync(file, 'utf8')
+  .split('\n')
+  .flatMap((line) => {
+    try {
+      return line.startsWith('{') ? [JSON.parse(line)] : [];
+    } catch {
+      return fail(`not JSON: ${line.slice(0, 80)}`);
+    }
+  });
 
 if (what === 'states') {
   const steps = records.filter((record) => record.type === 'state');

@@ -34,7 +34,8 @@ function firstReason() {
     const installed = found[path];
     const name = path.replace(/^.*node_modules\//, '');
     if (!installed && belongsHere(entry)) return `${name} is missing`;
-    if (installed && installed.version !== entry.version) return `${name} is ${installed.version}, not ${entry.version}`;
+    if (installed && installed.version !== entry.version)
+      return `${name} is ${installed.version}, not ${entry.version}`;
   }
   for (const path of Object.keys(found)) {
     if (!wanted[path]) return `${path.replace(/^.*node_modules\//, '')} is no longer wanted`;

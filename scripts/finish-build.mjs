@@ -4,7 +4,16 @@
  * dist/ was built from the sources as they are, else 1 with the reason on stdout.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,7 +39,10 @@ function sourceHash() {
   const hash = createHash('sha256');
   const own = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/finish-build.mjs'];
   for (const path of [...own, ...filesUnder(src).map((file) => `src/${file}`)]) {
-    hash.update(`${path}\0`).update(readFileSync(join(root, path))).update('\0');
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(root, path)))
+      .update('\0');
   }
   return hash.digest('hex');
 }
