@@ -27,7 +27,12 @@ export interface PcapPacket {
   readonly linkType: number;
 }
 
-export type PcapErrorCode = 'pcap-unknown-format' | 'pcap-is-pcapng' | 'pcap-bad-version' | 'pcap-bad-length' | 'pcap-truncated';
+export type PcapErrorCode =
+  | 'pcap-unknown-format'
+  | 'pcap-is-pcapng'
+  | 'pcap-bad-version'
+  | 'pcap-bad-length'
+  | 'pcap-truncated';
 
 /** A file that is no capture, or stops being one at `offset` (octets from its start). */
 export class PcapError extends Error {
@@ -58,11 +63,14 @@ export async function* readPcap(source: AsyncIterable<Uint8Array>): AsyncGenerat
     const parser = startParser(format);
     while (octets.held > 0 || (await octets.has(1))) {
       const recordAt = octets.offset;
-      if (octets.held < PCAP_RECORD_HEADER_LEN && !(await octets.has(PCAP_RECORD_HEADER_LEN))) throw truncated(recordAt, octets.held, PCAP_RECORD_HEADER_LEN);
+      if (octets.held < PCAP_RECORD_HEADER_LEN && !(await octets.has(PCAP_RECORD_HEADER_LEN)))
+        throw truncated(recordAt, octets.held, PCAP_RECORD_HEADER_LEN);
       const header = recordHeader(octets.take(PCAP_RECORD_HEADER_LEN), format);
       const capLen = header.getUint32(8, format.littleEndian);
-      if (capLen > PCAP_SNAPLEN) throw new PcapError('pcap-bad-length', recordAt, `a packet of ${capLen} octets, more than any capture holds,`);
-      if (octets.held < capLen && !(await octets.has(capLen))) throw truncated(recordAt, octets.held + PCAP_RECORD_HEADER_LEN, capLen + PCAP_RECORD_HEADER_LEN);
+      if (capLen > PCAP_SNAPLEN)
+        throw new PcapError('pcap-bad-length', recordAt, `a packet of ${capLen} octets, more than any capture holds,`);
+      if (octets.held < capLen && !(await octets.has(capLen)))
+        throw truncated(recordAt, octets.held + PCAP_RECORD_HEADER_LEN, capLen + PCAP_RECORD_HEADER_LEN);
       const { header: seen, data } = parser.packet(header, octets.take(capLen));
       yield {
         t: micros(seen.timestampSeconds * 1_000_000 + seen.timestampMicroseconds),
@@ -90,15 +98,21 @@ interface Format {
 
 /** Reads and checks the 24 octets in front. */
 async function readFormat(octets: OctetReader): Promise<Format> {
-  if (!(await octets.has(4))) throw new PcapError('pcap-unknown-format', 0, `not a capture file: it has ${octets.held} octets`);
+  if (!(await octets.has(4)))
+    throw new PcapError('pcap-unknown-format', 0, `not a capture file: it has ${octets.held} octets`);
   const magic = octets.take(4);
   const bigEndian = new DataView(magic.buffer, magic.byteOffset).getUint32(0);
   const littleEndian = new DataView(magic.buffer, magic.byteOffset).getUint32(0, true);
-  if (bigEndian === PCAPNG_MAGIC) throw new PcapError('pcap-is-pcapng', 0, 'a pcapng file, where classic pcap is wanted,');
+  if (bigEndian === PCAPNG_MAGIC)
+    throw new PcapError('pcap-is-pcapng', 0, 'a pcapng file, where classic pcap is wanted,');
   const isLittleEndian = littleEndian === PCAP_MAGIC_MICROS || littleEndian === PCAP_MAGIC_NANOS;
   const known = isLittleEndian ? littleEndian : bigEndian;
   if (known !== PCAP_MAGIC_MICROS && known !== PCAP_MAGIC_NANOS) {
-    throw new PcapError('pcap-unknown-format', 0, `not a capture file: unknown magic number ${bigEndian.toString(16).padStart(8, '0')}`);
+    throw new PcapError(
+      'pcap-unknown-format',
+      0,
+      `not a capture file: unknown magic number ${bigEndian.toString(16).padStart(8, '0')}`,
+    );
   }
   if (!(await octets.has(PCAP_HEADER_LEN - 4))) throw truncatedHeader(octets.held + 4);
 
@@ -107,7 +121,8 @@ async function readFormat(octets: OctetReader): Promise<Format> {
   new Uint8Array(header.buffer).set(octets.take(PCAP_HEADER_LEN - 4), 4);
   const major = header.getUint16(4, isLittleEndian);
   const minor = header.getUint16(6, isLittleEndian);
-  if (major !== 2 || minor !== 4) throw new PcapError('pcap-bad-version', 4, `pcap version ${major}.${minor}, where 2.4 is known,`);
+  if (major !== 2 || minor !== 4)
+    throw new PcapError('pcap-bad-version', 4, `pcap version ${major}.${minor}, where 2.4 is known,`);
   return {
     header,
     littleEndian: isLittleEndian,
@@ -118,7 +133,11 @@ async function readFormat(octets: OctetReader): Promise<Format> {
 }
 
 function truncatedHeader(got: number): PcapError {
-  return new PcapError('pcap-truncated', 0, `the capture is cut off: ${got} of ${PCAP_HEADER_LEN} octets of its header`);
+  return new PcapError(
+    'pcap-truncated',
+    0,
+    `the capture is cut off: ${got} of ${PCAP_HEADER_LEN} octets of its header`,
+  );
 }
 
 /** A record's header of our own, nanoseconds made microseconds. */

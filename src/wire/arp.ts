@@ -30,7 +30,10 @@ export type ArpDecode = 'ok' | 'arp-truncated' | 'arp-not-ethernet-ipv4';
 export function decodeArp(bytes: Uint8Array, at: number, end: number, arp: ArpPacket): ArpDecode {
   if (end - at < ARP_LEN) return 'arp-truncated';
   const isEthernetIpv4 =
-    readU16(bytes, at) === HARDWARE_ETHERNET && readU16(bytes, at + 2) === EtherType.IPV4 && bytes[at + 4] === 6 && bytes[at + 5] === 4;
+    readU16(bytes, at) === HARDWARE_ETHERNET &&
+    readU16(bytes, at + 2) === EtherType.IPV4 &&
+    bytes[at + 4] === 6 &&
+    bytes[at + 5] === 4;
   if (!isEthernetIpv4) return 'arp-not-ethernet-ipv4';
   arp.op = readU16(bytes, at + 6);
   arp.sha = readMac(bytes, at + 8);

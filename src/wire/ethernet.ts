@@ -33,7 +33,10 @@ export function parseMac(text: string): Mac | undefined {
 }
 
 export function macText(mac: Mac): string {
-  return mac.toString(16).padStart(12, '0').replace(/..(?!$)/g, '$&:');
+  return mac
+    .toString(16)
+    .padStart(12, '0')
+    .replace(/..(?!$)/g, '$&:');
 }
 
 /** Sent to many: the group bit, IEEE 802 §8.2; broadcast included. */

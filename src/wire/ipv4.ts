@@ -24,7 +24,16 @@ export const IpProtocol = { ICMP: 1, TCP: 6, UDP: 17 } as const;
 export const Ipv4Flag = { MF: 1, DF: 2, RESERVED: 4 } as const;
 
 /** Where the header's fields lie, octets from its start, for those that patch a packet in place. */
-export const Ipv4At = { TOTAL_LEN: 2, ID: 4, FRAGMENT: 6, TTL: 8, PROTOCOL: 9, CHECKSUM: 10, SRC: 12, DST: 16 } as const;
+export const Ipv4At = {
+  TOTAL_LEN: 2,
+  ID: 4,
+  FRAGMENT: 6,
+  TTL: 8,
+  PROTOCOL: 9,
+  CHECKSUM: 10,
+  SRC: 12,
+  DST: 16,
+} as const;
 
 /** `text` as an address; undefined when it is not four decimal octets, dotted, without leading zeros. */
 export function parseIpv4(text: string): Ipv4 | undefined {
@@ -132,7 +141,13 @@ export type Ipv4Decode = 'ok' | 'ip-truncated' | 'ip-not-version-4' | 'ip-bad-ih
  * Reads the packet in `[at, end)` of `bytes` into `header`. Octets beyond the total length are the frame's padding.
  * `zeroMeansAll`: a total length of 0 stands for all there is, as in a merged frame too long for the field.
  */
-export function decodeIpv4(bytes: Uint8Array, at: number, end: number, header: Ipv4Header, zeroMeansAll = false): Ipv4Decode {
+export function decodeIpv4(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  header: Ipv4Header,
+  zeroMeansAll = false,
+): Ipv4Decode {
   const outcome = readHeader(bytes, at, end, header);
   if (outcome !== 'ok') return outcome;
   const packetLen = header.totalLen === 0 && zeroMeansAll ? end - at : header.totalLen;

@@ -96,7 +96,10 @@ export function textSegment(seg: TcpSegment): TextSegment {
 }
 
 /** One segment as tcpdump prints it. */
-export function segmentText(seg: TextSegment, { relativeTo, options = plainOptionsText(seg, relativeTo) }: SegmentTextOptions = {}): string {
+export function segmentText(
+  seg: TextSegment,
+  { relativeTo, options = plainOptionsText(seg, relativeTo) }: SegmentTextOptions = {},
+): string {
   const seq = relative(seg.seq, relativeTo?.seqBase);
   const parts = [`Flags [${seg.flags || 'none'}]`];
   if (seg.len > 0) parts.push(`seq ${seq}:${(seq + seg.len) >>> 0}`);
@@ -169,7 +172,9 @@ function optionText(bytes: Uint8Array, at: number, len: number, ackBase: number 
     case TcpOption.SACK_PERMITTED:
       return len === 2 ? 'sackOK' : `sackOK[len ${len}]`;
     case TcpOption.TIMESTAMPS:
-      return len === 10 ? `TS val ${readI32(bytes, dataAt) >>> 0} ecr ${readI32(bytes, dataAt + 4) >>> 0}` : `TS[len ${len}]`;
+      return len === 10
+        ? `TS val ${readI32(bytes, dataAt) >>> 0} ecr ${readI32(bytes, dataAt + 4) >>> 0}`
+        : `TS[len ${len}]`;
     case TcpOption.SACK: {
       if (len < 10 || (len - 2) % 8 !== 0) return `sack[len ${len}]`;
       const blocks: [number, number][] = [];

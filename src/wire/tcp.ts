@@ -244,7 +244,7 @@ export function tcpHeaderLen(seg: TcpSegment): number {
 /** How many SACK blocks fit behind `len` octets of header (RFC 2018 §3). */
 function sackBlocksSent(seg: TcpSegment, len: number): number {
   const room = (TCP_MAX_HEADER_LEN - len - 4) >> 3;
-  return seg.sackCount < room ? seg.sackCount : room;
+  return Math.min(seg.sackCount, room);
 }
 
 /** One 32-bit word of options. */

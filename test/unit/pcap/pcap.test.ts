@@ -14,7 +14,10 @@ async function* chunked(octets: Uint8Array, sizes: readonly number[]): AsyncGene
 }
 
 /** What comes out: packets, then the error if there is one. */
-async function read(octets: Uint8Array, sizes: readonly number[] = []): Promise<{ packets: PcapPacket[]; error: unknown }> {
+async function read(
+  octets: Uint8Array,
+  sizes: readonly number[] = [],
+): Promise<{ packets: PcapPacket[]; error: unknown }> {
   const packets: PcapPacket[] = [];
   try {
     for await (const packet of readPcap(chunked(octets, sizes))) packets.push(packet);
@@ -44,7 +47,9 @@ function rewritten(capture: Uint8Array, { bigEndian, nanos }: { bigEndian: boole
   return octets;
 }
 
-const packetList = fc.array(fc.tuple(fc.nat(2 ** 32 * 1_000_000 - 1).map(micros), fc.uint8Array({ maxLength: 60 })), { maxLength: 6 });
+const packetList = fc.array(fc.tuple(fc.nat(2 ** 32 * 1_000_000 - 1).map(micros), fc.uint8Array({ maxLength: 60 })), {
+  maxLength: 6,
+});
 
 const two = join(pcapHeader(), pcapRecord(micros(5), Uint8Array.of(1, 2, 3)), pcapRecord(micros(6), Uint8Array.of(4)));
 const secondAt = 24 + 16 + 3;
@@ -52,14 +57,20 @@ const secondAt = 24 + 16 + 3;
 describe('a capture', () => {
   test('gives back every packet that was written, however its octets are cut, in either order and either unit', async () => {
     await fc.assert(
-      fc.asyncProperty(packetList, fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 5 }), fc.boolean(), fc.boolean(), async (list, sizes, bigEndian, nanos) => {
-        const capture = join(pcapHeader(LinkType.EN10MB), ...list.map(([t, octets]) => pcapRecord(t, octets)));
-        const { packets, error } = await read(rewritten(capture, { bigEndian, nanos }), sizes);
-        expect(error).toBeUndefined();
-        expect(packets.map(({ t, octets, wireLen, linkType }) => [t, plain(octets), wireLen, linkType])).toEqual(
-          list.map(([t, octets]) => [t, plain(octets), octets.length, LinkType.EN10MB]),
-        );
-      }),
+      fc.asyncProperty(
+        packetList,
+        fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 5 }),
+        fc.boolean(),
+        fc.boolean(),
+        async (list, sizes, bigEndian, nanos) => {
+          const capture = join(pcapHeader(LinkType.EN10MB), ...list.map(([t, octets]) => pcapRecord(t, octets)));
+          const { packets, error } = await read(rewritten(capture, { bigEndian, nanos }), sizes);
+          expect(error).toBeUndefined();
+          expect(packets.map(({ t, octets, wireLen, linkType }) => [t, plain(octets), wireLen, linkType])).toEqual(
+            list.map(([t, octets]) => [t, plain(octets), octets.length, LinkType.EN10MB]),
+          );
+        },
+      ),
     );
   });
 
@@ -74,7 +85,10 @@ describe('a capture', () => {
       }
       expect(error).toBeInstanceOf(PcapError);
       const { code, offset, message } = error as PcapError;
-      expect([code, offset]).toEqual([len < 4 ? 'pcap-unknown-format' : 'pcap-truncated', len < 24 ? 0 : whole ? secondAt : 24]);
+      expect([code, offset]).toEqual([
+        len < 4 ? 'pcap-unknown-format' : 'pcap-truncated',
+        len < 24 ? 0 : whole ? secondAt : 24,
+      ]);
       expect(message).toContain(`at octet ${offset}`);
     }
   });
@@ -129,7 +143,8 @@ describe('a capture', () => {
 
   test('tcpdump made is read whole', async () => {
     const packets: PcapPacket[] = [];
-    for await (const packet of readPcapFile(new URL('../../fixtures/kernel.pcap', import.meta.url).pathname)) packets.push(packet);
+    for await (const packet of readPcapFile(new URL('../../fixtures/kernel.pcap', import.meta.url).pathname))
+      packets.push(packet);
     expect(packets).toHaveLength(96);
     expect(packets.every((p) => p.wireLen === p.octets.length && p.linkType === LinkType.EN10MB)).toBe(true);
     const times = packets.map((p) => p.t);

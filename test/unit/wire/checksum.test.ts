@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Gather } from '../../../src/base/gather.ts';
-import { foldChecksum, foldSum, pseudoHeaderSum, sumGather, sumOctets, updateChecksum } from '../../../src/wire/checksum.ts';
+import {
+  foldChecksum,
+  foldSum,
+  pseudoHeaderSum,
+  sumGather,
+  sumOctets,
+  updateChecksum,
+} from '../../../src/wire/checksum.ts';
 import { toIpv4 } from '../../../src/wire/ipv4.ts';
 
 /** The sum by the letter of RFC 1071: words of 16 bits, carries folded as they come. */

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { ArpOp, ArpPacket, decodeArp, encodeArp } from '../../../src/wire/arp.ts';
 import {
   decodeEthernet,
-  EtherType,
   EthernetHeader,
+  EtherType,
   encodeEthernet,
   isGroupMac,
   MAC_BROADCAST,
@@ -25,15 +25,23 @@ describe('hardware addresses', () => {
     expect(parseMac('2:0:0:0:0:A')).toBe(0x02_00_00_00_00_0a);
   });
 
-  test.each(['', '02:00:00:00:00', '02:00:00:00:00:00:00', '02-00-00-00-00-00', '02:00:00:00:00:', '002:0:0:0:0:0', 'g:0:0:0:0:0', ' 2:0:0:0:0:0'])(
-    '%j is none',
-    (text) => {
-      expect(parseMac(text)).toBeUndefined();
-    },
-  );
+  test.each([
+    '',
+    '02:00:00:00:00',
+    '02:00:00:00:00:00:00',
+    '02-00-00-00-00-00',
+    '02:00:00:00:00:',
+    '002:0:0:0:0:0',
+    'g:0:0:0:0:0',
+    ' 2:0:0:0:0:0',
+  ])('%j is none', (text) => {
+    expect(parseMac(text)).toBeUndefined();
+  });
 
   test('a group address has its lowest bit of the first octet set', () => {
-    expect([MAC_BROADCAST, parseMac('01:00:5e:00:00:01')!, parseMac('33:33:00:00:00:01')!].every(isGroupMac)).toBe(true);
+    expect([MAC_BROADCAST, parseMac('01:00:5e:00:00:01')!, parseMac('33:33:00:00:00:01')!].every(isGroupMac)).toBe(
+      true,
+    );
     expect([parseMac('02:ff:ff:ff:ff:ff')!, parseMac('fe:ff:ff:ff:ff:ff')!].some(isGroupMac)).toBe(false);
   });
 });
@@ -120,8 +128,16 @@ describe('ARP', () => {
     ['27 octets', 'arp-truncated', '0001 0800 06 04 0001 020000000001 0a4d0001 000000000000 0a4d00'],
     ['other hardware', 'arp-not-ethernet-ipv4', '0006 0800 06 04 0001 020000000001 0a4d0001 000000000000 0a4d0002'],
     ['another protocol', 'arp-not-ethernet-ipv4', '0001 86dd 06 04 0001 020000000001 0a4d0001 000000000000 0a4d0002'],
-    ['a hardware address of 8 octets', 'arp-not-ethernet-ipv4', '0001 0800 08 04 0001 020000000001 0a4d0001 000000000000 0a4d0002'],
-    ['a protocol address of 16 octets', 'arp-not-ethernet-ipv4', '0001 0800 06 10 0001 020000000001 0a4d0001 000000000000 0a4d0002'],
+    [
+      'a hardware address of 8 octets',
+      'arp-not-ethernet-ipv4',
+      '0001 0800 08 04 0001 020000000001 0a4d0001 000000000000 0a4d0002',
+    ],
+    [
+      'a protocol address of 16 octets',
+      'arp-not-ethernet-ipv4',
+      '0001 0800 06 10 0001 020000000001 0a4d0001 000000000000 0a4d0002',
+    ],
   ])('refuses %s: %s', (_, expected, text) => {
     const octets = hex(text);
     expect(decodeArp(octets, 0, octets.length, new ArpPacket())).toBe(expected);

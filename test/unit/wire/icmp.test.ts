@@ -44,18 +44,25 @@ describe('messages', () => {
     const message = new IcmpMessage();
     const back = new IcmpMessage();
     fc.assert(
-      fc.property(octet, octet, int32, fc.array(fc.uint8Array({ maxLength: 30 }), { maxLength: 3 }), fc.nat(7), (type, code, rest, parts, offset) => {
-        message.clear();
-        Object.assign(message, { type, code, rest });
-        for (const part of parts) message.payload.push(part, 0, part.length);
-        for (const { bytes, at, end } of placements(encoded(message), offset)) {
-          expect(decodeIcmp(bytes, at, end, back)).toBe('ok');
-          expect({ ...fields(back, at), quoted: undefined }).toEqual({ ...fields(message, 0), quoted: undefined });
-          expect(icmpChecksumGood(bytes, at, end)).toBe(true);
-          bytes[end - 1]! ^= 1;
-          expect(icmpChecksumGood(bytes, at, end)).toBe(false);
-        }
-      }),
+      fc.property(
+        octet,
+        octet,
+        int32,
+        fc.array(fc.uint8Array({ maxLength: 30 }), { maxLength: 3 }),
+        fc.nat(7),
+        (type, code, rest, parts, offset) => {
+          message.clear();
+          Object.assign(message, { type, code, rest });
+          for (const part of parts) message.payload.push(part, 0, part.length);
+          for (const { bytes, at, end } of placements(encoded(message), offset)) {
+            expect(decodeIcmp(bytes, at, end, back)).toBe('ok');
+            expect({ ...fields(back, at), quoted: undefined }).toEqual({ ...fields(message, 0), quoted: undefined });
+            expect(icmpChecksumGood(bytes, at, end)).toBe(true);
+            bytes[end - 1]! ^= 1;
+            expect(icmpChecksumGood(bytes, at, end)).toBe(false);
+          }
+        },
+      ),
     );
   });
 
@@ -69,8 +76,13 @@ describe('messages', () => {
           expect(message.quotedEnd <= end).toBe(true);
           const quoted = new IcmpQuote();
           const quoteOutcome = decodeIcmpQuote(bytes, message.quotedAt, message.quotedEnd, quoted);
-          const ports = quoteOutcome === 'ok' ? [quoted.srcPort, quoted.dstPort, seqInt(quoted.seq), quoted.ip.dst] : undefined;
-          return { ...fields(message, at), quoteOutcome: isIcmpError(message.type) && quoteOutcome, ports: isIcmpError(message.type) && ports };
+          const ports =
+            quoteOutcome === 'ok' ? [quoted.srcPort, quoted.dstPort, seqInt(quoted.seq), quoted.ip.dst] : undefined;
+          return {
+            ...fields(message, at),
+            quoteOutcome: isIcmpError(message.type) && quoteOutcome,
+            ports: isIcmpError(message.type) && ports,
+          };
         });
         for (const result of results) expect(result).toEqual(results[0]);
       }),
@@ -129,7 +141,12 @@ describe('errors', () => {
     expect(message.nextHopMtu).toBe(1400);
     const quoted = new IcmpQuote();
     expect(decodeIcmpQuote(octets, message.quotedAt, message.quotedEnd, quoted)).toBe('ok');
-    expect([ipv4Text(quoted.ip.src), quoted.srcPort, ipv4Text(quoted.ip.dst), quoted.dstPort]).toEqual(['10.0.0.1', 4660, '10.0.0.2', 80]);
+    expect([ipv4Text(quoted.ip.src), quoted.srcPort, ipv4Text(quoted.ip.dst), quoted.dstPort]).toEqual([
+      '10.0.0.1',
+      4660,
+      '10.0.0.2',
+      80,
+    ]);
     expect([seqInt(quoted.seq), quoted.ip.totalLen]).toEqual([-16, 1500]);
   });
 

@@ -4,9 +4,9 @@ import {
   decodeIpv4,
   decodeQuotedIpv4,
   encodeIpv4,
-  inPrefix,
   Ipv4Flag,
   Ipv4Header,
+  inPrefix,
   ipv4ChecksumGood,
   ipv4Text,
   isBroadcast,
@@ -28,12 +28,26 @@ describe('addresses', () => {
     expect(parseIpv4('127.0.0.1')).toBe(0x7f000001);
   });
 
-  test.each(['', '1', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '1.2.3.', '1..2.3', ' 1.2.3.4', '1.2.3.4\n', '1.2.3.0x4', '1.2.3.-4', '+1.2.3.4', '1e1.2.3.4', '٣.1.1.1', '0000.1.1.1'])(
-    '%j is no address',
-    (text) => {
-      expect(parseIpv4(text)).toBeUndefined();
-    },
-  );
+  test.each([
+    '',
+    '1',
+    '1.2.3',
+    '1.2.3.4.5',
+    '1.2.3.256',
+    '01.2.3.4',
+    '1.2.3.',
+    '1..2.3',
+    ' 1.2.3.4',
+    '1.2.3.4\n',
+    '1.2.3.0x4',
+    '1.2.3.-4',
+    '+1.2.3.4',
+    '1e1.2.3.4',
+    '٣.1.1.1',
+    '0000.1.1.1',
+  ])('%j is no address', (text) => {
+    expect(parseIpv4(text)).toBeUndefined();
+  });
 
   test('kinds are told apart', () => {
     expect([ip('224.0.0.1'), ip('239.255.255.255')].every(isMulticast)).toBe(true);
@@ -100,7 +114,20 @@ const headers: fc.Arbitrary<Ipv4Header> = fc
 function fields(header: Ipv4Header, at = 0) {
   const { dscp, ecn, totalLen, id, flags, fragmentOffset, ttl, protocol, src, dst } = header;
   const options = header.optionsBuf.slice(header.optionsAt, header.optionsAt + header.optionsLen);
-  return { dscp, ecn, totalLen, id, flags, fragmentOffset, ttl, protocol, src, dst, options, payload: [header.payloadAt - at, header.payloadEnd - at] };
+  return {
+    dscp,
+    ecn,
+    totalLen,
+    id,
+    flags,
+    fragmentOffset,
+    ttl,
+    protocol,
+    src,
+    dst,
+    options,
+    payload: [header.payloadAt - at, header.payloadEnd - at],
+  };
 }
 
 function encoded(header: Ipv4Header): Uint8Array {
@@ -114,7 +141,14 @@ describe('the header', () => {
     const packet = hex('4500003c1c46 4000 40 06 b1e6 ac100a63 ac100a0c'.padEnd(140, '0'));
     const header = new Ipv4Header();
     expect(decodeIpv4(packet, 0, packet.length, header)).toBe('ok');
-    expect(fields(header)).toMatchObject({ totalLen: 60, id: 0x1c46, flags: Ipv4Flag.DF, ttl: 64, protocol: 6, payload: [20, 60] });
+    expect(fields(header)).toMatchObject({
+      totalLen: 60,
+      id: 0x1c46,
+      flags: Ipv4Flag.DF,
+      ttl: 64,
+      protocol: 6,
+      payload: [20, 60],
+    });
     expect([ipv4Text(header.src), ipv4Text(header.dst)]).toEqual(['172.16.10.99', '172.16.10.12']);
     expect(ipv4ChecksumGood(packet, 0, header)).toBe(true);
     packet[8] = 63;
@@ -147,7 +181,9 @@ describe('the header', () => {
           const header = new Ipv4Header();
           const outcome = decodeIpv4(bytes, at, end, header, zeroMeansAll);
           if (outcome === 'ok') expect(header.payloadEnd <= end && header.payloadAt <= header.payloadEnd).toBe(true);
-          return outcome === 'ok' ? { outcome, ...fields(header, at), good: ipv4ChecksumGood(bytes, at, header) } : outcome;
+          return outcome === 'ok'
+            ? { outcome, ...fields(header, at), good: ipv4ChecksumGood(bytes, at, header) }
+            : outcome;
         });
         for (const result of results) expect(result).toEqual(results[0]);
       }),
@@ -179,7 +215,8 @@ describe('lengths', () => {
     change(octets);
     return octets;
   };
-  const outcome = (octets: Uint8Array, zeroMeansAll = false): string => decodeIpv4(octets, 0, octets.length, new Ipv4Header(), zeroMeansAll);
+  const outcome = (octets: Uint8Array, zeroMeansAll = false): string =>
+    decodeIpv4(octets, 0, octets.length, new Ipv4Header(), zeroMeansAll);
 
   test.each([
     ['nothing', 'ip-truncated', new Uint8Array(0)],

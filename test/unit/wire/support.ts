@@ -71,7 +71,8 @@ export const segments: fc.Arbitrary<TcpSegment> = fc
     seg.sackPermitted = x.sackPermitted;
     seg.hasTimestamps = x.ts !== undefined;
     if (x.ts) [seg.tsVal, seg.tsEcr] = x.ts;
-    const others = (x.mss === undefined ? 0 : 4) + (x.ts ? 12 : x.sackPermitted ? 4 : 0) + (x.wscale === undefined ? 0 : 4);
+    const others =
+      (x.mss === undefined ? 0 : 4) + (x.ts ? 12 : x.sackPermitted ? 4 : 0) + (x.wscale === undefined ? 0 : 4);
     const blocks = x.sack.slice(0, Math.floor((40 - others - 4) / 8));
     seg.sackCount = blocks.length;
     blocks.flat().forEach((edge, i) => {

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeTcp, encodeTcp, TcpFlag, TcpSegment } from '../../../src/wire/tcp.ts';
-import { flagsFromText, flagsText, optionsText, segmentText, type TextSegment, textSegment } from '../../../src/wire/tcp-text.ts';
+import {
+  flagsFromText,
+  flagsText,
+  optionsText,
+  segmentText,
+  type TextSegment,
+  textSegment,
+} from '../../../src/wire/tcp-text.ts';
 import { hex, octet, segments } from './support.ts';
 
 describe('flags', () => {
@@ -35,13 +42,25 @@ describe('a segment', () => {
   test.each<[string, Partial<TextSegment>, string]>([
     ['without data shows no sequence number', {}, 'Flags [.], ack 2000, win 500, length 0'],
     ['with data shows its range', { flags: 'P.', len: 10 }, 'Flags [P.], seq 1000:1010, ack 2000, win 500, length 10'],
-    ['shows the range modulo 2^32', { seq: 0xffffffff, len: 2 }, 'Flags [.], seq 4294967295:1, ack 2000, win 500, length 2'],
-    ['with SYN shows its sequence number, and no acknowledgment without ACK', { flags: 'S' }, 'Flags [S], seq 1000, win 500, length 0'],
+    [
+      'shows the range modulo 2^32',
+      { seq: 0xffffffff, len: 2 },
+      'Flags [.], seq 4294967295:1, ack 2000, win 500, length 2',
+    ],
+    [
+      'with SYN shows its sequence number, and no acknowledgment without ACK',
+      { flags: 'S' },
+      'Flags [S], seq 1000, win 500, length 0',
+    ],
     ['with FIN shows its sequence number', { flags: 'F.' }, 'Flags [F.], seq 1000, ack 2000, win 500, length 0'],
     ['with RST shows its sequence number', { flags: 'R' }, 'Flags [R], seq 1000, win 500, length 0'],
     ['without flags says so', { flags: '' }, 'Flags [none], win 500, length 0'],
     ['shows the urgent pointer with URG', { flags: '.U', urg: 3 }, 'Flags [.U], ack 2000, win 500, urg 3, length 0'],
-    ['shows timestamps after two nops', { ts: [9, 1] }, 'Flags [.], ack 2000, win 500, options [nop,nop,TS val 9 ecr 1], length 0'],
+    [
+      'shows timestamps after two nops',
+      { ts: [9, 1] },
+      'Flags [.], ack 2000, win 500, options [nop,nop,TS val 9 ecr 1], length 0',
+    ],
     [
       'shows a SYN-ACK as in the manual',
       { flags: 'S.', mss: 1460, sackOk: true, ts: [9, 1], wscale: 10 },
@@ -69,7 +88,9 @@ describe('a segment', () => {
   });
 
   test('options given in their real order are shown in it', () => {
-    expect(segmentText({ ...plain, mss: 1 }, { options: 'nop,mss 1,eol' })).toBe('Flags [.], ack 2000, win 500, options [nop,mss 1,eol], length 0');
+    expect(segmentText({ ...plain, mss: 1 }, { options: 'nop,mss 1,eol' })).toBe(
+      'Flags [.], ack 2000, win 500, options [nop,mss 1,eol], length 0',
+    );
   });
 
   test('of our own encoding reads the same from its fields as from its octets', () => {
@@ -88,7 +109,14 @@ describe('a segment', () => {
   test('keeps sequence numbers and timestamps unsigned', () => {
     const seg = new TcpSegment();
     decodeTcp(hex('0001 0002 ffffffff fffffffe 8012 0005 0000 0000 0101080a ffffffff 80000000'), 0, 32, seg);
-    expect(textSegment(seg)).toEqual({ seq: 0xffffffff, ack: 0xfffffffe, flags: 'S.', wnd: 5, len: 0, ts: [0xffffffff, 0x80000000] });
+    expect(textSegment(seg)).toEqual({
+      seq: 0xffffffff,
+      ack: 0xfffffffe,
+      flags: 'S.',
+      wnd: 5,
+      len: 0,
+      ts: [0xffffffff, 0x80000000],
+    });
   });
 });
 

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seqInt, seqText, toSeq } from '../../../src/base/seq.ts';
-import { ABSENT, decodeTcp, encodeTcp, TCP_MAX_HEADER_LEN, TcpFlag, TcpSegment, tcpHeaderLen } from '../../../src/wire/tcp.ts';
+import {
+  ABSENT,
+  decodeTcp,
+  encodeTcp,
+  TCP_MAX_HEADER_LEN,
+  TcpFlag,
+  TcpSegment,
+  tcpHeaderLen,
+} from '../../../src/wire/tcp.ts';
 import { hex, octetsLike, placements, segments } from './support.ts';
 
 /** Every field as plain values, payload as octets. */
@@ -59,7 +67,9 @@ describe('encoding', () => {
     seg.sackPermitted = true;
     seg.hasTimestamps = true;
     seg.tsVal = 0x01020304;
-    expect(encoded(seg)).toEqual(hex('9c40 0050 fffffffe 00000000 a002 faf0 0000 0000 020405b4 0402080a 01020304 00000000 01030307'));
+    expect(encoded(seg)).toEqual(
+      hex('9c40 0050 fffffffe 00000000 a002 faf0 0000 0000 020405b4 0402080a 01020304 00000000 01030307'),
+    );
   });
 
   test('an ACK has nop, nop, timestamps, nop, nop, sack', () => {
@@ -72,7 +82,9 @@ describe('encoding', () => {
     seg.sackCount = 1;
     seg.sack[0] = toSeq(-1);
     seg.sack[1] = toSeq(10);
-    expect(encoded(seg).subarray(12)).toEqual(hex('b010 0000 0000 0000 0101080a ffffffff 00000002 0101050a ffffffff 0000000a'));
+    expect(encoded(seg).subarray(12)).toEqual(
+      hex('b010 0000 0000 0000 0101080a ffffffff 00000002 0101050a ffffffff 0000000a'),
+    );
   });
 
   test('a SYN with SACK but without timestamps has nop, nop, sackOK before the window scale', () => {
@@ -125,7 +137,9 @@ describe('decoding', () => {
         const results = placements(octets, offset).map(({ bytes, at, end }) => {
           const seg = new TcpSegment();
           const outcome = decodeTcp(bytes, at, end, seg);
-          return outcome === 'ok' ? { ...fields(seg), optionsAt: seg.optionsAt - at, optionsLen: seg.optionsLen } : outcome;
+          return outcome === 'ok'
+            ? { ...fields(seg), optionsAt: seg.optionsAt - at, optionsLen: seg.optionsLen }
+            : outcome;
         });
         for (const result of results) expect(result).toEqual(results[0]);
       }),
@@ -199,7 +213,9 @@ describe('options', () => {
   });
 
   test('four SACK blocks are read', () => {
-    const seg = decoded(withOptions(`0522 ${[1, 2, 3, 4, 5, 6, 7, 8].map((n) => n.toString(16).padStart(8, '0')).join('')}`));
+    const seg = decoded(
+      withOptions(`0522 ${[1, 2, 3, 4, 5, 6, 7, 8].map((n) => n.toString(16).padStart(8, '0')).join('')}`),
+    );
     expect(fields(seg).sack).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 });
