@@ -33,6 +33,11 @@ export const EXIT_CODES_AS_DIFF = `Exit codes:
   2    trouble: wrong usage or nothing to compare
   69, 77, 130, 143 as for connect`;
 
+/** Commands that only read a recording. */
+export const EXIT_CODES_OF_READERS = `Exit codes:
+  0    done
+  2    trouble: wrong usage, not a log, or a log that is cut off`;
+
 /** Ends a command with a message for its user. `message` goes after `tcpx: `, both without a full stop. */
 export class CliFailure extends Error {
   override readonly name = 'CliFailure';

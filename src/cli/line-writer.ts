@@ -10,13 +10,16 @@ export class LineWriter {
   readonly #stream: Writable;
   /** Called before a batch goes out at the end of a turn: the moment to say what was held. */
   readonly #beforeFlush: () => void;
+  readonly #leftOutLine: (count: number) => string;
   #text = '';
   #scheduled: NodeJS.Immediate | undefined;
   #leftOut = 0;
 
-  constructor(stream: Writable, beforeFlush: () => void = () => {}) {
+  /** `leftOutLine`: what to say about lines that were left out. */
+  constructor(stream: Writable, beforeFlush: () => void, leftOutLine: (count: number) => string) {
     this.#stream = stream;
     this.#beforeFlush = beforeFlush;
+    this.#leftOutLine = leftOutLine;
   }
 
   line(line: string): void {
@@ -25,7 +28,7 @@ export class LineWriter {
       return;
     }
     if (this.#leftOut > 0) {
-      this.#text += `tcpx: ${this.#leftOut} lines left out: the reader of this log is too slow\n`;
+      this.#text += `${this.#leftOutLine(this.#leftOut)}\n`;
       this.#leftOut = 0;
     }
     this.#text += `${line}\n`;

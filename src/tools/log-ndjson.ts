@@ -24,10 +24,13 @@ export class NdjsonLog implements LogSink {
 export class LogFormatError extends Error {
   override readonly name = 'LogFormatError';
   readonly line: number;
+  /** It is a log as far as it goes. */
+  readonly cutOff: boolean;
 
-  constructor(line: number, message: string) {
+  constructor(line: number, message: string, cutOff = false) {
     super(`line ${line}: ${message}`);
     this.line = line;
+    this.cutOff = cutOff;
   }
 }
 
@@ -51,14 +54,14 @@ export async function* readLog(chunks: AsyncIterable<Uint8Array> | Iterable<Uint
     yield { line, record };
   }
   if (line === 0) throw new LogFormatError(1, `the file is empty; expected the header of a ${LOG_SCHEMA} log`);
-  if (last !== 'summary') throw new LogFormatError(line, 'the log ends here; expected more records and a summary as the last');
+  if (last !== 'summary') throw new LogFormatError(line, 'the log ends here; expected more records and a summary as the last', true);
 }
 
 function parseCutRecord(text: string, line: number): LogRecord {
   try {
     return parseRecord(text, line);
   } catch {
-    throw new LogFormatError(line, 'the log is cut off in the middle of this record; expected a whole line of JSON');
+    throw new LogFormatError(line, 'the log is cut off in the middle of this record; expected a whole line of JSON', true);
   }
 }
 

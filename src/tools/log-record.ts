@@ -123,8 +123,8 @@ export class LogTally {
   #rttMax = 0;
   #state = 'CLOSED';
 
-  get state(): string {
-    return this.#state;
+  get segmentsOut(): number {
+    return this.#segmentsOut;
   }
 
   add(record: LogRecord): void {

@@ -6,6 +6,7 @@
 import { ruleText } from '../tcp/machine.ts';
 import type { SegmentRecord, TraceRecord } from '../tcp/trace.ts';
 import { segmentText } from '../wire/tcp-text.ts';
+import { carrierOf, carries, type SegmentTrace, type StateRecord } from './carrier.ts';
 import { failureLines, octetsText, openLines, summaryLine, timeText } from './log-lines.ts';
 import type { HeaderRecord, LogRecord, LogSink } from './log-record.ts';
 import { type Paint, paintState } from './log-style.ts';
@@ -22,9 +23,6 @@ export interface TextLogOptions {
   readonly layout: 'line' | 'stacked';
 }
 
-type StateRecord = Extract<TraceRecord, { type: 'state' }>;
-type SegmentTrace = Extract<TraceRecord, { type: 'segment' }>;
-
 /** What is known of one connection. */
 interface Shown {
   readonly bases: SegmentBases;
@@ -38,13 +36,6 @@ interface Shown {
   carrier: string;
   synchronized: boolean;
 }
-
-/** Flag of the segment that carries a transition out. */
-const carrierOf = (record: StateRecord): string => {
-  if (record.event === 'CLOSE') return record.to === 'CLOSED' ? '' : 'F';
-  if (record.event === 'ABORT') return 'R';
-  return record.to === 'SYN-SENT' ? 'S' : '';
-};
 
 export class TextLog implements LogSink {
   readonly #o: TextLogOptions;
@@ -130,14 +121,13 @@ export class TextLog implements LogSink {
       return;
     }
     const { called } = shown;
-    const carries = (flag: string): boolean => flag !== '' && record.seg.flags.includes(flag);
-    if (called !== undefined && carries(carrierOf(called))) {
+    if (called !== undefined && carries(record, carrierOf(called))) {
       shown.called = undefined;
       this.#transition(called, record);
       return;
     }
     this.#settle(shown);
-    const late = carries(shown.carrier);
+    const late = carries(record, shown.carrier);
     if (late) shown.carrier = '';
     if (late || this.#o.verbosity === 'verbose' || this.#isOpening(shown, record)) this.#line(this.#segmentText(shown, record), record.t);
   }

@@ -1,0 +1,134 @@
+/** Where a command's log goes: text or NDJSON on stderr, and NDJSON to a file beside it, all fed by the same records. */
+import { LogTally, type LogRecord, type LogSink } from '../tools/log-record.ts';
+import { NdjsonLog } from '../tools/log-ndjson.ts';
+import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
+import { TextLog, type Verbosity } from '../tools/log-text.ts';
+import type { TraceRecord } from '../tcp/trace.ts';
+import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
+import type { CliFailure } from './exit.ts';
+import type { Io } from './io.ts';
+import { LineWriter } from './line-writer.ts';
+import { OutFile } from './out-file.ts';
+
+export interface LogOutputOptions {
+  readonly json: boolean;
+  readonly jsonFile: string | undefined;
+  readonly verbosity: Verbosity;
+  readonly absolute: boolean;
+  readonly color: ColorChoice;
+}
+
+type StateRecord = Extract<TraceRecord, { type: 'state' }>;
+
+/** Columns from which a transition and its segment share a line. */
+const WIDE = 160;
+
+/** The log of one run of a command. It is the stack's tracer, and takes the records around the trace as well. */
+export class LogOutput implements LogSink {
+  /** For the stack: there is always a reader, if only the summary. */
+  readonly enabled = true;
+  readonly tally = new LogTally();
+  readonly #sinks: LogSink[] = [];
+  readonly #stderr: LineWriter;
+  readonly #file: OutFile | undefined;
+  readonly #opened = new Map<number, { local: string; localPort: number; remote: string; remotePort: number }>();
+  #firstState: StateRecord | undefined;
+  #lastState: StateRecord | undefined;
+  #lastTime = 0;
+
+  /** Opens the file: throws CliFailure when it can't be written. */
+  constructor(io: Io, o: LogOutputOptions) {
+    this.#file = o.jsonFile === undefined ? undefined : new OutFile(o.jsonFile, io.env);
+    let shown: LogSink | undefined;
+    this.#stderr = new LineWriter(
+      io.stderr,
+      () => shown?.flush(),
+      (count) => leftOutLine(o.json, this.#lastTime, count),
+    );
+    const toStderr = (line: string): void => this.#stderr.line(line);
+    if (!o.json) shown = new TextLog({ paint: paintFor(useColor(o.color, io.stderr, io.env)), verbosity: o.verbosity, absolute: o.absolute, layout: layoutFor(io) }, toStderr);
+    else if (o.verbosity === 'quiet') shown = failuresOnly(new NdjsonLog(toStderr));
+    else shown = new NdjsonLog(toStderr);
+    this.#sinks.push(shown);
+    const file = this.#file;
+    if (file !== undefined) this.#sinks.push(new NdjsonLog((line) => file.append(Buffer.from(`${line}\n`))));
+  }
+
+  /** The latest transition, for what is said about the end. */
+  get lastState(): StateRecord | undefined {
+    return this.#lastState;
+  }
+
+  get firstState(): StateRecord | undefined {
+    return this.#firstState;
+  }
+
+  /** What kept the file from being whole. */
+  get failure(): CliFailure | undefined {
+    return this.#file?.failure;
+  }
+
+  /** Microseconds of the latest record. */
+  get lastTime(): number {
+    return this.#lastTime;
+  }
+
+  /** From the stack: a connection got its ends. Its record is written when the first of its own comes, and has that one's time. */
+  open(conn: number, local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): void {
+    this.#opened.set(conn, { local: ipv4Text(local), localPort, remote: ipv4Text(remote), remotePort });
+  }
+
+  /** From the stack. */
+  record(record: TraceRecord): void {
+    const ends = this.#opened.get(record.conn);
+    if (ends !== undefined) {
+      this.#opened.delete(record.conn);
+      this.write({ type: 'open', t: record.t, conn: record.conn, ...ends });
+    }
+    this.write(record);
+  }
+
+  write(record: LogRecord): void {
+    this.tally.add(record);
+    if (record.type === 'state') {
+      this.#firstState ??= record;
+      this.#lastState = record;
+    }
+    this.#lastTime = record.t;
+    for (const sink of this.#sinks) sink.write(record);
+    this.#stderr.wake();
+  }
+
+  note(text: string): void {
+    this.write({ type: 'note', t: this.#lastTime, text });
+  }
+
+  flush(): void {
+    for (const sink of this.#sinks) sink.flush();
+    this.#stderr.flush();
+  }
+
+  /** Everything goes out. */
+  close(): void {
+    this.flush();
+    this.#file?.close();
+  }
+}
+
+const leftOutLine = (json: boolean, t: number, count: number): string => {
+  const text = `${count} lines left out: the reader of this log is too slow`;
+  return json ? JSON.stringify({ type: 'note', t, text } satisfies LogRecord) : `tcpx: ${text}`;
+};
+
+const failuresOnly = (sink: LogSink): LogSink => ({
+  write: (record) => {
+    if (record.type === 'failure') sink.write(record);
+  },
+  flush: () => sink.flush(),
+});
+
+/** One line per transition where it may be as long as it likes: in files and pipes, and on wide terminals. */
+function layoutFor(io: Io): 'line' | 'stacked' {
+  const columns = Number(io.env['COLUMNS']) || (io.stderr.isTTY === true ? (io.stderr.columns ?? 80) : WIDE);
+  return columns >= WIDE ? 'line' : 'stacked';
+}

@@ -1,0 +1,152 @@
+/**
+ * A connection as a ladder: our states on the left, segments as rungs, the peer's states on the right. This is the
+ * model, row by row; how it is drawn is ladder-text.ts's.
+ *
+ * Our states are the log's. The peer's are inferred from the segments (infer-states.ts). A segment that is sent again
+ * later is taken to have been lost, so that the peer doesn't enter a state before it can have.
+ */
+import type { SegmentRecord, SendNote } from '../tcp/trace.ts';
+import { carrierOf, carries, type SegmentTrace, type StateRecord } from './carrier.ts';
+import { type SeenSegment, StateFollower } from './infer-states.ts';
+import type { LogRecord, OpenRecord } from './log-record.ts';
+import { SegmentBases } from './segment-bases.ts';
+
+export interface LadderSegment {
+  readonly dir: 'in' | 'out';
+  /** Numbers counted from each side's beginning. */
+  readonly seg: SegmentRecord;
+  readonly note: SendNote | undefined;
+}
+
+export interface LadderRow {
+  /** Microseconds since the log began. */
+  readonly t: number;
+  /** The state we entered with this row; undefined where it stays as it was. */
+  readonly ours: string | undefined;
+  /** The state the peer entered, inferred. */
+  readonly peer: string | undefined;
+  readonly segment: LadderSegment | undefined;
+  /** What moved us, when it is not to be seen from the segment: a timer, a call, ICMP. */
+  readonly remark: string | undefined;
+}
+
+export interface Ladder {
+  readonly open: OpenRecord;
+  /** Where both began; the peer's is undefined when it never said anything. */
+  readonly ourStart: string;
+  readonly peerStart: 'CLOSED' | 'LISTEN' | undefined;
+  readonly rows: readonly LadderRow[];
+}
+
+/** The ladder of connection `conn`; undefined when the records hold no such connection. */
+export function buildLadder(records: readonly LogRecord[], conn = 1): Ladder | undefined {
+  const open = records.find((r): r is OpenRecord => r.type === 'open' && r.conn === conn);
+  if (open === undefined) return undefined;
+  const mine = records.filter((r) => 'conn' in r && r.conn === conn);
+  const segments = mine.filter((r): r is SegmentTrace => r.type === 'segment');
+  const builder = new LadderBuilder(segments);
+  for (const record of mine) builder.add(record);
+  const first = mine.find((r): r is StateRecord => r.type === 'state');
+  return { open, ourStart: first?.from ?? 'CLOSED', peerStart: builder.peerStart, rows: builder.finish() };
+}
+
+interface Draft {
+  t: number;
+  ours: string | undefined;
+  peer: string | undefined;
+  segment: LadderSegment | undefined;
+  remark: string | undefined;
+}
+
+class LadderBuilder {
+  readonly peerStart: 'CLOSED' | 'LISTEN' | undefined;
+  readonly #rows: Draft[] = [];
+  readonly #bases = new SegmentBases();
+  readonly #peer: StateFollower | undefined;
+  /** Outgoing segments that were sent again. */
+  readonly #lost: ReadonlySet<SegmentTrace>;
+  /** A transition whose segment may come next. */
+  #called: StateRecord | undefined;
+
+  constructor(segments: readonly SegmentTrace[]) {
+    this.peerStart = peerStart(segments);
+    this.#peer = this.peerStart === undefined ? undefined : new StateFollower(this.peerStart);
+    this.#lost = sentAgain(segments);
+  }
+
+  add(record: LogRecord): void {
+    if (record.type === 'segment') this.#segment(record);
+    else if (record.type === 'state') this.#state(record);
+    else if (record.type === 'timer' && record.timer !== 'delayedAck') this.#row(record.t, { remark: `${record.timer} timer` });
+    else if (record.type === 'icmp') this.#row(record.t, { remark: `ICMP ${record.error}` });
+  }
+
+  finish(): readonly LadderRow[] {
+    this.#settle();
+    return this.#rows;
+  }
+
+  #segment(record: SegmentTrace): void {
+    const called = this.#called;
+    const together = called !== undefined && carries(record, carrierOf(called));
+    if (together) this.#called = undefined;
+    else this.#settle();
+    this.#bases.learn(record.dir, record.seg);
+    this.#row(record.t, {
+      ours: together ? called.to : undefined,
+      peer: this.#peerAfter(record),
+      segment: { dir: record.dir, seg: this.#bases.relative(record.dir, record.seg), note: record.note },
+    });
+  }
+
+  #peerAfter(record: SegmentTrace): string | undefined {
+    if (this.#peer === undefined || this.#lost.has(record)) return undefined;
+    const seen = seenSegment(record.seg);
+    return (record.dir === 'in' ? this.#peer.sent(seen) : this.#peer.received(seen)).at(-1);
+  }
+
+  #state(record: StateRecord): void {
+    this.#settle();
+    const last = this.#rows.at(-1);
+    if (record.cause === 'segment' && last?.segment?.dir === 'in' && last.ours === undefined) last.ours = record.to;
+    else if (carrierOf(record) !== '') this.#called = record;
+    else this.#row(record.t, { ours: record.to, remark: record.event });
+  }
+
+  #settle(): void {
+    const called = this.#called;
+    this.#called = undefined;
+    if (called !== undefined) this.#row(called.t, { ours: called.to, remark: called.event });
+  }
+
+  #row(t: number, row: Partial<Draft>): void {
+    this.#rows.push({ t, ours: undefined, peer: undefined, segment: undefined, remark: undefined, ...row });
+  }
+}
+
+/** What the peer's first segment says of its state before; undefined when it sent none. */
+function peerStart(segments: readonly SegmentTrace[]): 'CLOSED' | 'LISTEN' | undefined {
+  const first = segments.find((s) => s.dir === 'in');
+  if (first === undefined) return undefined;
+  return first.seg.flags.includes('S') && first.seg.flags.includes('.') ? 'LISTEN' : 'CLOSED';
+}
+
+/** Outgoing segments that take sequence space and begin where a later retransmission begins. */
+function sentAgain(segments: readonly SegmentTrace[]): ReadonlySet<SegmentTrace> {
+  const again = new Set<number>();
+  const lost = new Set<SegmentTrace>();
+  for (let i = segments.length - 1; i >= 0; i--) {
+    const segment = segments[i]!;
+    if (segment.dir === 'in' || (segment.seg.len === 0 && !/[SF]/.test(segment.seg.flags))) continue;
+    if (again.has(segment.seg.seq)) lost.add(segment);
+    if (segment.note === 'retransmission' || segment.note === 'fast retransmit') again.add(segment.seg.seq);
+  }
+  return lost;
+}
+
+const seenSegment = (seg: SegmentRecord): SeenSegment => ({
+  flags: seg.flags,
+  seq: seg.seq,
+  len: seg.len,
+  ...(seg.flags.includes('.') && { ack: seg.ack }),
+});

@@ -1,0 +1,242 @@
+/**
+ * A recorded log run through the core again. The log's inputs (calls, segments that arrived, timers, ICMP) are given to
+ * a fresh connection at their recorded times, and each record it then makes must be the log's next, in every field.
+ *
+ * The core is a value: the same inputs at the same times give the same outputs. So a difference means another version
+ * of the core, a log that was tampered with, or a bug. Octets are not in the log; zeros of the same length stand in.
+ */
+import { toSeq } from '../base/seq.ts';
+import { type Micros, micros } from '../base/time.ts';
+import type { ConnectionConfig, SocketOptions } from '../tcp/config.ts';
+import { Connection } from '../tcp/connection.ts';
+import type { SegmentRecord, TraceRecord } from '../tcp/trace.ts';
+import { TcpSegment } from '../wire/tcp.ts';
+import { flagsFromText } from '../wire/tcp-text.ts';
+import type { LogLine } from './log-ndjson.ts';
+
+/** Both sides of a difference: the record in the log, and what the core did there; undefined where it did nothing. */
+export interface ReplayDifference {
+  readonly line: number;
+  readonly recorded: TraceRecord | undefined;
+  readonly replayed: TraceRecord | undefined;
+}
+
+export interface ReplayResult {
+  /** Undefined when the outcome is the same. */
+  readonly difference: ReplayDifference | undefined;
+  readonly connections: number;
+  /** Records given to the core, and records compared with what it made of them. */
+  readonly inputs: number;
+  readonly compared: number;
+  readonly transitions: number;
+  readonly segmentsIn: number;
+  readonly segmentsOut: number;
+}
+
+/** The log can't be replayed though it is one: a call nobody knows, a connection that never opened. */
+export class ReplayError extends Error {
+  override readonly name = 'ReplayError';
+
+  constructor(line: number, message: string) {
+    super(`line ${line}: ${message}`);
+  }
+}
+
+/** Replays up to the first difference. Errors of the reader pass through. */
+export async function replayLog(lines: AsyncIterable<LogLine>): Promise<ReplayResult> {
+  const replay = new Replay();
+  for await (const { line, record } of lines) {
+    if (!isTrace(record)) continue;
+    if (!replay.take(line, record)) break;
+  }
+  return replay.finish();
+}
+
+const NO_TRACE_TYPES: ReadonlySet<string> = new Set(['header', 'open', 'link', 'note', 'failure', 'summary']);
+const isTrace = (record: LogLine['record']): record is TraceRecord => !NO_TRACE_TYPES.has(record.type);
+
+class Replay {
+  readonly #connections = new Map<number, ReplayedConnection>();
+  #line = 0;
+  #lastTime: Micros = micros(0);
+  #difference: ReplayDifference | undefined;
+  #inputs = 0;
+  #compared = 0;
+  #transitions = 0;
+  #segmentsIn = 0;
+  #segmentsOut = 0;
+
+  /** False when it differs from what the core does. */
+  take(line: number, record: TraceRecord): boolean {
+    this.#line = line;
+    this.#lastTime = record.t;
+    this.#count(record);
+    const connection = this.#connection(line, record);
+    // What the core has still to answer for comes first; only then is the next record something it must be told.
+    if (connection.made.length === 0 && connection.feed(line, record)) this.#inputs++;
+    const replayed = connection.made.shift();
+    this.#compared++;
+    return (replayed !== undefined && sameRecord(record, replayed)) || this.#differ(line, record, replayed);
+  }
+
+  finish(): ReplayResult {
+    if (this.#difference === undefined) {
+      for (const connection of this.#connections.values()) {
+        const left = connection.made[0] ?? connection.wantsToSend(this.#lastTime);
+        if (left !== undefined) this.#differ(this.#line, undefined, left);
+      }
+    }
+    return {
+      difference: this.#difference,
+      connections: this.#connections.size,
+      inputs: this.#inputs,
+      compared: this.#compared,
+      transitions: this.#transitions,
+      segmentsIn: this.#segmentsIn,
+      segmentsOut: this.#segmentsOut,
+    };
+  }
+
+  #count(record: TraceRecord): void {
+    if (record.type === 'state') this.#transitions++;
+    else if (record.type === 'segment' && record.dir === 'in') this.#segmentsIn++;
+    else if (record.type === 'segment') this.#segmentsOut++;
+  }
+
+  #connection(line: number, record: TraceRecord): ReplayedConnection {
+    const known = this.#connections.get(record.conn);
+    if (known !== undefined) return known;
+    const config = record.type === 'call' ? record.args?.['config'] : undefined;
+    if (config === undefined) throw new ReplayError(line, `connection ${record.conn} begins without an OPEN; expected one with its config`);
+    // JSON boundary: the config as the core recorded it.
+    const fresh = new ReplayedConnection(record.conn, config as ConnectionConfig);
+    this.#connections.set(record.conn, fresh);
+    return fresh;
+  }
+
+  #differ(line: number, recorded: TraceRecord | undefined, replayed: TraceRecord | undefined): false {
+    this.#difference ??= { line, recorded, replayed };
+    return false;
+  }
+}
+
+class ReplayedConnection {
+  /** Records the core has made and the log has not been asked for yet. */
+  readonly made: TraceRecord[] = [];
+  readonly #core: Connection;
+  readonly #out = new TcpSegment();
+  readonly #in = new TcpSegment();
+
+  constructor(conn: number, config: ConnectionConfig) {
+    this.#core = new Connection(conn, config, { enabled: true, record: (record) => this.made.push(record) });
+  }
+
+  /** Does what `record` says was done; false when it tells no more than a consequence. */
+  feed(line: number, record: TraceRecord): boolean {
+    const { t } = record;
+    switch (record.type) {
+      case 'call':
+        this.#call(line, record);
+        return true;
+      case 'segment':
+        if (record.dir === 'out') {
+          this.#core.emit(t, this.#out);
+          return false;
+        }
+        fillSegment(this.#in, record.seg);
+        this.#core.onSegment(this.#in, t);
+        return true;
+      case 'timer':
+        this.#core.onTimeout(t);
+        return true;
+      case 'icmp':
+        this.#icmp(record.error, record.args, t);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** A segment the core would send though the log has ended. */
+  wantsToSend(now: Micros): TraceRecord | undefined {
+    this.#core.emit(now, this.#out);
+    return this.made[0];
+  }
+
+  #call(line: number, record: Extract<TraceRecord, { type: 'call' }>): void {
+    const { t, call, len = 0, args = {} } = record;
+    switch (call) {
+      case 'active OPEN':
+      case 'passive OPEN':
+        this.#core.open(call === 'active OPEN' ? 'active' : 'passive', { iss: number(args['iss']), tsOffset: number(args['tsOffset']) }, t);
+        return;
+      case 'SEND':
+        this.#core.send(new Uint8Array(len), t);
+        return;
+      case 'RECEIVE':
+        this.#core.receive(t);
+        return;
+      case 'CLOSE':
+        this.#core.close(t);
+        return;
+      case 'RELEASE':
+        this.#core.release(t);
+        return;
+      case 'ABORT':
+        this.#core.abort(t);
+        return;
+      case 'SETSOCKOPT':
+        // JSON boundary: an option's name and value as the core recorded them.
+        this.#core.setOption(args['name'] as keyof SocketOptions, args['value'] as never, t);
+        return;
+      default:
+        throw new ReplayError(line, `call '${call}'; expected one of active OPEN, passive OPEN, SEND, RECEIVE, CLOSE, RELEASE, ABORT, SETSOCKOPT`);
+    }
+  }
+
+  #icmp(error: string, args: Readonly<Record<string, unknown>>, t: Micros): void {
+    if (error === 'EMSGSIZE') this.#core.onPathMss(number(args['mss']), t);
+    // JSON boundary: the code as the core recorded it.
+    else this.#core.onIcmpError(error as Parameters<Connection['onIcmpError']>[0], t);
+  }
+}
+
+const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
+
+const ZEROS = new Uint8Array(65_536);
+
+function fillSegment(seg: TcpSegment, record: SegmentRecord): void {
+  seg.clear();
+  seg.seq = toSeq(record.seq);
+  seg.ack = toSeq(record.ack);
+  seg.flags = flagsFromText(record.flags) ?? 0;
+  seg.wnd = record.wnd;
+  seg.urgentPointer = record.urg ?? 0;
+  if (record.mss !== undefined) seg.mss = record.mss;
+  if (record.wscale !== undefined) seg.wscale = record.wscale;
+  seg.sackPermitted = record.sackOk === true;
+  if (record.ts !== undefined) {
+    seg.hasTimestamps = true;
+    seg.tsVal = record.ts[0] | 0;
+    seg.tsEcr = record.ts[1] | 0;
+  }
+  for (const [left, right] of record.sack ?? []) {
+    seg.sack[2 * seg.sackCount] = toSeq(left);
+    seg.sack[2 * seg.sackCount + 1] = toSeq(right);
+    seg.sackCount++;
+  }
+  if (record.len > 0) seg.payload.push(record.len <= ZEROS.length ? ZEROS : new Uint8Array(record.len), 0, record.len);
+}
+
+/** Field by field, as JSON would keep them. */
+export function sameRecord(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(jsonValue(a), jsonValue(b));
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left = fields(a);
+  const right = fields(b);
+  return left.length === right.length && left.every(([name, value]) => Object.hasOwn(b, name) && sameRecord(value, (b as Readonly<Record<string, unknown>>)[name]));
+}
+
+const fields = (o: object): [string, unknown][] => Object.entries(o).filter(([, value]) => value !== undefined);
+/** JSON knows no infinities and no minus zero. */
+const jsonValue = (value: unknown): unknown => (typeof value === 'number' ? (Number.isFinite(value) ? value + 0 : null) : value);
