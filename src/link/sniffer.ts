@@ -76,7 +76,11 @@ function openCap(cap: Cap, o: SnifferOptions, buffer: Uint8Array): string {
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     if (/permi(t|ssion)/i.test(text)) {
-      throw new LinkFailure('EPERM', `cannot capture on ${o.interface}: not permitted`, 'run it as root (sudo), or give it CAP_NET_RAW');
+      throw new LinkFailure(
+        'EPERM',
+        `cannot capture on ${o.interface}: not permitted`,
+        'run it as root (sudo), or give it CAP_NET_RAW',
+      );
     }
     if (/no such device/i.test(text)) {
       throw new LinkFailure('ENODEV', `no interface ${o.interface}`, '`ip link` lists the interfaces there are');
@@ -98,7 +102,11 @@ function headerLenOf(linkType: string, name: string, cap: Cap): number {
       return 16;
     default:
       cap.close();
-      throw new LinkFailure('EPROTONOSUPPORT', `${name} has a link type that is not known here (${linkType})`, 'choose another interface with -I');
+      throw new LinkFailure(
+        'EPROTONOSUPPORT',
+        `${name} has a link type that is not known here (${linkType})`,
+        'choose another interface with -I',
+      );
   }
 }
 
@@ -112,7 +120,11 @@ let loaded: CapModule | undefined;
 
 function loadCap(): CapModule {
   if (!isMainThread) {
-    throw new LinkFailure('EWORKER', 'the package cap cannot be used in a worker thread', 'open the link on the main thread');
+    throw new LinkFailure(
+      'EWORKER',
+      'the package cap cannot be used in a worker thread',
+      'open the link on the main thread',
+    );
   }
   if (loaded === undefined) {
     try {
@@ -120,7 +132,11 @@ function loadCap(): CapModule {
       loaded = createRequire(import.meta.url)('cap') as CapModule;
     } catch (error) {
       const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-      throw new LinkFailure('ENOTBUILT', `the package cap is not built (${why})`, 'apt-get install libpcap-dev python3 make g++ && npm rebuild cap');
+      throw new LinkFailure(
+        'ENOTBUILT',
+        `the package cap is not built (${why})`,
+        'apt-get install libpcap-dev python3 make g++ && npm rebuild cap',
+      );
     }
   }
   return loaded;

@@ -4,7 +4,7 @@
  * What cannot be seen is not there: a user's CLOSE shows when the FIN leaves, an ABORT when the RST does, 2MSL never.
  * A segment that was captured is taken to have arrived.
  */
-import { follow, type Event, type State } from '../tcp/machine.ts';
+import { type Event, follow, type State } from '../tcp/machine.ts';
 
 /** What the inference reads of a segment. Numbers modulo 2^32, all on one base per direction. */
 export interface SeenSegment {
@@ -21,6 +21,8 @@ export class StateFollower {
   /** RCV.NXT as far as segments have come in order; undefined before the peer's SYN. */
   #rcvNxt: number | undefined;
   #iss: number | undefined;
+  /** SND.NXT. */
+  #sndNxt = 0;
   /** The sequence number after our FIN. */
   #finEnd: number | undefined;
   /** The sequence number after the peer's FIN, which came out of order: it counts once this end has acknowledged it. */
@@ -44,14 +46,17 @@ export class StateFollower {
       if (this.#synchronized()) this.#step('ABORT');
       return this.#entered;
     }
+    const end = (seg.seq + seg.len + (has(seg, 'S') ? 1 : 0) + (has(seg, 'F') ? 1 : 0)) >>> 0;
+    if (this.#iss === undefined || reached(end, this.#sndNxt)) this.#sndNxt = end;
     if (has(seg, 'S')) {
       this.#iss = seg.seq;
       if (seg.ack === undefined) this.#step('active OPEN');
       return this.#entered;
     }
-    if (this.#heldFinEnd !== undefined && seg.ack !== undefined && reached(seg.ack, this.#heldFinEnd)) this.#peerFinished();
+    if (this.#heldFinEnd !== undefined && seg.ack !== undefined && reached(seg.ack, this.#heldFinEnd))
+      this.#peerFinished();
     if (has(seg, 'F')) {
-      this.#finEnd = (seg.seq + seg.len + 1) >>> 0;
+      this.#finEnd = end;
       this.#step('CLOSE');
     }
     return this.#entered;
@@ -81,7 +86,8 @@ export class StateFollower {
 
   #acknowledge(seg: SeenSegment): void {
     if (this.#state === 'SYN-RECEIVED' && this.#acksSyn(seg)) this.#step('rcv ACK of SYN');
-    if (this.#finEnd !== undefined && seg.ack !== undefined && reached(seg.ack, this.#finEnd)) this.#step('rcv ACK of FIN');
+    if (this.#finEnd !== undefined && seg.ack !== undefined && reached(seg.ack, this.#finEnd))
+      this.#step('rcv ACK of FIN');
     const end = (seg.seq + seg.len) >>> 0;
     const inOrder = reached(this.#rcvNxt!, seg.seq);
     if (inOrder && reached(end, this.#rcvNxt!)) this.#rcvNxt = end;
@@ -97,7 +103,12 @@ export class StateFollower {
   }
 
   #acksSyn(seg: SeenSegment): boolean {
-    return seg.ack !== undefined && this.#iss !== undefined && reached(seg.ack, this.#iss + 1);
+    return (
+      seg.ack !== undefined &&
+      this.#iss !== undefined &&
+      reached(seg.ack, this.#iss + 1) &&
+      reached(this.#sndNxt, seg.ack)
+    );
   }
 
   #synchronized(): boolean {
@@ -105,7 +116,12 @@ export class StateFollower {
   }
 
   #peerHasFinished(): boolean {
-    return this.#state === 'CLOSE-WAIT' || this.#state === 'CLOSING' || this.#state === 'LAST-ACK' || this.#state === 'TIME-WAIT';
+    return (
+      this.#state === 'CLOSE-WAIT' ||
+      this.#state === 'CLOSING' ||
+      this.#state === 'LAST-ACK' ||
+      this.#state === 'TIME-WAIT'
+    );
   }
 
   /** An event without a row here is a repetition (a SYN sent again, a second ACK of our FIN): nothing new. */

@@ -100,7 +100,12 @@ const CLOSED = 7;
  */
 export const openKernelContact: OpenContact = (target) => {
   const { remote, remotePort, route } = target;
-  const socket = createConnection({ host: ipv4Text(remote), port: remotePort, localAddress: ipv4Text(route.source), allowHalfOpen: true });
+  const socket = createConnection({
+    host: ipv4Text(remote),
+    port: remotePort,
+    localAddress: ipv4Text(route.source),
+    allowHalfOpen: true,
+  });
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     // net calls connect(2) in a tick of its own, queued by createConnection: ours comes right after it
@@ -125,7 +130,8 @@ class KernelContact implements Contact {
     this.socket = socket;
     this.addresses = addresses;
     this.#watch = hasSocketDiag() ? new StateWatch(addresses) : undefined;
-    this.notes = this.#watch === undefined ? ['this kernel has no socket diagnostics (tcp_diag): its states are inferred'] : [];
+    this.notes =
+      this.#watch === undefined ? ['this kernel has no socket diagnostics (tcp_diag): its states are inferred'] : [];
   }
 
   get state(): State | undefined {

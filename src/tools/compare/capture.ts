@@ -4,10 +4,10 @@
  */
 import { seqInt } from '../../base/seq.ts';
 import type { Micros } from '../../base/time.ts';
+import type { Addresses } from '../../link/socket-diag.ts';
 import { decodeQuotedIpv4, IpProtocol, Ipv4Flag, Ipv4Header } from '../../wire/ipv4.ts';
 import { decodeTcp, TCP_HEADER_LEN, TcpFlag, TcpSegment } from '../../wire/tcp.ts';
 import { flagsText, optionsText } from '../../wire/tcp-text.ts';
-import type { Addresses } from '../../link/socket-diag.ts';
 import type { Shot } from './model.ts';
 
 /** A connection with more segments than that is not compared. */
@@ -86,12 +86,20 @@ export function shotsOf(packets: readonly KeptPacket[], a: Addresses): readonly 
 
 /** Reads both headers; which way the packet went, or undefined when it is another connection's or none. */
 function readPacket({ octets }: KeptPacket, a: Addresses, ip: Ipv4Header, seg: TcpSegment): 'in' | 'out' | undefined {
-  if (decodeQuotedIpv4(octets, 0, octets.length, ip) !== 'ok' || ip.protocol !== IpProtocol.TCP || ip.fragmentOffset !== 0) return undefined;
+  if (
+    decodeQuotedIpv4(octets, 0, octets.length, ip) !== 'ok' ||
+    ip.protocol !== IpProtocol.TCP ||
+    ip.fragmentOffset !== 0
+  )
+    return undefined;
   if (decodeTcp(octets, ip.payloadAt, octets.length, seg) !== 'ok') return undefined;
-  if (ip.src === a.local && seg.srcPort === a.localPort && ip.dst === a.remote && seg.dstPort === a.remotePort) return 'out';
-  if (ip.dst === a.local && seg.dstPort === a.localPort && ip.src === a.remote && seg.srcPort === a.remotePort) return 'in';
+  if (ip.src === a.local && seg.srcPort === a.localPort && ip.dst === a.remote && seg.dstPort === a.remotePort)
+    return 'out';
+  if (ip.dst === a.local && seg.dstPort === a.localPort && ip.src === a.remote && seg.srcPort === a.remotePort)
+    return 'in';
   return undefined;
 }
 
 /** One by one, without what differs between any two connections. */
-const optionList = (text: string): readonly string[] => (text === '' ? [] : text.split(',').map((option) => option.replace(/^TS val .*/, 'TS')));
+const optionList = (text: string): readonly string[] =>
+  text === '' ? [] : text.split(',').map((option) => option.replace(/^TS val .*/, 'TS'));

@@ -58,7 +58,21 @@ export interface Run {
   readonly notes: readonly string[];
 }
 
-export type Property = 'segment' | 'flags' | 'seq' | 'ack' | 'window' | 'length' | 'options' | 'time' | 'ttl' | 'df' | 'tos' | 'states' | 'outcome';
+export type Property =
+  | 'segment'
+  | 'flags'
+  | 'seq'
+  | 'ack'
+  | 'window'
+  | 'length'
+  | 'options'
+  | 'time'
+  | 'ttl'
+  | 'df'
+  | 'tos'
+  | 'states'
+  | 'outcome'
+  | 'octets received';
 
 export interface Difference {
   readonly property: Property;
@@ -91,8 +105,19 @@ export interface Comparison {
 
 export function compareRuns(scenario: string, kernel: Run, tcpx: Run, complaint: string | undefined): Comparison {
   const rows = alignRuns(kernel.shots, tcpx.shots);
-  const differences = [...rows.flatMap((row, i) => rowDifferences(row, i, kernel.shots, tcpx.shots)), ...wholeDifferences(kernel, tcpx)];
-  return { scenario, kernel, tcpx, rows, differences, complaint, same: complaint === undefined && !differences.some((d) => d.ours) };
+  const differences = [
+    ...rows.flatMap((row, i) => rowDifferences(row, i, kernel.shots, tcpx.shots)),
+    ...wholeDifferences(kernel, tcpx),
+  ];
+  return {
+    scenario,
+    kernel,
+    tcpx,
+    rows,
+    differences,
+    complaint,
+    same: complaint === undefined && !differences.some((d) => d.ours),
+  };
 }
 
 /** Most cells of the table behind an alignment: two runs of some thousand segments each. */
@@ -132,11 +157,24 @@ function likeness(a: Shot, b: Shot): number {
 
 const kind = (s: Shot): string => `${s.flags.replace(/[^SFR]/g, '')}${s.len > 0 ? 'data' : ''}`;
 
-function rowDifferences(row: Row, index: number, kernel: readonly Shot[], tcpx: readonly Shot[]): readonly Difference[] {
+function rowDifferences(
+  row: Row,
+  index: number,
+  kernel: readonly Shot[],
+  tcpx: readonly Shot[],
+): readonly Difference[] {
   const a = row.kernel === undefined ? undefined : kernel[row.kernel];
   const b = row.tcpx === undefined ? undefined : tcpx[row.tcpx];
   if (a === undefined || b === undefined) {
-    return [{ property: 'segment', row: index, kernel: a ? shotText(a) : '', tcpx: b ? shotText(b) : '', ours: (a ?? b)!.dir === 'out' }];
+    return [
+      {
+        property: 'segment',
+        row: index,
+        kernel: a ? shotText(a) : '',
+        tcpx: b ? shotText(b) : '',
+        ours: (a ?? b)!.dir === 'out',
+      },
+    ];
   }
   const found: Difference[] = [];
   const check = (property: Property, x: string, y: string) => {
@@ -159,11 +197,12 @@ function rowDifferences(row: Row, index: number, kernel: readonly Shot[], tcpx: 
 
 function wholeDifferences(kernel: Run, tcpx: Run): readonly Difference[] {
   const found: Difference[] = [];
-  const check = (property: Property, x: string, y: string) => {
-    if (x !== y) found.push({ property, row: undefined, kernel: x, tcpx: y, ours: true });
+  const check = (property: Property, x: string, y: string, ours: boolean) => {
+    if (x !== y) found.push({ property, row: undefined, kernel: x, tcpx: y, ours });
   };
-  check('states', kernel.states.map((s) => s.state).join(' '), tcpx.states.map((s) => s.state).join(' '));
-  check('outcome', outcomeText(kernel.outcome), outcomeText(tcpx.outcome));
+  check('states', stateNames(kernel), stateNames(tcpx), true);
+  check('outcome', outcomeText(kernel.outcome), outcomeText(tcpx.outcome), true);
+  check('octets received', String(kernel.outcome.octetsReceived), String(tcpx.outcome.octetsReceived), false);
   return found;
 }
 
@@ -189,10 +228,10 @@ function sameTimeClass(a: Micros, b: Micros): boolean {
 
 const timeText = (gap: Micros): string => `${timeClass(gap)}, after ${(gap / 1000).toFixed(1)} ms`;
 
-function outcomeText(o: Outcome): string {
-  const end = o.error ?? o.undone ?? 'closed';
-  return `${o.connected ? 'connected' : 'not connected'}, ${o.octetsSent} octets out, ${o.octetsReceived} in, ${end}`;
-}
+const stateNames = (run: Run): string => run.states.map((mark) => mark.state).join(' ');
+
+const outcomeText = (o: Outcome): string =>
+  `${o.connected ? 'connected' : 'not connected'}, ${o.octetsSent} octets sent, ${o.error ?? o.undone ?? 'closed'}`;
 
 /** `S. seq 0 ack 1 win 65160 len 0`, and the options when there are any; one line of plain text. */
 export function shotText(s: Shot): string {

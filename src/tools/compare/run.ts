@@ -2,7 +2,6 @@
  * One run of a scenario: a connection on one of the two stacks, everything of it captured at the same place on the
  * same interface, and both ends' doings turned into a `Run`.
  */
-import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Micros, micros } from '../../base/time.ts';
 import type { Route } from '../../link/route.ts';
@@ -12,7 +11,7 @@ import type { State } from '../../tcp/machine.ts';
 import { type Ipv4, ipv4Text } from '../../wire/ipv4.ts';
 import { Capture, type KeptPacket, shotsOf } from './capture.ts';
 import type { Run, Side, StateSource } from './model.ts';
-import { type Scenario, type ScenarioOptions, Talk } from './scenarios.ts';
+import { type Scenario, type ScenarioOptions, type ScenarioSocket, Talk } from './scenarios.ts';
 import { inferredMarks, mergeMarks } from './states.ts';
 
 export interface Target {
@@ -23,7 +22,7 @@ export interface Target {
 
 /** A connection under way on one of the stacks. */
 export interface Contact {
-  readonly socket: Duplex;
+  readonly socket: ScenarioSocket;
   readonly addresses: Addresses;
   /** Where `seen` comes from. */
   readonly source: StateSource;
@@ -46,8 +45,10 @@ export type OpenContact = (target: Target) => Promise<Contact>;
 export interface RunOptions {
   /** Keep packets whole, for a capture file. */
   readonly keepPayload: boolean;
+  /** Ends the run: the connection is reset, and what there is by then is the result. */
+  readonly signal: AbortSignal;
   /** What a scenario sends and how long it waits. */
-  readonly talk: Omit<ScenarioOptions, 'onCall'>;
+  readonly talk: Omit<ScenarioOptions, 'onCall' | 'signal'>;
 }
 
 export interface RunResult {
@@ -59,7 +60,13 @@ const RING_OCTETS = 16 << 20;
 const now = (): Micros => micros(performance.now() * 1000);
 
 /** Throws what opening throws (LinkFailure); what becomes of the connection is in the result. */
-export async function runScenario(side: Side, open: OpenContact, scenario: Scenario, target: Target, o: RunOptions): Promise<RunResult> {
+export async function runScenario(
+  side: Side,
+  open: OpenContact,
+  scenario: Scenario,
+  target: Target,
+  o: RunOptions,
+): Promise<RunResult> {
   const capture = new Capture(now, o.keepPayload);
   let contact: Contact | undefined;
   const sniffer = openSniffer({
@@ -74,13 +81,15 @@ export async function runScenario(side: Side, open: OpenContact, scenario: Scena
   try {
     contact = await open(target);
     const { socket, addresses } = contact;
-    const talk = new Talk(socket, { ...o.talk, onCall: () => contact?.nudge() });
+    const talk = new Talk(socket, { ...o.talk, signal: o.signal, onCall: () => contact?.nudge() });
     await scenario.converse(talk);
     const { outcome } = talk;
-    if (outcome.undone === undefined) await settled(contact, capture, o.talk);
-    if (!isOver(contact.state)) {
+    if (outcome.undone === undefined) await settled(contact, capture, o.talk, o.signal);
+    if (o.signal.aborted) {
+      socket.resetAndDestroy();
+    } else if (!isOver(contact.state)) {
       socket.destroy();
-      await settled(contact, capture, { ...o.talk, patience: o.talk.quiet * 2 });
+      await settled(contact, capture, { ...o.talk, patience: o.talk.quiet * 2 }, o.signal);
     }
     const shots = shotsOf(capture.packets, addresses);
     const notes = [...contact.notes];
@@ -103,10 +112,17 @@ export async function runScenario(side: Side, open: OpenContact, scenario: Scena
   }
 }
 
-const isOver = (state: State | undefined): boolean => state === undefined || state === 'CLOSED' || state === 'TIME-WAIT';
+const isOver = (state: State | undefined): boolean =>
+  state === undefined || state === 'CLOSED' || state === 'TIME-WAIT';
 
 /** Until the connection is over and the wire is quiet, or patience ends. */
-async function settled(contact: Contact, capture: Capture, o: { quiet: number; patience: number }): Promise<void> {
+async function settled(
+  contact: Contact,
+  capture: Capture,
+  o: { quiet: number; patience: number },
+  signal: AbortSignal,
+): Promise<void> {
   const end = performance.now() + o.patience;
-  while (performance.now() < end && !(isOver(contact.state) && capture.silence > o.quiet * 1000)) await sleep(5);
+  while (performance.now() < end && !signal.aborted && !(isOver(contact.state) && capture.silence > o.quiet * 1000))
+    await sleep(5);
 }

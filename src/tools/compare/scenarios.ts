@@ -17,8 +17,15 @@ export interface ScenarioOptions {
   readonly quiet: number;
   /** How long the peer may take for anything, milliseconds. */
   readonly patience: number;
+  /** Ends every wait. */
+  readonly signal: AbortSignal;
   /** Told of each call right before it is made. */
   readonly onCall: (call: UserCall, octets: number) => void;
+}
+
+/** What both stacks' sockets have beside a Duplex's methods and the event 'connect'. */
+export interface ScenarioSocket extends Duplex {
+  resetAndDestroy(): unknown;
 }
 
 /** How a conversation ended. `error` is the socket's error code; `undone` says what the peer did not do. */
@@ -42,7 +49,7 @@ export interface Scenario {
 
 /** One end of a conversation. Every wait ends with the first of: what is waited for, an error, patience. */
 export class Talk {
-  readonly #socket: Duplex;
+  readonly #socket: ScenarioSocket;
   readonly #options: ScenarioOptions;
   #connected = false;
   #error: string | undefined;
@@ -54,22 +61,56 @@ export class Talk {
   #changed: (() => void) | undefined;
 
   /** `socket` is connecting or about to. */
-  constructor(socket: Duplex, options: ScenarioOptions) {
+  constructor(socket: ScenarioSocket, options: ScenarioOptions) {
     this.#socket = socket;
     this.#options = options;
     const note = (change: () => void) => {
       change();
       this.#changed?.();
     };
-    socket.once('connect', () => note(() => { this.#connected = true; }));
-    socket.on('data', (octets: Uint8Array) => note(() => { this.#received += octets.length; }));
-    socket.once('end', () => note(() => { this.#peerEnded = true; }));
-    socket.once('close', () => note(() => { this.#closed = true; }));
-    socket.on('error', (error: Error & { code?: string }) => note(() => { this.#error ??= error.code ?? error.message; }));
+    options.signal.addEventListener(
+      'abort',
+      () =>
+        note(() => {
+          this.#closed = true;
+        }),
+      { once: true },
+    );
+    socket.once('connect', () =>
+      note(() => {
+        this.#connected = true;
+      }),
+    );
+    socket.on('data', (octets: Uint8Array) =>
+      note(() => {
+        this.#received += octets.length;
+      }),
+    );
+    socket.once('end', () =>
+      note(() => {
+        this.#peerEnded = true;
+      }),
+    );
+    socket.once('close', () =>
+      note(() => {
+        this.#closed = true;
+      }),
+    );
+    socket.on('error', (error: Error & { code?: string }) =>
+      note(() => {
+        this.#error ??= error.code ?? error.message;
+      }),
+    );
   }
 
   get outcome(): Outcome {
-    return { connected: this.#connected, error: this.#error, octetsSent: this.#sent, octetsReceived: this.#received, undone: this.#undone };
+    return {
+      connected: this.#connected,
+      error: this.#error,
+      octetsSent: this.#sent,
+      octetsReceived: this.#received,
+      undone: this.#undone,
+    };
   }
 
   /** True once the connection stands; false when it failed or the peer stayed silent. */
@@ -91,7 +132,8 @@ export class Talk {
   async answered(): Promise<boolean> {
     const before = this.#received;
     await this.#until(() => this.#received > before || this.#peerEnded, this.#options.patience);
-    if (this.#received === before && !this.#peerEnded && !this.#over()) this.#undone = 'the peer did not answer the request';
+    if (this.#received === before && !this.#peerEnded && !this.#over())
+      this.#undone = 'the peer did not answer the request';
     return this.#received > before;
   }
 
@@ -153,7 +195,7 @@ const handshake: Scenario = {
 
 const request: Scenario = {
   name: 'request',
-  summary: 'a request line, the answer, then a close: ours when the peer leaves its side open, else after the peer\'s',
+  summary: "a request line, the answer, then a close: ours when the peer leaves its side open, else after the peer's",
   closedPort: false,
   complaint: mustConnect,
   async converse(talk) {
@@ -169,7 +211,10 @@ const refused: Scenario = {
   name: 'refused',
   summary: 'a SYN to a port where nothing listens',
   closedPort: true,
-  complaint: (outcome) => (outcome.error === 'ECONNREFUSED' ? undefined : `not refused (${outcome.connected ? 'something listens there' : (outcome.error ?? outcome.undone)})`),
+  complaint: (outcome) =>
+    outcome.error === 'ECONNREFUSED'
+      ? undefined
+      : `not refused (${outcome.connected ? 'something listens there' : (outcome.error ?? outcome.undone)})`,
   async converse(talk) {
     if (await talk.connected()) await talk.finish();
   },

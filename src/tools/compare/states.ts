@@ -16,7 +16,12 @@ export function inferredMarks(shots: readonly Shot[]): readonly StateMark[] {
  * Both together: what was seen is marked so and keeps the place the segments give it; a state that was seen and can't be
  * inferred has no segment. `whole`: nothing happens unseen (our own log), so that what was only inferred is dropped.
  */
-export function mergeMarks(inferred: readonly StateMark[], seen: readonly State[], source: StateSource, whole: boolean): readonly StateMark[] {
+export function mergeMarks(
+  inferred: readonly StateMark[],
+  seen: readonly State[],
+  source: StateSource,
+  whole: boolean,
+): readonly StateMark[] {
   const merged: StateMark[] = [];
   let next = 0;
   for (const state of seen) {

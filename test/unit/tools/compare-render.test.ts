@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { compareRuns } from '../../../src/tools/compare/model.ts';
+import { renderComparison } from '../../../src/tools/compare/render.ts';
+import { paintFor } from '../../../src/tools/log-style.ts';
+import { runOf, type ShotParts } from './runs.ts';
+
+const KERNEL: readonly ShotParts[] = [
+  { line: '> S 0 win 64240', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
+  { line: '< S. 0 ack 1 win 65160', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
+  { line: '> . 1 ack 1 win 63' },
+  { line: '> F. 1 ack 1 win 63' },
+  { line: '< F. 1 ack 2 win 64' },
+  { line: '> . 2 ack 2 win 63' },
+];
+const plain = { paint: paintFor(false), width: 120 };
+const rendered = (tcpx: readonly ShotParts[], width = 120, complaint?: string) =>
+  renderComparison(compareRuns('handshake', runOf('kernel', KERNEL), runOf('tcpx', tcpx), complaint), {
+    ...plain,
+    width,
+  });
+
+describe('a comparison as text', () => {
+  test('segments and states stand side by side, options below a SYN', () => {
+    expect(rendered(KERNEL).slice(0, 4)).toEqual([
+      '   kernel 10.0.0.1:40000 -> 10.0.0.2:80                        tcpx 10.0.0.1:40000 -> 10.0.0.2:80',
+      ' 1 ~SYN-SENT     0.000000 > S 0 win 64240                    | ~SYN-SENT     0.000000 > S 0 win 64240',
+      '                            mss 1460,sackOK,TS,nop,wscale 10 |                          mss 1460,sackOK,TS,nop,wscale 10',
+      ' 2 ~ESTABLISHED  0.000000 < S. 0 ack 1 win 65160             | ~ESTABLISHED  0.000000 < S. 0 ack 1 win 65160',
+    ]);
+    expect(rendered(KERNEL).at(-1)).toBe('  same: 6 segments, 5 states');
+  });
+
+  test('a segment that leads through two states has a line for each', () => {
+    const at = rendered(KERNEL).findIndex((line) => line.startsWith(' 5 '));
+    expect(rendered(KERNEL).slice(at, at + 2)).toEqual([
+      ' 5 ~FIN-WAIT-2   0.000000 < F. 1 ack 2 win 64                | ~FIN-WAIT-2   0.000000 < F. 1 ack 2 win 64',
+      '   ~TIME-WAIT                                                | ~TIME-WAIT',
+    ]);
+  });
+
+  test('what differs is marked between the halves and listed below', () => {
+    const lines = rendered([{ ...KERNEL[0]!, line: '> S 0 win 65535' }, ...KERNEL.slice(1)]);
+    expect(lines[1]).toContain(' ! ');
+    expect(lines).toContain('  differs:  1 > S window: kernel 64240, tcpx 65535');
+    expect(lines.at(-1)).toBe('  different: 1 difference');
+  });
+
+  test('a segment only one side has stands alone', () => {
+    const lines = rendered(KERNEL.slice(0, 5));
+    expect(lines).toContain(' 6               0.000000 > . 2 ack 2 win 63                 !');
+    expect(lines).toContain('  differs:  6 > . only kernel: . 2 ack 2 win 63');
+  });
+
+  test('what only the peer did otherwise has a mark of its own', () => {
+    const lines = rendered([...KERNEL.slice(0, 4), { line: '< F. 1 ack 2 win 128' }, KERNEL[5]!]);
+    expect(lines.find((line) => line.startsWith(' 5 '))).toContain(' ? ');
+    expect(lines).toContain('  peer:     5 < F. window: kernel 64, tcpx 128');
+    expect(lines.at(-1)).toBe('  same: 6 segments, 5 states (and 1 in what the peer did, not counted)');
+  });
+
+  test.for([84, 100, 120, 160])('nothing is wider than %i columns', (width) => {
+    for (const line of rendered(KERNEL, width)) expect(line.length).toBeLessThanOrEqual(width);
+  });
+
+  test('a narrow terminal breaks segments between words', () => {
+    const lines = rendered(KERNEL, 84);
+    expect(
+      lines.filter((line) => line.includes('sackOK')).every((line) => !line.includes('mss 1460,sackOK,TS,nop')),
+    ).toBe(true);
+    expect(lines.join('\n')).toContain('wscale 10');
+  });
+
+  test('trouble is said instead of a verdict', () => {
+    expect(rendered(KERNEL, 120, 'no connection (ECONNREFUSED)').at(-1)).toBe(
+      '  trouble: no connection (ECONNREFUSED)',
+    );
+  });
+});
