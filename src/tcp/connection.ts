@@ -5,6 +5,7 @@
  *
  * After any call: `emit` until false, then `nextTimeout` and `takeEvents`.
  */
+import type { Seq } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import type { TcpSegment } from '../wire/tcp.ts';
 import type { ConnectionConfig, SocketOptions } from './config.ts';
@@ -60,6 +61,11 @@ export class Connection {
     return this.#tcb.sendBuffer.len;
   }
 
+  /** Octets of payload in a full segment. */
+  get sendMss(): number {
+    return this.#tcb.smss;
+  }
+
   info(): TcpInfo {
     return tcpInfo(this.#tcb);
   }
@@ -75,12 +81,14 @@ export class Connection {
     timeouts(this.#tcb, now);
   }
 
-  onIcmpError(code: ErrorCode, now: Micros): void {
-    icmpError(this.#tcb, code, now);
+  /** `quoted`: sequence number of the segment that the error is about. */
+  onIcmpError(code: ErrorCode, quoted: Seq, now: Micros): void {
+    icmpError(this.#tcb, code, quoted, now);
   }
 
-  onPathMss(mss: number, now: Micros): void {
-    pathMss(this.#tcb, mss, now);
+  /** The path carries `mss` octets of TCP payload and options in one packet. */
+  onPathMss(mss: number, quoted: Seq, now: Micros): void {
+    pathMss(this.#tcb, mss, quoted, now);
   }
 
   // What the user asks.
@@ -108,8 +116,9 @@ export class Connection {
     user.release(this.#tcb, now);
   }
 
-  abort(now: Micros): void {
-    user.abort(this.#tcb, now);
+  /** `error` is what `error` says afterwards: ECONNABORTED unless the cause was not the user. */
+  abort(now: Micros, error: ErrorCode = 'ECONNABORTED'): void {
+    user.abort(this.#tcb, now, error);
   }
 
   setOption<K extends keyof SocketOptions>(name: K, value: SocketOptions[K], now: Micros): void {

@@ -1,13 +1,15 @@
 /** ICMP errors, RFC 9293 §3.9.2.2 and RFC 5927: which one ends a connection, and when it is only remembered. */
+import { type Seq, seqInt, seqLeq, seqLt } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import { endConnection } from './ending.ts';
 import { resendAll } from './recovery.ts';
 import { setSmss } from './segment-arrives.ts';
 import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
 
-/** An ICMP error that quoted a segment of ours, `code` as the kernel would report it. */
-export function icmpError(tcb: Tcb, code: ErrorCode, now: Micros): void {
-  begin(tcb, now, code, {});
+/** An ICMP error that quoted our segment at sequence number `quoted`; `code` as the kernel would report it. */
+export function icmpError(tcb: Tcb, code: ErrorCode, quoted: Seq, now: Micros): void {
+  begin(tcb, now, code, { seq: seqInt(quoted) >>> 0 });
+  if (!isOutstanding(tcb, quoted)) return;
   switch (tcb.state) {
     case 'SYN-SENT':
     case 'SYN-RECEIVED':
@@ -26,11 +28,17 @@ export function icmpError(tcb: Tcb, code: ErrorCode, now: Micros): void {
 }
 
 /** A router can't carry what we sent: `mss` octets of TCP payload and options fit (RFC 1191). */
-export function pathMss(tcb: Tcb, mss: number, now: Micros): void {
-  begin(tcb, now, 'EMSGSIZE', { mss });
+export function pathMss(tcb: Tcb, mss: number, quoted: Seq, now: Micros): void {
+  begin(tcb, now, 'EMSGSIZE', { mss, seq: seqInt(quoted) >>> 0 });
+  if (!isOutstanding(tcb, quoted)) return;
   const before = tcb.smss;
   setSmss(tcb, Math.min(mss, tcb.config.path.sendMss));
   if (tcb.smss < before && tcb.flightSize > 0 && tcb.synAcked) resendAll(tcb);
+}
+
+/** RFC 5927 §4.1: an error about what is not in flight is old, or forged. */
+function isOutstanding(tcb: Tcb, quoted: Seq): boolean {
+  return seqLeq(tcb.sndUna, quoted) && seqLt(quoted, tcb.sndNxt);
 }
 
 function begin(tcb: Tcb, now: Micros, error: string, args: Readonly<Record<string, unknown>>): void {

@@ -4,7 +4,7 @@ import type { Micros } from '../base/time.ts';
 import type { SocketOptions } from './config.ts';
 import { endConnection, owesReset, startSyn } from './ending.ts';
 import { updatePersist } from './output-rules.ts';
-import type { Tcb } from './tcb.ts';
+import type { ErrorCode, Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
 
 /** What the stack draws for a connection and the core can't know. */
@@ -84,7 +84,7 @@ export function close(tcb: Tcb, now: Micros): void {
 export function release(tcb: Tcb, now: Micros): void {
   if (tcb.userGone || tcb.state === 'CLOSED') return;
   if (tcb.receiveBuffer.unread > 0 && tcb.state !== 'TIME-WAIT') {
-    abort(tcb, now);
+    abort(tcb, now, 'ECONNABORTED');
     return;
   }
   traceCall(tcb, now, 'RELEASE');
@@ -98,9 +98,9 @@ export function startFinWait2(tcb: Tcb, now: Micros): void {
 }
 
 /** §3.10.5. A peer that knows of the connection gets a RST; where both have sent FIN there is nobody to tell. */
-export function abort(tcb: Tcb, now: Micros): void {
+export function abort(tcb: Tcb, now: Micros, error: ErrorCode): void {
   if (tcb.state === 'CLOSED') return;
-  traceCall(tcb, now, 'ABORT');
+  traceCall(tcb, now, 'ABORT', undefined, { error });
   switch (tcb.state) {
     case 'SYN-RECEIVED':
     case 'ESTABLISHED':
@@ -112,7 +112,7 @@ export function abort(tcb: Tcb, now: Micros): void {
     default:
       break;
   }
-  endConnection(tcb, 'ABORT', 'ECONNABORTED');
+  endConnection(tcb, 'ABORT', error);
 }
 
 /** Socket options that make sense once a connection exists; each takes effect on the next segment. */

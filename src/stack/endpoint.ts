@@ -1,0 +1,135 @@
+/**
+ * One end of a connection as its user holds it: addresses, and the core's calls without the time. Every call is
+ * synchronous and takes effect before it returns, segments included, unless made from `onEvent`, where it takes effect
+ * when the callback returns.
+ */
+import { type Micros, NEVER } from '../base/time.ts';
+import type { SocketOptions } from '../tcp/config.ts';
+import type { Connection } from '../tcp/connection.ts';
+import type { TcpInfo } from '../tcp/info.ts';
+import type { State } from '../tcp/machine.ts';
+import type { ErrorCode } from '../tcp/tcb.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
+import type { Due } from './deadlines.ts';
+import type { Demuxed } from './demux.ts';
+import type { Listener } from './listener.ts';
+
+/** What an endpoint needs of its stack. */
+export interface EndpointHost {
+  now(): Micros;
+  /** The endpoint was touched: let it send and tell. */
+  touch(endpoint: Endpoint): void;
+}
+
+export interface Addresses {
+  readonly localAddress: Ipv4;
+  readonly localPort: number;
+  readonly remoteAddress: Ipv4;
+  readonly remotePort: number;
+}
+
+export class Endpoint implements Demuxed<Endpoint>, Due {
+  readonly localAddress: Ipv4;
+  readonly localPort: number;
+  readonly remoteAddress: Ipv4;
+  readonly remotePort: number;
+  /** IP_TTL of what we send. */
+  readonly ttl: number;
+  /** Called after a batch in which something changed: look at `state`, `receive`, `sendRoom`. */
+  onEvent: (() => void) | undefined = undefined;
+
+  // For the stack only.
+  next: Endpoint | undefined = undefined;
+  dueAt: Micros = NEVER;
+  place = -1;
+  touched = false;
+  /** The listener whose child this is, until it is accepted. */
+  listener: Listener | undefined;
+  readonly connection: Connection;
+  readonly #host: EndpointHost;
+
+  constructor(host: EndpointHost, connection: Connection, addresses: Addresses, ttl: number, listener?: Listener) {
+    this.#host = host;
+    this.connection = connection;
+    this.localAddress = addresses.localAddress;
+    this.localPort = addresses.localPort;
+    this.remoteAddress = addresses.remoteAddress;
+    this.remotePort = addresses.remotePort;
+    this.ttl = ttl;
+    this.listener = listener;
+  }
+
+  /** Names the connection in the trace; counts from 1 in each stack. */
+  get id(): number {
+    return this.connection.id;
+  }
+
+  get state(): State {
+    return this.connection.state;
+  }
+
+  /** Why the connection ended; undefined while it lives and after an orderly end. */
+  get error(): ErrorCode | undefined {
+    return this.connection.error;
+  }
+
+  /** The last ICMP error that did not end the connection. */
+  get softError(): ErrorCode | undefined {
+    return this.connection.softError;
+  }
+
+  /** Octets that `send` would take now. */
+  get sendRoom(): number {
+    return this.connection.sendRoom;
+  }
+
+  /** Octets queued: unsent and unacknowledged. */
+  get sendQueued(): number {
+    return this.connection.sendQueued;
+  }
+
+  /** Copies what it takes; returns how many octets that were. `onEvent` comes when a send that took less may go on. */
+  send(octets: Uint8Array): number {
+    const taken = this.connection.send(octets, this.#host.now());
+    this.#host.touch(this);
+    return taken;
+  }
+
+  /** The next octets in order; 'end' after the peer's FIN, or when the connection is closed. */
+  receive(): Uint8Array | 'empty' | 'end' {
+    const octets = this.connection.receive(this.#host.now());
+    if (typeof octets !== 'string') this.#host.touch(this);
+    return octets;
+  }
+
+  /** RFC 9293's CLOSE: our FIN follows what is queued; receiving goes on. */
+  shutdown(): void {
+    this.connection.close(this.#host.now());
+    this.#host.touch(this);
+  }
+
+  /** CLOSE, and no more reading: unread or later octets are answered by RST (RFC 9293 §3.6.1). */
+  close(): void {
+    this.connection.release(this.#host.now());
+    this.#host.touch(this);
+  }
+
+  /** RST, and everything queued is forgotten. */
+  abort(): void {
+    this.connection.abort(this.#host.now());
+    this.#host.touch(this);
+  }
+
+  getOption<K extends keyof SocketOptions>(name: K): SocketOptions[K] {
+    return this.connection.options[name];
+  }
+
+  setOption<K extends keyof SocketOptions>(name: K, value: SocketOptions[K]): void {
+    this.connection.setOption(name, value, this.#host.now());
+    this.#host.touch(this);
+  }
+
+  info(): TcpInfo {
+    return this.connection.info();
+  }
+}

@@ -1,0 +1,391 @@
+/**
+ * A TCP over IPv4 that anyone can embed: it joins the core, IP and a link, and takes clock, randomness and link from
+ * its caller. Segments are handed to their connection as they come; when the batch is over, each connection that was
+ * touched is asked what it wants to send, then what happened is told, and one alarm is set for the soonest deadline.
+ */
+import { intBelow, type Random } from '../base/random.ts';
+import { SipHash } from '../base/siphash.ts';
+import type { Clock, Micros } from '../base/time.ts';
+import type { Link, LinkError, LinkReceiver, PacketIn } from '../link/link.ts';
+import { answerClosed } from '../tcp/closed.ts';
+import {
+  type ConnectionConfig,
+  DEFAULT_SOCKET_OPTIONS,
+  DEFAULT_SYSCTL,
+  type PathConfig,
+  type SocketOptions,
+  type Sysctl,
+} from '../tcp/config.ts';
+import { Connection } from '../tcp/connection.ts';
+import { initialSequence, timestampOffset } from '../tcp/isn.ts';
+import { Happened } from '../tcp/tcb.ts';
+import { NO_TRACE, type Tracer } from '../tcp/trace.ts';
+import { IcmpType, UnreachableCode } from '../wire/icmp.ts';
+import { IPV4_HEADER_LEN, type Ipv4, isBroadcast, isMulticast, isUnspecified } from '../wire/ipv4.ts';
+import { TCP_HEADER_LEN, TcpFlag, TcpSegment } from '../wire/tcp.ts';
+import { newCounters, type StackCounters } from './counters.ts';
+import { Deadlines } from './deadlines.ts';
+import { DemuxTable } from './demux.ts';
+import { type Addresses, Endpoint, type EndpointHost } from './endpoint.ts';
+import { TcpError } from './errors.ts';
+import { unreachableError } from './icmp-codes.ts';
+import { IpInput } from './ip-input.ts';
+import { IpOutput } from './ip-output.ts';
+import { Listener } from './listener.ts';
+
+/** The core's tracer, and the addresses that the core doesn't know. */
+export interface StackTracer extends Tracer {
+  /** A connection exists from now on; comes before its first record. */
+  open(conn: number, addresses: Addresses, t: Micros): void;
+}
+
+export interface StackOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly link: Link;
+  /** Our address. */
+  readonly address: Ipv4;
+  /** What differs from DEFAULT_SYSCTL. */
+  readonly sysctl?: Partial<Sysctl>;
+  /** Octets of MSS announced, where less than the link can receive is wanted. */
+  readonly advmss?: number;
+  /** Ports whose segments are ours to answer with RST when there is no connection; without it all are. */
+  readonly ownsPort?: (port: number) => boolean;
+  readonly tracer?: StackTracer;
+  /** A failure of the link; fatal ones also end every connection with ENETUNREACH. */
+  readonly onLinkError?: (error: LinkError) => void;
+}
+
+export interface ConnectOptions {
+  readonly address: Ipv4;
+  readonly port: number;
+  /** Chosen at random among 32768 to 60999 when absent (RFC 6056 §3.3.1). */
+  readonly localPort?: number;
+  /** IP_TTL; 64 when absent. */
+  readonly ttl?: number;
+  readonly options?: Partial<SocketOptions>;
+}
+
+export interface ListenOptions {
+  readonly port: number;
+  /** Most connections not yet accepted, half-open ones included; 511 when absent, as in Node. */
+  readonly backlog?: number;
+  readonly options?: Partial<SocketOptions>;
+}
+
+const FIRST_EPHEMERAL = 32_768;
+const EPHEMERAL_COUNT = 28_232;
+const DEFAULT_TTL = 64;
+/** RFC 9293 §3.7.1: what a peer over IPv4 takes that announces no MSS. */
+const IPV4_DEFAULT_MSS = 536;
+
+export class Stack implements LinkReceiver, EndpointHost {
+  readonly address: Ipv4;
+  readonly counters: StackCounters = newCounters();
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #link: Link;
+  readonly #sysctl: Sysctl;
+  readonly #path: PathConfig;
+  readonly #tracer: StackTracer | undefined;
+  readonly #ownsPort: (port: number) => boolean;
+  readonly #onLinkError: ((error: LinkError) => void) | undefined;
+  readonly #prf: SipHash;
+  readonly #input: IpInput;
+  readonly #output: IpOutput;
+  readonly #endpoints: DemuxTable<Endpoint>;
+  readonly #deadlines = new Deadlines<Endpoint>();
+  readonly #listeners = new Map<number, Listener>();
+  readonly #out = new TcpSegment();
+  #touched: Endpoint[] = [];
+  #lastId = 0;
+  /** Inside a batch: what is touched waits for its end. */
+  #busy = false;
+  #alarmAt: Micros = Number.POSITIVE_INFINITY as Micros;
+  #closed = false;
+  readonly #wake = (): void => this.#onAlarm();
+
+  constructor(o: StackOptions) {
+    this.address = o.address;
+    this.#clock = o.clock;
+    this.#random = o.random;
+    this.#link = o.link;
+    this.#sysctl = { ...DEFAULT_SYSCTL, ...o.sysctl };
+    const headers = IPV4_HEADER_LEN + TCP_HEADER_LEN;
+    this.#path = {
+      receiveMss: Math.min(o.advmss ?? 65_495, Math.min(o.link.mtu, o.link.receiveMtu) - headers),
+      sendMss: o.link.mtu - headers,
+      defaultMss: IPV4_DEFAULT_MSS,
+      maxGsoPayload: o.link.maxGsoPayload,
+    };
+    this.#tracer = o.tracer;
+    this.#ownsPort = o.ownsPort ?? (() => true);
+    this.#onLinkError = o.onLinkError;
+    this.#prf = new SipHash(o.random);
+    this.#input = new IpInput(o.address, this.counters);
+    this.#output = new IpOutput(o.link, o.random.uint32());
+    this.#endpoints = new DemuxTable(this.#prf);
+    this.#link.start(this);
+  }
+
+  now(): Micros {
+    return this.#clock.now();
+  }
+
+  /** Active OPEN. Throws TcpError on what can't be asked; everything else is told by the endpoint. */
+  connect(o: ConnectOptions): Endpoint {
+    checkPort(o.port);
+    if (isBroadcast(o.address) || isMulticast(o.address) || isUnspecified(o.address))
+      throw new TcpError('ENETUNREACH', 'the address is not one host', 'give the address of one host');
+    const localPort = o.localPort ?? this.#ephemeralPort(o.address, o.port);
+    checkPort(localPort);
+    const addresses = { localAddress: this.address, localPort, remoteAddress: o.address, remotePort: o.port };
+    if (this.#endpoints.find(this.address, localPort, o.address, o.port) !== undefined)
+      throw new TcpError(
+        'EADDRINUSE',
+        `port ${localPort} already has a connection to that address and port`,
+        'choose another port, or wait until its TIME-WAIT is over',
+      );
+    const endpoint = this.#newEndpoint(addresses, o.options, o.ttl ?? DEFAULT_TTL, undefined);
+    this.#open(endpoint, 'active');
+    this.touch(endpoint);
+    return endpoint;
+  }
+
+  /** Passive OPEN. */
+  listen(o: ListenOptions): Listener {
+    checkPort(o.port);
+    if (this.#listeners.has(o.port))
+      throw new TcpError('EADDRINUSE', `port ${o.port} is already listening`, 'choose another port');
+    const listener = new Listener(o.port, o.backlog ?? 511, o.options ?? {}, (l) => this.#listeners.delete(l.port));
+    this.#listeners.set(o.port, listener);
+    return listener;
+  }
+
+  /** Every connection, in no order. */
+  endpoints(): IterableIterator<Endpoint> {
+    return this.#endpoints[Symbol.iterator]();
+  }
+
+  /** Aborts what is left and closes the link. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    for (const listener of this.#listeners.values()) listener.close();
+    for (const endpoint of [...this.#endpoints]) endpoint.abort();
+    this.#closed = true;
+    this.#clock.wakeAt(Number.POSITIVE_INFINITY as Micros, this.#wake);
+    this.#link.close();
+  }
+
+  // What the link says.
+
+  onPacket(packet: PacketIn): void {
+    this.#busy = true;
+    const arrival = this.#input.take(packet);
+    if (arrival === 'segment') this.#onSegment(this.#input.segment, this.#input.source);
+    else if (arrival === 'icmp error') this.#onIcmpError();
+  }
+
+  onBatchEnd(): void {
+    this.#busy = false;
+    this.#settle();
+  }
+
+  onWritable(): void {
+    for (const endpoint of this.#endpoints) this.touch(endpoint);
+  }
+
+  onError(error: LinkError): void {
+    this.#onLinkError?.(error);
+    if (!error.fatal) return;
+    for (const endpoint of [...this.#endpoints]) {
+      endpoint.connection.abort(this.now(), 'ENETUNREACH');
+      this.touch(endpoint);
+    }
+  }
+
+  // What endpoints say.
+
+  touch(endpoint: Endpoint): void {
+    if (!endpoint.touched) {
+      endpoint.touched = true;
+      this.#touched.push(endpoint);
+    }
+    if (!this.#busy) this.#settle();
+  }
+
+  #onSegment(seg: TcpSegment, source: Ipv4): void {
+    const endpoint =
+      this.#endpoints.find(this.address, seg.dstPort, source, seg.srcPort) ?? this.#beginPassive(seg, source);
+    if (endpoint !== undefined) {
+      endpoint.connection.onSegment(seg, this.now());
+      this.touch(endpoint);
+      return;
+    }
+    this.counters.noConnection++;
+    if (!this.#ownsPort(seg.dstPort) || this.#listeners.get(seg.dstPort)?.isFull) return;
+    if (answerClosed(seg, this.#out)) this.#send(this.#out, source, 0, DEFAULT_TTL);
+  }
+
+  /** A child in LISTEN for whatever a listening port gets; the core answers it as §3.10.7.2 says. */
+  #beginPassive(seg: TcpSegment, source: Ipv4): Endpoint | undefined {
+    const listener = this.#listeners.get(seg.dstPort);
+    if (listener === undefined || !seg.has(TcpFlag.SYN) || seg.has(TcpFlag.ACK) || seg.has(TcpFlag.RST))
+      return undefined;
+    if (listener.isFull) {
+      this.counters.backlogFull++;
+      return undefined;
+    }
+    const addresses = {
+      localAddress: this.address,
+      localPort: seg.dstPort,
+      remoteAddress: source,
+      remotePort: seg.srcPort,
+    };
+    const endpoint = this.#newEndpoint(addresses, listener.options, DEFAULT_TTL, listener);
+    listener.begun(endpoint);
+    this.#open(endpoint, 'passive');
+    return endpoint;
+  }
+
+  #onIcmpError(): void {
+    const { icmp, quote } = this.#input;
+    const endpoint = this.#endpoints.find(this.address, quote.srcPort, quote.ip.dst, quote.dstPort);
+    if (endpoint === undefined) {
+      this.counters.icmpIgnored++;
+      return;
+    }
+    const now = this.now();
+    if (icmp.type === IcmpType.UNREACHABLE && icmp.code === UnreachableCode.FRAGMENTATION_NEEDED) {
+      // RFC 1191 §5: a router too old to say what fits; then the least that every host takes.
+      const mtu = icmp.nextHopMtu >= 68 ? icmp.nextHopMtu : 576;
+      endpoint.connection.onPathMss(mtu - IPV4_HEADER_LEN - TCP_HEADER_LEN, quote.seq, now);
+    } else {
+      const code = unreachableError(icmp.type, icmp.code);
+      if (code === undefined) return;
+      endpoint.connection.onIcmpError(code, quote.seq, now);
+    }
+    this.touch(endpoint);
+  }
+
+  #onAlarm(): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY as Micros;
+    this.#busy = true;
+    const now = this.now();
+    for (let e = this.#deadlines.due(now); e !== undefined; e = this.#deadlines.due(now)) {
+      e.connection.onTimeout(now);
+      this.#deadlines.set(e, e.connection.nextTimeout());
+      this.touch(e);
+    }
+    this.#busy = false;
+    this.#settle();
+  }
+
+  /** Sends what may be sent, tells what happened, until nothing more does; then sets the alarm. */
+  #settle(): void {
+    this.#busy = true;
+    while (this.#touched.length > 0) {
+      const touched = this.#touched;
+      this.#touched = [];
+      for (const endpoint of touched) {
+        endpoint.touched = false;
+        this.#drain(endpoint);
+      }
+      this.#link.flush();
+      for (const endpoint of touched) this.#tell(endpoint);
+    }
+    this.#busy = false;
+    this.#setAlarm();
+  }
+
+  #drain(endpoint: Endpoint): void {
+    const { connection } = endpoint;
+    const now = this.now();
+    const out = this.#out;
+    const mss = connection.sendMss;
+    while (connection.emit(now, out)) {
+      out.srcPort = endpoint.localPort;
+      out.dstPort = endpoint.remotePort;
+      this.#send(out, endpoint.remoteAddress, mss, endpoint.ttl);
+    }
+    this.#deadlines.set(endpoint, connection.nextTimeout());
+  }
+
+  #send(seg: TcpSegment, to: Ipv4, mss: number, ttl: number): void {
+    if (seg.has(TcpFlag.RST)) this.counters.resetsOut++;
+    if (this.#output.send(seg, this.address, to, mss, ttl) === 'sent') this.counters.segmentsOut++;
+    else this.counters.sendFailures++;
+  }
+
+  #tell(endpoint: Endpoint): void {
+    const happened = endpoint.connection.takeEvents();
+    if (happened === 0 && endpoint.state !== 'LISTEN') return;
+    const { listener } = endpoint;
+    if (listener !== undefined) this.#tellListener(listener, endpoint, happened);
+    if (happened & Happened.closed) this.#endpoints.remove(endpoint);
+    endpoint.onEvent?.();
+  }
+
+  #tellListener(listener: Listener, endpoint: Endpoint, happened: number): void {
+    // Reset before it was established: the listener goes on listening, its child is of no more use (MUST-11).
+    if (endpoint.state === 'LISTEN') endpoint.shutdown();
+    if (happened & Happened.closed || endpoint.state === 'LISTEN') listener.gone(endpoint);
+    else if (happened & Happened.connected) {
+      listener.established(endpoint);
+      listener.onConnection?.();
+    }
+  }
+
+  #setAlarm(): void {
+    const at = this.#deadlines.next;
+    if (at === this.#alarmAt || this.#closed) return;
+    this.#alarmAt = at;
+    this.#clock.wakeAt(at, this.#wake);
+  }
+
+  #newEndpoint(
+    addresses: Addresses,
+    options: Partial<SocketOptions> | undefined,
+    ttl: number,
+    listener: Listener | undefined,
+  ): Endpoint {
+    const config: ConnectionConfig = {
+      sysctl: this.#sysctl,
+      options: { ...DEFAULT_SOCKET_OPTIONS, ...options },
+      path: this.#path,
+    };
+    const connection = new Connection(++this.#lastId, config, this.#tracer ?? NO_TRACE);
+    const endpoint = new Endpoint(this, connection, addresses, ttl, listener);
+    this.#endpoints.add(endpoint);
+    return endpoint;
+  }
+
+  #open(endpoint: Endpoint, kind: 'active' | 'passive'): void {
+    const now = this.now();
+    const { localAddress, remoteAddress, localPort, remotePort } = endpoint;
+    if (this.#tracer?.enabled) this.#tracer.open(endpoint.id, endpoint, now);
+    const ports = (localPort << 16) | remotePort;
+    const iss = initialSequence(this.#prf, localAddress, remoteAddress, ports, now);
+    const tsOffset = timestampOffset(this.#prf, localAddress, remoteAddress, ports);
+    endpoint.connection.open(kind, { iss, tsOffset }, now);
+  }
+
+  #ephemeralPort(remote: Ipv4, remotePort: number): number {
+    const first = intBelow(this.#random, EPHEMERAL_COUNT);
+    for (let i = 0; i < EPHEMERAL_COUNT; i++) {
+      const port = FIRST_EPHEMERAL + ((first + i) % EPHEMERAL_COUNT);
+      const free = this.#endpoints.find(this.address, port, remote, remotePort) === undefined;
+      if (free && !this.#listeners.has(port)) return port;
+    }
+    throw new TcpError(
+      'EADDRNOTAVAIL',
+      'every local port has a connection to that address and port',
+      'close some, or wait until their TIME-WAIT is over',
+    );
+  }
+}
+
+function checkPort(port: number): void {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new TcpError('EINVAL', `${port} is no port`, 'ports go from 1 to 65535');
+}
