@@ -33,13 +33,16 @@ log_dir() {
   [ -n "$LOGS" ] || LOGS=$(mktemp -d "${TMPDIR:-/tmp}/tcpx-$NAME.XXXXXX")
 }
 
+# log_of WHAT: the log of that step.
+log_of() { printf '%s/%s.log' "$LOGS" "$(printf '%s' "$1" | tr -cs 'a-zA-Z0-9' '-' | cut -c1-60)"; }
+
 # step WHAT COMMAND…: runs it with its output in a log; one line says what and how long. On failure the end of the log
 # is shown and the status is the command's.
 step() {
   local what=$1 log start status=0
   shift
   log_dir
-  log="$LOGS/$(printf '%s' "$what" | tr -cs 'a-zA-Z0-9' '-').log"
+  log=$(log_of "$what")
   start=$(now_ms)
   say "$what …"
   "$@" >"$log" 2>&1 </dev/null || status=$?
