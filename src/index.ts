@@ -1,0 +1,12 @@
+/** The public names of tcpx: a TCP on this machine's network, as a Node stream. For embedding see 'tcpx/stack'. */
+export { LinkFailure } from './link/failure.ts';
+export type { GuardKind, PortGuard } from './link/guard.ts';
+export type { Route } from './link/route.ts';
+export type { CaptureSink } from './link/taps/capture.ts';
+export { type DriverName, type Host, type HostOptions, openHost } from './socket/host.ts';
+export { nodeClock, nodeRandom } from './socket/node-clock.ts';
+export { type SocketError, TcpSocket } from './socket/tcp-socket.ts';
+export type { Endpoint } from './stack/endpoint.ts';
+export type { TcpInfo } from './tcp/info.ts';
+export type { State } from './tcp/machine.ts';
+export { type Ipv4, ipv4Text, parseIpv4 } from './wire/ipv4.ts';

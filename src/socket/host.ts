@@ -1,0 +1,109 @@
+/**
+ * A stack on this machine's network, sharing its address: the route and source that the kernel would choose, a port
+ * that the kernel keeps for us and stays silent on, a driver, and a stack on top with this process's clock.
+ */
+import type { Clock } from '../base/time.ts';
+import { type GuardKind, guardPort, type PortGuard } from '../link/guard.ts';
+import type { Link, LinkError } from '../link/link.ts';
+import { openRawLink } from '../link/raw.ts';
+import { type Route, routeTo } from '../link/route.ts';
+import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
+import { Stack, type StackTracer } from '../stack/stack.ts';
+import type { Sysctl } from '../tcp/config.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
+import { nodeClock, nodeRandom } from './node-clock.ts';
+
+/** Drivers that carry packets of a real network. */
+export type DriverName = 'raw';
+
+export interface HostOptions {
+  readonly remote: Ipv4;
+  /** For error texts and filters; a connection may go to any. */
+  readonly remotePort?: number;
+  /** One of this machine's addresses; the kernel's choice when absent. */
+  readonly source?: Ipv4;
+  /** Absent: the kernel's choice. */
+  readonly sourcePort?: number;
+  /** Packets come and go here whatever the routes say. */
+  readonly interface?: string;
+  /** 'auto' when absent. */
+  readonly guard?: 'auto' | GuardKind;
+  readonly driver?: DriverName;
+  readonly sysctl?: Partial<Sysctl>;
+  readonly tracer?: StackTracer;
+  /** Gets every packet that was on the wire. */
+  readonly capture?: CaptureSink;
+  /** Puts a tap (faults, delay) around the link, above the capture. */
+  readonly tap?: (link: Link, clock: Clock) => Link;
+  readonly onLinkError?: (error: LinkError) => void;
+}
+
+export interface Host {
+  readonly stack: Stack;
+  readonly route: Route;
+  readonly guard: PortGuard;
+  readonly link: Link;
+  readonly clock: Clock;
+  /** The local port that is guarded: connections are made from it. */
+  readonly port: number;
+  /** Resets what is open, then gives the port back to the kernel. Idempotent. */
+  close(): void;
+}
+
+/** Throws LinkFailure, each with a hint: no route, no such interface or address, port in use, not permitted, not built. */
+export async function openHost(o: HostOptions): Promise<Host> {
+  const route = routeTo(o.remote, {
+    ...(o.source !== undefined && { source: o.source }),
+    ...(o.interface !== undefined && { interface: o.interface }),
+  });
+  const guard = guardPort({ kind: o.guard ?? 'auto', address: route.source, port: o.sourcePort ?? 0 });
+  try {
+    const driver = await openRawLink({
+      interface: route.interface,
+      address: route.source,
+      ports: [guard.port],
+      mtu: route.mtu,
+      loopback: route.loopback,
+      bind: o.interface !== undefined,
+    });
+    return new SharedHost(o, route, guard, driver);
+  } catch (error) {
+    guard.close();
+    throw error;
+  }
+}
+
+class SharedHost implements Host {
+  readonly stack: Stack;
+  readonly route: Route;
+  readonly guard: PortGuard;
+  readonly link: Link;
+  readonly clock: Clock = nodeClock();
+  readonly port: number;
+
+  constructor(o: HostOptions, route: Route, guard: PortGuard, driver: Link) {
+    this.route = route;
+    this.guard = guard;
+    this.port = guard.port;
+    let link = o.capture === undefined ? driver : captureTap(driver, this.clock, o.capture);
+    if (o.tap !== undefined) link = o.tap(link, this.clock);
+    this.link = link;
+    this.stack = new Stack({
+      clock: this.clock,
+      random: nodeRandom(),
+      link,
+      address: route.source,
+      // The address is the kernel's too: it answers for every port but the one it keeps for us.
+      ownsPort: (port) => port === guard.port,
+      ...(route.advmss !== undefined && { advmss: route.advmss }),
+      ...(o.sysctl !== undefined && { sysctl: o.sysctl }),
+      ...(o.tracer !== undefined && { tracer: o.tracer }),
+      ...(o.onLinkError !== undefined && { onLinkError: o.onLinkError }),
+    });
+  }
+
+  close(): void {
+    this.stack.close();
+    this.guard.close();
+  }
+}

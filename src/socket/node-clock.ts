@@ -1,0 +1,47 @@
+/** Clock and randomness of a Node process, for a stack that runs on a real link. */
+import { randomFillSync } from 'node:crypto';
+import type { Random } from '../base/random.ts';
+import { type Clock, type Micros, micros, NEVER } from '../base/time.ts';
+
+/** Zero is when the clock is made. Monotonic; alarms have the 1 ms grain of setTimeout and never ring early. */
+export function nodeClock(): Clock {
+  const zero = performance.now();
+  const now = (): Micros => micros((performance.now() - zero) * 1000);
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    now,
+    wakeAt(at, wake) {
+      clearTimeout(timer);
+      timer = undefined;
+      if (at !== NEVER) timer = setTimeout(ring, delay(at), at, wake);
+    },
+  };
+
+  function ring(at: Micros, wake: () => void): void {
+    // setTimeout may be up to a millisecond early.
+    if (now() < at) timer = setTimeout(ring, delay(at), at, wake);
+    else wake();
+  }
+
+  function delay(at: Micros): number {
+    return Math.max(1, Math.min(Math.ceil((at - now()) / 1000), MAX_DELAY));
+  }
+}
+
+/** Beyond 2^31 ms setTimeout fires at once. */
+const MAX_DELAY = 2 ** 31 - 1;
+
+/** From the kernel's generator, drawn in blocks. */
+export function nodeRandom(): Random {
+  const block = new Uint32Array(256);
+  let used = block.length;
+  return {
+    uint32() {
+      if (used === block.length) {
+        randomFillSync(block);
+        used = 0;
+      }
+      return block[used++]!;
+    },
+  };
+}

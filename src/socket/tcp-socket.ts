@@ -1,0 +1,161 @@
+/**
+ * A connection as a Node Duplex. Writing ends with our FIN while reading goes on (allowHalfOpen), and 'close' comes
+ * when the connection is CLOSED: after TIME-WAIT, where this end closed first. Whoever doesn't want to wait so long
+ * leaves on 'time-wait', by `destroy`.
+ */
+
+import { constants } from 'node:os';
+import { Duplex, type DuplexOptions } from 'node:stream';
+import type { Endpoint } from '../stack/endpoint.ts';
+import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
+
+/** As Node's `net` shapes them. */
+export interface SocketError extends Error {
+  readonly errno: number;
+  readonly code: string;
+  readonly syscall: 'connect' | 'read' | 'write';
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * Events beside Duplex's: 'connect' when ESTABLISHED, 'time-wait' when that state is entered.
+ * Errors are SocketError: ECONNREFUSED, ETIMEDOUT, ECONNRESET, EHOSTUNREACH and so on.
+ */
+export class TcpSocket extends Duplex {
+  readonly endpoint: Endpoint;
+  #connecting: boolean;
+  #inTimeWait = false;
+  /** What `send` has not taken yet, and whom to tell when it has. */
+  #rest: Uint8Array | undefined;
+  #restDone: ((error?: Error | null) => void) | undefined;
+  /** The reader wants octets: `push` has not said stop. */
+  #wanted = false;
+  #ended = false;
+  #reset = false;
+
+  constructor(endpoint: Endpoint, options: Pick<DuplexOptions, 'highWaterMark'> = {}) {
+    super({ ...options, allowHalfOpen: true, autoDestroy: false, emitClose: true });
+    this.endpoint = endpoint;
+    this.#connecting = endpoint.state === 'SYN-SENT' || endpoint.state === 'SYN-RECEIVED';
+    endpoint.onEvent = () => this.#onEvent();
+    this.on('end', () => this.#closeIfOver());
+  }
+
+  /** The handshake is not over. */
+  get connecting(): boolean {
+    return this.#connecting;
+  }
+
+  get localAddress(): string {
+    return ipv4Text(this.endpoint.localAddress);
+  }
+
+  get localPort(): number {
+    return this.endpoint.localPort;
+  }
+
+  get remoteAddress(): string {
+    return ipv4Text(this.endpoint.remoteAddress);
+  }
+
+  get remotePort(): number {
+    return this.endpoint.remotePort;
+  }
+
+  /** RST now; nothing queued is sent. */
+  resetAndDestroy(): this {
+    this.#reset = true;
+    return this.destroy();
+  }
+
+  override _read(): void {
+    this.#wanted = true;
+    this.#pump();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#rest = chunk;
+    this.#restDone = done;
+    this.#sendRest();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.endpoint.shutdown();
+    done();
+    this.#closeIfOver();
+  }
+
+  /** Without an error: our FIN after what is queued, and nothing more is read. With one, or a reset asked for: RST. */
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    const { endpoint } = this;
+    if (this.#reset || (error !== null && endpoint.error === undefined)) endpoint.abort();
+    else endpoint.close();
+    endpoint.onEvent = undefined;
+    const waiting = this.#restDone;
+    this.#rest = undefined;
+    this.#restDone = undefined;
+    waiting?.(error);
+    done(error);
+  }
+
+  #onEvent(): void {
+    const { endpoint } = this;
+    if (endpoint.error !== undefined) {
+      const syscall = this.#connecting ? 'connect' : this.#restDone === undefined ? 'read' : 'write';
+      this.destroy(socketError(endpoint.error, syscall, endpoint.remoteAddress, endpoint.remotePort));
+      return;
+    }
+    if (this.#connecting && endpoint.state !== 'SYN-SENT' && endpoint.state !== 'SYN-RECEIVED') {
+      this.#connecting = false;
+      this.emit('connect');
+    }
+    this.#sendRest();
+    this.#pump();
+    if (endpoint.state === 'TIME-WAIT' && !this.#inTimeWait) {
+      this.#inTimeWait = true;
+      this.emit('time-wait');
+    }
+    this.#closeIfOver();
+  }
+
+  #sendRest(): void {
+    const rest = this.#rest;
+    const done = this.#restDone;
+    if (rest === undefined || done === undefined) return;
+    const taken = this.endpoint.send(rest);
+    if (taken < rest.length) {
+      this.#rest = rest.subarray(taken);
+      return;
+    }
+    this.#rest = undefined;
+    this.#restDone = undefined;
+    done();
+  }
+
+  #pump(): void {
+    while (this.#wanted && !this.#ended) {
+      const octets = this.endpoint.receive();
+      if (octets === 'empty') return;
+      if (octets === 'end') {
+        this.#ended = true;
+        this.push(null);
+        return;
+      }
+      this.#wanted = this.push(octets);
+    }
+  }
+
+  /** CLOSED and everything read: nothing is left to wait for. */
+  #closeIfOver(): void {
+    if (this.endpoint.state === 'CLOSED' && (this.readableEnded || !this.readable)) this.destroy();
+  }
+}
+
+/** `connect ECONNREFUSED 10.0.0.2:81`, with the properties that Node's own errors have. */
+export function socketError(code: string, syscall: SocketError['syscall'], address: Ipv4, port: number): SocketError {
+  const text = ipv4Text(address);
+  const number = constants.errno[code as keyof typeof constants.errno];
+  const where = syscall === 'connect' ? ` ${text}:${port}` : '';
+  return Object.assign(new Error(`${syscall} ${code}${where}`), { errno: -number, code, syscall, address: text, port });
+}
