@@ -203,10 +203,9 @@ const ignore = (): void => {};
  * The later fragments of a packet have no ports. ICMP, for errors.
  */
 export function captureFilter(o: Pick<RawLinkOptions, 'interface' | 'address' | 'ports'>): string {
-  const { hardware, mac, loopback } = interfaceNamed(o.interface);
+  const { hardware, mac } = interfaceNamed(o.interface);
   const terms = [`ip dst host ${ipv4Text(o.address)}`];
   if (hardware === ETHERNET && mac !== undefined) terms.unshift(`ether dst ${mac}`);
-  if (!loopback) terms.unshift('inbound');
   const ports = o.ports === undefined ? 'tcp' : [...o.ports.map((port) => `tcp dst port ${port}`), '(ip proto 6 and ip[6:2] & 0x1fff != 0)'].join(' or ');
   return `${terms.join(' and ')} and (${ports} or icmp)`;
 }
