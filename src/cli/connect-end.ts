@@ -13,17 +13,24 @@ export function endFailure(end: SessionEnd, peer: string, o: ConnectOptions, fac
     case 'time-wait':
       return undefined;
     case 'signal':
-      return new CliFailure(`${peer}: aborted${facts.tally.segmentsOut > 0 ? ' (RST)' : ''}`, { exitCode: end.signal === 'SIGINT' ? Exit.SIGINT : Exit.SIGTERM });
+      return new CliFailure(`${peer}: aborted${facts.tally.segmentsOut > 0 ? ' (RST)' : ''}`, {
+        exitCode: end.signal === 'SIGINT' ? Exit.SIGINT : Exit.SIGTERM,
+      });
     case 'output gone':
       // Whoever read our output has had enough: not a failure of ours, and no news to them.
-      return end.code === 'EPIPE' ? undefined : new CliFailure(`cannot write to stdout: ${end.code}`, { hint: 'check where the output goes' });
+      return end.code === 'EPIPE'
+        ? undefined
+        : new CliFailure(`cannot write to stdout: ${end.code}`, { hint: 'check where the output goes' });
     case 'no answer':
       return new CliFailure(`connect ${peer}: no answer within ${o.connectTimeout} s`, {
         exitCode: Exit.TIMED_OUT,
         hint: 'the host may be down or a firewall drops the segments; -v shows what was sent',
       });
     case 'idle':
-      return new CliFailure(`${peer}: no data for ${o.timeout} s`, { exitCode: Exit.TIMED_OUT, hint: 'a larger --timeout waits longer' });
+      return new CliFailure(`${peer}: no data for ${o.timeout} s`, {
+        exitCode: Exit.TIMED_OUT,
+        hint: 'a larger --timeout waits longer',
+      });
     case 'failed':
       return failed(end, peer, facts);
   }
@@ -58,12 +65,18 @@ function failed(end: Extract<SessionEnd, { how: 'failed' }>, peer: string, facts
           });
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-      return new CliFailure(`${end.connected ? '' : 'connect '}${peer}: ${end.code === 'EHOSTUNREACH' ? 'host' : 'network'} unreachable${last?.cause === 'icmp' ? ` (ICMP${spent})` : ''}`, {
-        exitCode: Exit.UNREACHABLE,
-        hint: '`ip route get` shows the way this machine would take',
-      });
+      return new CliFailure(
+        `${end.connected ? '' : 'connect '}${peer}: ${end.code === 'EHOSTUNREACH' ? 'host' : 'network'} unreachable${last?.cause === 'icmp' ? ` (ICMP${spent})` : ''}`,
+        {
+          exitCode: Exit.UNREACHABLE,
+          hint: '`ip route get` shows the way this machine would take',
+        },
+      );
     default:
-      return new CliFailure(`${peer}: ${end.message}`, { exitCode: exitOfCode(end.code), hint: '-v shows the segments up to the end' });
+      return new CliFailure(`${peer}: ${end.message}`, {
+        exitCode: exitOfCode(end.code),
+        hint: '-v shows the segments up to the end',
+      });
   }
 }
 

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { EXIT_CODES } from './exit.ts';
-import { colorOption, fileValue, pathOptions, PCAP_FILE_HINT, secondsValue, wholeNumber } from './option-types.ts';
+import { colorOption, fileValue, PCAP_FILE_HINT, pathOptions, secondsValue, wholeNumber } from './option-types.ts';
 
 /** As commander gives them, by long name. */
 export interface ConnectOptions {
@@ -45,7 +45,10 @@ Examples:
 ${EXIT_CODES}`;
 
 export function declareConnect(command: Command): void {
-  command.usage('[options] HOST:PORT').argument('<target>', 'HOST:PORT').argument('[port]', 'when the target is only a HOST');
+  command
+    .usage('[options] HOST:PORT')
+    .argument('<target>', 'HOST:PORT')
+    .argument('[port]', 'when the target is only a HOST');
   command.optionsGroup('Path:');
   for (const option of pathOptions()) command.addOption(option);
   command.optionsGroup('Protocol:');
@@ -54,23 +57,36 @@ export function declareConnect(command: Command): void {
   for (const option of timeOptions()) command.addOption(option);
   command.optionsGroup('Log:');
   for (const option of logOptions()) command.addOption(option);
-  command.optionsGroup('Options:').addOption(new Option('-N', 'accepted for nc users: half-close at end of input is the default').hideHelp());
+  command
+    .optionsGroup('Options:')
+    .addOption(new Option('-N', 'accepted for nc users: half-close at end of input is the default').hideHelp());
   command.addHelpText('after', HELP);
 }
 
 const protocolOptions = (): readonly Option[] => [
-  new Option('--mss <octets>', "largest segment to announce and send (default: the path's)").argParser(wholeNumber('--mss', 64, 65_495)),
-  new Option('--window <octets>', 'largest receive window to offer (default: the kernel\'s buffer sizes)').argParser(wholeNumber('--window', 256, 1 << 30)),
+  new Option('--mss <octets>', "largest segment to announce and send (default: the path's)").argParser(
+    wholeNumber('--mss', 64, 65_495),
+  ),
+  new Option('--window <octets>', "largest receive window to offer (default: the kernel's buffer sizes)").argParser(
+    wholeNumber('--window', 256, 1 << 30),
+  ),
   new Option('--no-timestamps', 'do not offer timestamps (RFC 7323; default: offered)'),
   new Option('--no-sack', 'do not offer selective acknowledgments (RFC 2018; default: offered)'),
   new Option('--no-wscale', 'do not offer window scaling (RFC 7323; default: offered)'),
 ];
 
 const timeOptions = (): readonly Option[] => [
-  new Option('--connect-timeout <seconds>', 'give up when not connected by then (default: after 6 SYN retries, 127 s)').argParser(secondsValue('--connect-timeout')),
-  new Option('--timeout <seconds>', 'close when no data has passed either way for so long (default: never)').argParser(secondsValue('--timeout')),
+  new Option(
+    '--connect-timeout <seconds>',
+    'give up when not connected by then (default: after 6 SYN retries, 127 s)',
+  ).argParser(secondsValue('--connect-timeout')),
+  new Option('--timeout <seconds>', 'close when no data has passed either way for so long (default: never)').argParser(
+    secondsValue('--timeout'),
+  ),
   new Option('--time-wait', 'stay until TIME-WAIT has ended (default: leave once it is reached)'),
-  new Option('--msl <seconds>', 'maximum segment lifetime; TIME-WAIT takes twice that (default: 30)').argParser(secondsValue('--msl')),
+  new Option('--msl <seconds>', 'maximum segment lifetime; TIME-WAIT takes twice that (default: 30)').argParser(
+    secondsValue('--msl'),
+  ),
 ];
 
 const logOptions = (): readonly Option[] => [
@@ -79,6 +95,8 @@ const logOptions = (): readonly Option[] => [
   new Option('-S, --absolute', 'show sequence numbers and timestamps as on the wire (default: counted from the start)'),
   new Option('-w, --write <file>', 'write a pcap of what was on the wire').argParser(fileValue('-w', PCAP_FILE_HINT)),
   new Option('--json', 'write the log on stderr as NDJSON'),
-  new Option('--json-file <file>', 'write the whole log as NDJSON to a file, beside the one on stderr').argParser(fileValue('--json-file', 'for example --json-file run.ndjson')),
+  new Option('--json-file <file>', 'write the whole log as NDJSON to a file, beside the one on stderr').argParser(
+    fileValue('--json-file', 'for example --json-file run.ndjson'),
+  ),
   colorOption(),
 ];

@@ -1,7 +1,7 @@
 /** `tcpx connect HOST:PORT`: a connection of our own TCP between stdin, stdout and a peer, with every transition logged. */
 import { release } from 'node:os';
-import type { Host, HostOptions } from '../socket/host.ts';
-import { openHost } from '../socket/host.ts';
+import type { LinkError } from '../link/link.ts';
+import { type Host, type HostOptions, openHost } from '../socket/host.ts';
 import { TcpSocket } from '../socket/tcp-socket.ts';
 import type { SocketOptions, Sysctl } from '../tcp/config.ts';
 import { type HeaderRecord, LOG_SCHEMA } from '../tools/log-record.ts';
@@ -42,11 +42,12 @@ class ConnectRun {
   readonly #o: ConnectOptions;
   readonly #io: Io;
   readonly #open: OpenHost;
-  readonly #wall: Date;
+  /** When the log's time was 0. */
+  #wall: Date;
   readonly #log: LogOutput;
   readonly #pcap: PcapFile | undefined;
+  readonly #linkErrors = new Set<string>();
   #headed = false;
-  #counters: Readonly<Record<string, number>> | undefined;
 
   /** Opens the files: what can't be written is told before a packet is sent. */
   constructor(target: Target, o: ConnectOptions, io: Io, open: OpenHost) {
@@ -67,27 +68,31 @@ class ConnectRun {
 
   async run(): Promise<number> {
     let exitCode: number;
+    let host: Host | undefined;
     try {
       const remote = await resolveHost(this.#target.host, this.#io, this.#o.numeric === true);
-      const host = await this.#open(this.#hostOptions(remote));
-      try {
-        exitCode = await this.#converse(host, remote);
-      } finally {
-        this.#counters = countersOf(host);
-        host.close();
-      }
+      host = await this.#open(this.#hostOptions(remote));
+      exitCode = await this.#converse(host, remote);
     } catch (error) {
       exitCode = this.#tell(failureFrom(error));
     }
-    this.#head();
-    this.#log.write(this.#log.tally.summary(this.#log.lastTime, this.#counters));
+    // Before the host is closed: what a connection in TIME-WAIT is left as is no part of its story.
+    this.#log.end(host === undefined ? undefined : countersOf(host));
+    host?.close();
     return this.#closeFiles(exitCode);
   }
 
   async #converse(host: Host, remote: Ipv4): Promise<number> {
     const { port } = this.#target;
+    this.#wall = new Date(this.#io.wallClock().getTime() - host.clock.now() / 1000);
+    this.#pcap?.zeroAt(this.#wall);
     this.#head(host);
-    const endpoint = host.stack.connect({ address: remote, port, localPort: host.port, options: socketOptions(this.#o) });
+    const endpoint = host.stack.connect({
+      address: remote,
+      port,
+      localPort: host.port,
+      options: socketOptions(this.#o),
+    });
     const end = await runSession(new TcpSocket(endpoint), this.#io, {
       connectTimeout: this.#o.connectTimeout,
       idleTimeout: this.#o.timeout,
@@ -95,7 +100,9 @@ class ConnectRun {
       note: (text) => this.#log.note(text),
     });
     if (end.how === 'time-wait') {
-      this.#log.note(`TIME-WAIT: both sides have closed; not staying ${2 * (this.#o.msl ?? 30)} s for late segments (--time-wait stays)`);
+      this.#log.note(
+        `TIME-WAIT: both sides have closed; not staying ${2 * (this.#o.msl ?? 30)} s for late segments (--time-wait stays)`,
+      );
     }
     const { host: name } = this.#target;
     const address = ipv4Text(remote);
@@ -114,11 +121,20 @@ class ConnectRun {
       guard: o.guard,
       sysctl: sysctlOf(o),
       tracer: this.#log,
+      onLinkError: (error) => this.#onLinkError(error),
       ...(o.source !== undefined && { source: o.source }),
       ...(o.port !== undefined && { sourcePort: o.port }),
       ...(o.interface !== undefined && { interface: o.interface }),
       ...(pcap !== undefined && { capture: pcap.packet }),
     };
+  }
+
+  /** One that comes with every packet is told once. */
+  #onLinkError(error: LinkError): void {
+    const { code, message, fatal } = error;
+    if (this.#linkErrors.has(code) && !fatal) return;
+    this.#linkErrors.add(code);
+    this.#log.write({ type: 'link', t: this.#log.lastTime, code, message, fatal });
   }
 
   /** The header comes once: with the host's facts, or without them when it never came to that. */
@@ -151,7 +167,8 @@ class ConnectRun {
     this.#head();
     const { message, hint, exitCode } = failure;
     this.#log.write({ type: 'failure', t: this.#log.lastTime, message, ...(hint !== undefined && { hint }), exitCode });
-    if (this.#io.env['TCPX_DEBUG'] === '1') this.#io.stderr.write(`${failure.stack}\n${failure.cause instanceof Error ? failure.cause.stack : ''}\n`);
+    if (this.#io.env['TCPX_DEBUG'] === '1')
+      this.#io.stderr.write(`${failure.stack}\n${failure.cause instanceof Error ? failure.cause.stack : ''}\n`);
     return exitCode;
   }
 
@@ -186,4 +203,7 @@ function socketOptions(o: ConnectOptions): Partial<SocketOptions> {
 }
 
 /** Both have counters of their own names; nothing else happens to them here. */
-const countersOf = (host: Host): Readonly<Record<string, number>> => ({ ...host.stack.counters, ...host.link.counters });
+const countersOf = (host: Host): Readonly<Record<string, number>> => ({
+  ...host.stack.counters,
+  ...host.link.counters,
+});

@@ -67,7 +67,8 @@ const EXIT_OF_CODE: Readonly<Record<string, number>> = {
 };
 
 /** The exit code that belongs to an errno name. */
-export const exitOfCode = (code: string | undefined): number => (code === undefined ? Exit.FAILURE : (EXIT_OF_CODE[code] ?? Exit.FAILURE));
+export const exitOfCode = (code: string | undefined): number =>
+  code === undefined ? Exit.FAILURE : (EXIT_OF_CODE[code] ?? Exit.FAILURE);
 
 /** The `code` of a Node or tcpx error, if it has one. */
 export function codeOf(error: unknown): string | undefined {
@@ -86,7 +87,11 @@ export function failureFrom(error: unknown): CliFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (code !== undefined) {
     const hint = hintOf(error);
-    return new CliFailure(message, { exitCode: exitOfCode(code), cause: error, ...(hint === undefined ? {} : { hint }) });
+    return new CliFailure(message, {
+      exitCode: exitOfCode(code),
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
   return new CliFailure(`internal error: ${message}`, {
     hint: 'this is a bug in tcpx; TCPX_DEBUG=1 shows where it happened',

@@ -20,7 +20,7 @@ interface LadderOptions {
 
 export const ladder: CliCommand = {
   name: 'ladder',
-  summary: 'draw a recorded connection: both ends\' states and the segments between them',
+  summary: "draw a recorded connection: both ends' states and the segments between them",
   group: 'Recordings:',
   declare,
   run: (args, options, io) => runLadder(args, options as unknown as LadderOptions, io),
@@ -30,8 +30,16 @@ function declare(command: Command): void {
   command
     .usage('[options] FILE')
     .argument('<file>', 'a log written with --json-file')
-    .addOption(new Option('--conn <number>', 'which connection of the log').argParser(wholeNumber('--conn', 1, Number.MAX_SAFE_INTEGER)).default(1))
-    .addOption(new Option('--width <columns>', "columns to stay within (default: the terminal's, or 110)").argParser(wholeNumber('--width', 80, 1000)))
+    .addOption(
+      new Option('--conn <number>', 'which connection of the log')
+        .argParser(wholeNumber('--conn', 1, Number.MAX_SAFE_INTEGER))
+        .default(1),
+    )
+    .addOption(
+      new Option('--width <columns>', "columns to stay within (default: the terminal's, or 110)").argParser(
+        wholeNumber('--width', 80, 1000),
+      ),
+    )
     .addOption(new Option('--all', 'every segment, also of long runs without a transition'))
     .addOption(new Option('--ascii', 'plain ASCII (default: where the locale is not UTF-8)'))
     .addOption(colorOption())
@@ -43,13 +51,19 @@ async function runLadder(args: readonly string[], o: LadderOptions, io: Io): Pro
   const path = args[0] ?? '';
   const records: LogRecord[] = [];
   let whole = true;
-  for await (const { record } of openLog(path, { cutOff: (message) => {
-    whole = false;
-    io.stderr.write(`tcpx: ${message}; showing what is there\n`);
-  } })) records.push(record);
+  for await (const { record } of openLog(path, {
+    cutOff: (message) => {
+      whole = false;
+      io.stderr.write(`tcpx: ${message}; showing what is there\n`);
+    },
+  }))
+    records.push(record);
   const drawn = buildLadder(records, o.conn);
   if (drawn === undefined) {
-    throw new CliFailure(`${path} holds no connection ${o.conn}`, { exitCode: Exit.USAGE, hint: 'it was recorded before anything was sent, or --conn is another one' });
+    throw new CliFailure(`${path} holds no connection ${o.conn}`, {
+      exitCode: Exit.USAGE,
+      hint: 'it was recorded before anything was sent, or --conn is another one',
+    });
   }
   const width = o.width ?? (Number(io.env['COLUMNS']) || io.stdout.columns || 110);
   const paint = paintFor(useColor(o.color, io.stdout, io.env));

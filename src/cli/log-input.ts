@@ -3,10 +3,17 @@ import { createReadStream } from 'node:fs';
 import { LogFormatError, type LogLine, readLog } from '../tools/log-ndjson.ts';
 import { CliFailure, codeOf, Exit } from './exit.ts';
 
-const WHY: Readonly<Record<string, string>> = { ENOENT: 'no such file', EACCES: 'permission denied', EISDIR: 'it is a directory' };
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+};
 
 /** `cutOff`: take a log that ends too early for what it holds, and say so there; without it that is a failure. */
-export async function* openLog(path: string, o: { readonly cutOff?: (message: string) => void } = {}): AsyncGenerator<LogLine, void> {
+export async function* openLog(
+  path: string,
+  o: { readonly cutOff?: (message: string) => void } = {},
+): AsyncGenerator<LogLine, void> {
   let lines = 0;
   try {
     for await (const line of readLog(createReadStream(path))) {
@@ -19,13 +26,19 @@ export async function* openLog(path: string, o: { readonly cutOff?: (message: st
       else {
         throw new CliFailure(`${path}: ${error.message}`, {
           exitCode: Exit.USAGE,
-          hint: error.cutOff ? 'record it again, and let the command end by itself' : '`tcpx connect --json-file FILE` records one',
+          hint: error.cutOff
+            ? 'record it again, and let the command end by itself'
+            : '`tcpx connect --json-file FILE` records one',
         });
       }
       return;
     }
     const code = codeOf(error);
     if (code === undefined) throw error;
-    throw new CliFailure(`cannot read ${path}: ${WHY[code] ?? code}`, { exitCode: Exit.USAGE, hint: 'give a file written with --json-file', cause: error });
+    throw new CliFailure(`cannot read ${path}: ${WHY[code] ?? code}`, {
+      exitCode: Exit.USAGE,
+      hint: 'give a file written with --json-file',
+      cause: error,
+    });
   }
 }

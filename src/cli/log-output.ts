@@ -1,10 +1,14 @@
 /** Where a command's log goes: text or NDJSON on stderr, and NDJSON to a file beside it, all fed by the same records. */
-import { LogTally, type LogRecord, type LogSink } from '../tools/log-record.ts';
+
+import type { Micros } from '../base/time.ts';
+import type { Addresses } from '../stack/endpoint.ts';
+import type { StackTracer } from '../stack/stack.ts';
+import type { TraceRecord } from '../tcp/trace.ts';
 import { NdjsonLog } from '../tools/log-ndjson.ts';
+import { type LogRecord, type LogSink, LogTally } from '../tools/log-record.ts';
 import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
 import { TextLog, type Verbosity } from '../tools/log-text.ts';
-import type { TraceRecord } from '../tcp/trace.ts';
-import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
+import { ipv4Text } from '../wire/ipv4.ts';
 import type { CliFailure } from './exit.ts';
 import type { Io } from './io.ts';
 import { LineWriter } from './line-writer.ts';
@@ -24,17 +28,17 @@ type StateRecord = Extract<TraceRecord, { type: 'state' }>;
 const WIDE = 160;
 
 /** The log of one run of a command. It is the stack's tracer, and takes the records around the trace as well. */
-export class LogOutput implements LogSink {
+export class LogOutput implements LogSink, StackTracer {
   /** For the stack: there is always a reader, if only the summary. */
   readonly enabled = true;
   readonly tally = new LogTally();
   readonly #sinks: LogSink[] = [];
   readonly #stderr: LineWriter;
   readonly #file: OutFile | undefined;
-  readonly #opened = new Map<number, { local: string; localPort: number; remote: string; remotePort: number }>();
   #firstState: StateRecord | undefined;
   #lastState: StateRecord | undefined;
   #lastTime = 0;
+  #ended = false;
 
   /** Opens the file: throws CliFailure when it can't be written. */
   constructor(io: Io, o: LogOutputOptions) {
@@ -46,7 +50,16 @@ export class LogOutput implements LogSink {
       (count) => leftOutLine(o.json, this.#lastTime, count),
     );
     const toStderr = (line: string): void => this.#stderr.line(line);
-    if (!o.json) shown = new TextLog({ paint: paintFor(useColor(o.color, io.stderr, io.env)), verbosity: o.verbosity, absolute: o.absolute, layout: layoutFor(io) }, toStderr);
+    if (!o.json)
+      shown = new TextLog(
+        {
+          paint: paintFor(useColor(o.color, io.stderr, io.env)),
+          verbosity: o.verbosity,
+          absolute: o.absolute,
+          layout: layoutFor(io),
+        },
+        toStderr,
+      );
     else if (o.verbosity === 'quiet') shown = failuresOnly(new NdjsonLog(toStderr));
     else shown = new NdjsonLog(toStderr);
     this.#sinks.push(shown);
@@ -73,22 +86,27 @@ export class LogOutput implements LogSink {
     return this.#lastTime;
   }
 
-  /** From the stack: a connection got its ends. Its record is written when the first of its own comes, and has that one's time. */
-  open(conn: number, local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): void {
-    this.#opened.set(conn, { local: ipv4Text(local), localPort, remote: ipv4Text(remote), remotePort });
+  // The stack's tracer.
+
+  open(conn: number, addresses: Addresses, t: Micros): void {
+    const { localAddress, localPort, remoteAddress, remotePort } = addresses;
+    this.write({
+      type: 'open',
+      t,
+      conn,
+      local: ipv4Text(localAddress),
+      localPort,
+      remote: ipv4Text(remoteAddress),
+      remotePort,
+    });
   }
 
-  /** From the stack. */
   record(record: TraceRecord): void {
-    const ends = this.#opened.get(record.conn);
-    if (ends !== undefined) {
-      this.#opened.delete(record.conn);
-      this.write({ type: 'open', t: record.t, conn: record.conn, ...ends });
-    }
     this.write(record);
   }
 
   write(record: LogRecord): void {
+    if (this.#ended) return;
     this.tally.add(record);
     if (record.type === 'state') {
       this.#firstState ??= record;
@@ -101,6 +119,12 @@ export class LogOutput implements LogSink {
 
   note(text: string): void {
     this.write({ type: 'note', t: this.#lastTime, text });
+  }
+
+  /** The summary: nothing is logged after it. */
+  end(counters: Readonly<Record<string, number>> | undefined): void {
+    this.write(this.tally.summary(this.#lastTime, counters));
+    this.#ended = true;
   }
 
   flush(): void {

@@ -20,7 +20,10 @@ export function secondsValue(name: string): (text: string) => number {
   return (text) => {
     const n = /^[0-9]*\.?[0-9]+$/.test(text) ? Number(text) : Number.NaN;
     if (n > 0 && n <= 86_400) return n;
-    throw usage(`${name} '${text}' is not a number of seconds above 0 and up to 86400`, `for example ${name} 5 or ${name} 0.5`);
+    throw usage(
+      `${name} '${text}' is not a number of seconds above 0 and up to 86400`,
+      `for example ${name} 5 or ${name} 0.5`,
+    );
   };
 }
 
@@ -28,7 +31,10 @@ export function addressValue(name: string): (text: string) => Ipv4 {
   return (text) => {
     const address = parseIpv4(text);
     if (address !== undefined) return address;
-    throw usage(`${name} '${text}' is not an IPv4 address`, `for example ${name} 192.0.2.1; \`ip -4 address\` lists this machine's`);
+    throw usage(
+      `${name} '${text}' is not an IPv4 address`,
+      `for example ${name} 192.0.2.1; \`ip -4 address\` lists this machine's`,
+    );
   };
 }
 
@@ -36,25 +42,33 @@ export function addressValue(name: string): (text: string) => Ipv4 {
 export function fileValue(name: string, hint: string): (text: string) => string {
   return (text) => {
     if (/^[0-9]+$/.test(text)) throw usage(`${name} '${text}' names no file`, hint);
-    if (text === '' || text === '-') throw usage(`${name} needs a file: stdout carries the peer's data`, `for example ${name} run`);
+    if (text === '' || text === '-')
+      throw usage(`${name} needs a file: stdout carries the peer's data`, `for example ${name} run`);
     return text;
   };
 }
 
-export const PCAP_FILE_HINT = '-w writes a pcap; use --timeout 5 to give up after 5 idle seconds, or -w ./5 for a file of that name';
+export const PCAP_FILE_HINT =
+  '-w writes a pcap; use --timeout 5 to give up after 5 idle seconds, or -w ./5 for a file of that name';
 
 /** Options of every command that opens a path to a peer. */
 export function pathOptions(): readonly Option[] {
   return [
-    new Option('-p, --port <port>', 'source port (default: the kernel chooses)').argParser(wholeNumber('-p', 1, 65_535)),
+    new Option('-p, --port <port>', 'source port (default: the kernel chooses)').argParser(
+      wholeNumber('-p', 1, 65_535),
+    ),
     new Option('-s, --source <address>', 'source address (default: as the route says)').argParser(addressValue('-s')),
     new Option('-I, --interface <name>', 'interface to use (default: as the route says)'),
     new Option('-n, --numeric', 'look no names up'),
     new Option('--driver <name>', 'way to the wire').choices(['raw']).default('raw'),
-    new Option('--guard <kind>', 'what keeps the kernel from resetting our connection').choices(['auto', 'md5', 'nft', 'none']).default('auto'),
+    new Option('--guard <kind>', 'what keeps the kernel from resetting our connection')
+      .choices(['auto', 'md5', 'nft', 'none'])
+      .default('auto'),
   ];
 }
 
 export function colorOption(): Option {
-  return new Option('--color <when>', 'colours: auto is on a terminal, unless NO_COLOR is set').choices(['auto', 'always', 'never'] satisfies ColorChoice[]).default('auto');
+  return new Option('--color <when>', 'colours: auto is on a terminal, unless NO_COLOR is set')
+    .choices(['auto', 'always', 'never'] satisfies ColorChoice[])
+    .default('auto');
 }

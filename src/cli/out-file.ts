@@ -85,7 +85,8 @@ function create(path: string, env: Readonly<Record<string, string | undefined>>)
   }
   const uid = Number(env['SUDO_UID']);
   const gid = Number(env['SUDO_GID']);
-  if (process.getuid?.() === 0 && Number.isInteger(uid) && Number.isInteger(gid) && fstatSync(fd).isFile()) fchownSync(fd, uid, gid);
+  if (process.getuid?.() === 0 && Number.isInteger(uid) && Number.isInteger(gid) && fstatSync(fd).isFile())
+    fchownSync(fd, uid, gid);
   return fd;
 }
 

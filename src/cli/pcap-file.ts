@@ -8,13 +8,18 @@ import { OutFile } from './out-file.ts';
 export class PcapFile {
   readonly #file: OutFile;
   /** Microseconds since 1970 at the clock's zero. */
-  readonly #zero: number;
+  #zero: number;
 
   /** `wall`: when the clock that stamps the packets was 0. Throws CliFailure when the file can't be written. */
   constructor(path: string, env: Readonly<Record<string, string | undefined>>, wall: Date) {
     this.#file = new OutFile(path, env);
     this.#zero = wall.getTime() * 1000;
     this.#file.append(pcapHeader());
+  }
+
+  /** Says anew when the clock was 0, where it was made after the file. */
+  zeroAt(wall: Date): void {
+    this.#zero = wall.getTime() * 1000;
   }
 
   get failure(): CliFailure | undefined {

@@ -19,13 +19,21 @@ Examples:
 ${EXIT_CODES}`;
 
 /** Runs `argv` (without node and script); returns the exit code and never throws. */
-export async function runProgram(argv: readonly string[], io: Io, commands: readonly CliCommand[] = COMMANDS): Promise<number> {
+export async function runProgram(
+  argv: readonly string[],
+  io: Io,
+  commands: readonly CliCommand[] = COMMANDS,
+): Promise<number> {
   let exitCode: number = Exit.OK;
   const program = buildProgram(io, commands, (code) => {
     exitCode = code;
   });
   try {
-    if (argv.length === 0) throw new CliFailure('no command given', { exitCode: Exit.USAGE, hint: "`tcpx --help` lists the commands; start with `sudo tcpx connect HOST:PORT`" });
+    if (argv.length === 0)
+      throw new CliFailure('no command given', {
+        exitCode: Exit.USAGE,
+        hint: '`tcpx --help` lists the commands; start with `sudo tcpx connect HOST:PORT`',
+      });
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -51,7 +59,11 @@ export function buildProgram(io: Io, commands: readonly CliCommand[], done: (exi
     throw new CommanderError(Exit.OK, 'commander.version', '');
   });
   for (const command of commands) {
-    const sub = program.command(command.name).summary(command.summary).description(command.summary).helpGroup(command.group);
+    const sub = program
+      .command(command.name)
+      .summary(command.summary)
+      .description(command.summary)
+      .helpGroup(command.group);
     settle(sub, io);
     command.declare(sub);
     sub.action(async () => {
@@ -83,7 +95,8 @@ function usageFailure(error: CommanderError, argv: readonly string[], commands: 
   const suggestion = /\n?\((Did you mean .*\?)\)$/s.exec(text);
   const message = (suggestion === null ? text : text.slice(0, suggestion.index)).replace(/\.$/, '');
   const command = commands.find((c) => argv.includes(c.name));
-  const where = command === undefined ? '`tcpx --help` lists the commands' : `\`tcpx ${command.name} --help\` lists the options`;
+  const where =
+    command === undefined ? '`tcpx --help` lists the commands' : `\`tcpx ${command.name} --help\` lists the options`;
   const nearest = suggestion?.[1]?.replace(/^D/, 'd').replace(/ (-*[\w-]+)\?$/, " '$1'?");
   return new CliFailure(message, { exitCode: Exit.USAGE, hint: nearest === undefined ? where : `${nearest} ${where}` });
 }

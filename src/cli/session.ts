@@ -63,7 +63,8 @@ class Session {
 
   start(): void {
     const { stdout } = this.#io;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) this.#undo.push(this.#io.onSignal(signal, () => this.#onSignal(signal)));
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      this.#undo.push(this.#io.onSignal(signal, () => this.#onSignal(signal)));
     const outputGone = (error: Error): void => this.#abort({ how: 'output gone', code: codeOf(error) ?? 'EIO' });
     stdout.on('error', outputGone);
     this.#undo.push(() => stdout.off('error', outputGone));
@@ -84,7 +85,8 @@ class Session {
         this.#outputFlushed = true;
         this.#settle();
       });
-      if (!this.#closing && this.#io.stdin.isTTY === true) this.#o.note('the peer has closed its side; ^D or ^C closes ours');
+      if (!this.#closing && this.#io.stdin.isTTY === true)
+        this.#o.note('the peer has closed its side; ^D or ^C closes ours');
     });
     socket.once('time-wait', () => {
       this.#inTimeWait = true;
@@ -174,13 +176,15 @@ class Session {
 
   /** TIME-WAIT may come while data of the peer is still on its way to stdout. */
   #settle(): void {
-    if (this.#inTimeWait && this.#peerEnded && this.#outputFlushed && !this.#o.stayInTimeWait) this.#finish(this.#forced ?? { how: 'time-wait' });
+    if (this.#inTimeWait && this.#peerEnded && this.#outputFlushed && !this.#o.stayInTimeWait)
+      this.#finish(this.#forced ?? { how: 'time-wait' });
   }
 
   #onClose(): void {
     const error = this.#error;
     if (error === undefined) this.#finish(this.#forced ?? { how: 'closed' });
-    else this.#finish({ how: 'failed', code: codeOf(error) ?? 'EIO', message: error.message, connected: this.#connected });
+    else
+      this.#finish({ how: 'failed', code: codeOf(error) ?? 'EIO', message: error.message, connected: this.#connected });
   }
 
   #finish(end: SessionEnd): void {

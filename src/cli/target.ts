@@ -11,7 +11,10 @@ export interface Target {
 }
 
 /** Accepts HOST:PORT, HOST PORT, tcp://HOST:PORT; PORT may be a service's name. */
-export function parseTarget(words: readonly string[], services: (name: string) => number | undefined = servicePort): Target {
+export function parseTarget(
+  words: readonly string[],
+  services: (name: string) => number | undefined = servicePort,
+): Target {
   const [first = '', second] = words;
   if (second !== undefined) return target(first, second, services);
   const bare = first.replace(/^tcp:\/\//i, '').replace(/\/$/, '');
@@ -20,20 +23,31 @@ export function parseTarget(words: readonly string[], services: (name: string) =
   if (isIPv6(bare)) throw noIpv6Yet(bare);
   const colon = bare.lastIndexOf(':');
   if (colon < 0) {
-    throw new CliFailure(`'${first}' names no port`, { exitCode: Exit.USAGE, hint: 'write HOST:PORT or HOST PORT, for example localhost:8080' });
+    throw new CliFailure(`'${first}' names no port`, {
+      exitCode: Exit.USAGE,
+      hint: 'write HOST:PORT or HOST PORT, for example localhost:8080',
+    });
   }
   return target(bare.slice(0, colon), bare.slice(colon + 1), services);
 }
 
 function target(host: string, port: string, services: (name: string) => number | undefined): Target {
   const name = host.replace(/^\[(.*)\]$/, '$1');
-  if (name === '') throw new CliFailure('the target names no host', { exitCode: Exit.USAGE, hint: 'write HOST:PORT, for example localhost:8080' });
+  if (name === '')
+    throw new CliFailure('the target names no host', {
+      exitCode: Exit.USAGE,
+      hint: 'write HOST:PORT, for example localhost:8080',
+    });
   return { host: name, port: parsePort(port, services) };
 }
 
 /** A port from 1 to 65535, by number or by service name. */
 export function parsePort(text: string, services: (name: string) => number | undefined = servicePort): number {
-  if (text === '') throw new CliFailure('the target names no port', { exitCode: Exit.USAGE, hint: 'write HOST:PORT, for example localhost:8080' });
+  if (text === '')
+    throw new CliFailure('the target names no port', {
+      exitCode: Exit.USAGE,
+      hint: 'write HOST:PORT, for example localhost:8080',
+    });
   if (/^[-+]?[0-9]+$/.test(text)) {
     const port = Number(text);
     if (port >= 1 && port <= 65535) return port;
@@ -41,7 +55,10 @@ export function parsePort(text: string, services: (name: string) => number | und
   }
   const port = services(text);
   if (port !== undefined) return port;
-  throw new CliFailure(`unknown service '${text}'`, { exitCode: Exit.USAGE, hint: 'give the port as a number from 1 to 65535, or a name from /etc/services' });
+  throw new CliFailure(`unknown service '${text}'`, {
+    exitCode: Exit.USAGE,
+    hint: 'give the port as a number from 1 to 65535, or a name from /etc/services',
+  });
 }
 
 /** What is used where there is no /etc/services, as in small containers. */
@@ -98,10 +115,13 @@ export async function resolveHost(host: string, io: Pick<Io, 'lookup'>, numeric:
     if (ipv4 !== undefined) return ipv4;
   }
   const other = addresses[0]?.address;
-  throw new CliFailure(`${host} has no IPv4 address${other === undefined ? '' : ` (only IPv6: ${other})`}, and tcpx does not speak IPv6 yet`, {
-    exitCode: Exit.RESOLUTION,
-    hint: 'use a host with an IPv4 address',
-  });
+  throw new CliFailure(
+    `${host} has no IPv4 address${other === undefined ? '' : ` (only IPv6: ${other})`}, and tcpx does not speak IPv6 yet`,
+    {
+      exitCode: Exit.RESOLUTION,
+      hint: 'use a host with an IPv4 address',
+    },
+  );
 }
 
 const LOCALHOST = parseIpv4('127.0.0.1')!;
@@ -109,7 +129,7 @@ const LOCALHOST = parseIpv4('127.0.0.1')!;
 function noIpv6Yet(address: string): CliFailure {
   return new CliFailure(`${address} is an IPv6 address, and tcpx does not speak IPv6 yet`, {
     exitCode: Exit.RESOLUTION,
-    hint: 'use the host\'s IPv4 address, or its name if that has one',
+    hint: "use the host's IPv4 address, or its name if that has one",
   });
 }
 

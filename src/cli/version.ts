@@ -8,7 +8,9 @@ const require = createRequire(import.meta.url);
 /** As in package.json, which lies two levels up from src/cli and from dist/cli alike. */
 export function tcpxVersion(): string {
   // JSON boundary: our own package.json.
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   return version;
 }
 
@@ -37,6 +39,15 @@ function whyNot(load: () => unknown): string | undefined {
 }
 
 export function versionText(): string {
-  const parts = nativeParts().map((p) => `  ${p.name.padEnd(12)}${p.purpose.padEnd(20)}${p.missing === undefined ? 'built' : `not built: ${p.missing}`}`);
-  return [`tcpx ${tcpxVersion()}`, `node ${process.versions.node} (${arch()})`, `linux ${release()}`, 'native parts', ...parts].join('\n');
+  const parts = nativeParts().map(
+    (p) =>
+      `  ${p.name.padEnd(12)}${p.purpose.padEnd(20)}${p.missing === undefined ? 'built' : `not built: ${p.missing}`}`,
+  );
+  return [
+    `tcpx ${tcpxVersion()}`,
+    `node ${process.versions.node} (${arch()})`,
+    `linux ${release()}`,
+    'native parts',
+    ...parts,
+  ].join('\n');
 }

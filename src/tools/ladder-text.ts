@@ -1,6 +1,7 @@
 /** A ladder drawn in text, fitted to a width; in plain ASCII where the terminal has nothing better. */
-import { timeText } from './log-lines.ts';
+
 import type { Ladder, LadderRow, LadderSegment } from './ladder.ts';
+import { timeText } from './log-lines.ts';
 import { type Paint, paintState } from './log-style.ts';
 
 export interface LadderTextOptions {
@@ -57,17 +58,28 @@ class LadderDrawing {
       const run = left.find((r) => r.from === i);
       if (run === undefined) lines.push(this.#row(ladder.rows[i++]!));
       else {
-        lines.push(this.#line('', undefined, this.#o.paint.dim(center(runText(ladder.rows.slice(run.from, run.to)), this.#span)), undefined));
+        lines.push(
+          this.#line(
+            '',
+            undefined,
+            this.#o.paint.dim(center(runText(ladder.rows.slice(run.from, run.to)), this.#span)),
+            undefined,
+          ),
+        );
         i = run.to;
       }
     }
-    lines.push('', this.#o.paint.dim("~ the peer's states are inferred from its segments with the table our own follow"));
+    lines.push(
+      '',
+      this.#o.paint.dim("~ the peer's states are inferred from its segments with the table our own follow"),
+    );
     return lines;
   }
 
   #row(row: LadderRow): string {
     const { segment } = row;
-    const middle = segment === undefined ? this.#o.paint.dim(center(row.remark ?? '', this.#span)) : this.#rung(segment);
+    const middle =
+      segment === undefined ? this.#o.paint.dim(center(row.remark ?? '', this.#span)) : this.#rung(segment);
     return this.#line(timeText(row.t), row.ours, middle, row.peer);
   }
 
@@ -103,7 +115,8 @@ function rungText(segment: LadderSegment, room: number): string {
   if (seg.mss !== undefined) parts.push({ text: `mss ${seg.mss}`, worth: 5 });
   if (seg.wscale !== undefined) parts.push({ text: `wscale ${seg.wscale}`, worth: 4 });
   if (seg.sackOk) parts.push({ text: 'sackOK', worth: 3 });
-  if (seg.sack !== undefined) parts.push({ text: `sack ${seg.sack.map(([from, to]) => `${from}:${to}`).join(' ')}`, worth: 5 });
+  if (seg.sack !== undefined)
+    parts.push({ text: `sack ${seg.sack.map(([from, to]) => `${from}:${to}`).join(' ')}`, worth: 5 });
   if (seg.ts !== undefined) parts.push({ text: `TS ${seg.ts[0]} ${seg.ts[1]}`, worth: 2 });
   let kept = parts;
   const text = (): string => kept.map((p) => p.text).join(' ');

@@ -77,7 +77,8 @@ class LadderBuilder {
   add(record: LogRecord): void {
     if (record.type === 'segment') this.#segment(record);
     else if (record.type === 'state') this.#state(record);
-    else if (record.type === 'timer' && record.timer !== 'delayedAck') this.#row(record.t, { remark: `${record.timer} timer` });
+    else if (record.type === 'timer' && record.timer !== 'delayedAck')
+      this.#row(record.t, { remark: `${record.timer} timer` });
     else if (record.type === 'icmp') this.#row(record.t, { remark: `ICMP ${record.error}` });
   }
 
@@ -109,7 +110,11 @@ class LadderBuilder {
     this.#settle();
     const last = this.#rows.at(-1);
     if (record.cause === 'segment' && last?.segment?.dir === 'in' && last.ours === undefined) last.ours = record.to;
-    else if (carrierOf(record) !== '') this.#called = record;
+    else if (record.cause === 'timer' && last !== undefined && last.segment === undefined && last.ours === undefined) {
+      // Its timer has a row already; which row of the table that took says more.
+      last.ours = record.to;
+      last.remark = record.event;
+    } else if (carrierOf(record) !== '') this.#called = record;
     else this.#row(record.t, { ours: record.to, remark: record.event });
   }
 

@@ -13,10 +13,14 @@ const ms = (us: number): string => (us / 1000).toFixed(3);
 export function openLines(open: OpenRecord, header: HeaderRecord | undefined, paint: Paint): readonly string[] {
   const parts = [`tcpx: ${open.local}:${open.localPort} -> ${open.remote}:${open.remotePort}`];
   if (header === undefined) return parts;
-  if (header.interface !== undefined) parts.push(`on ${header.interface}${header.gateway === undefined ? '' : ` via ${header.gateway}`}`);
+  if (header.interface !== undefined)
+    parts.push(`on ${header.interface}${header.gateway === undefined ? '' : ` via ${header.gateway}`}`);
   if (header.driver !== undefined) parts.push(`driver ${header.driver}`);
-  if (header.guard !== undefined) parts.push(`guard ${header.guard.kind}${header.guard.note === '' ? '' : ` (${header.guard.note})`}`);
-  const settings = [...Object.entries(header.sysctl ?? {}), ...Object.entries(header.options ?? {})].map(([name, value]) => `${name}=${settingText(value)}`);
+  if (header.guard !== undefined)
+    parts.push(`guard ${header.guard.kind}${header.guard.note === '' ? '' : ` (${header.guard.note})`}`);
+  const settings = [...Object.entries(header.sysctl ?? {}), ...Object.entries(header.options ?? {})].map(
+    ([name, value]) => `${name}=${settingText(value)}`,
+  );
   const lines = [parts.join('  ')];
   if (settings.length > 0) lines.push(paint.dim(`tcpx: ${settings.join('  ')}`));
   return lines;

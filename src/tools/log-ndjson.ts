@@ -43,25 +43,33 @@ export interface LogLine {
 const MAX_LINE = 1 << 20;
 
 /** The records of a log in order. Throws LogFormatError where it stops being one; a log without a summary is not whole. */
-export async function* readLog(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<LogLine, void> {
+export async function* readLog(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<LogLine, void> {
   let line = 0;
   let last: LogRecord['type'] | undefined;
   for await (const { text, whole } of linesOf(chunks)) {
     line++;
-    if (last === 'summary') throw new LogFormatError(line, 'the log ended with the summary on the line before; expected nothing more');
+    if (last === 'summary')
+      throw new LogFormatError(line, 'the log ended with the summary on the line before; expected nothing more');
     const record = whole || line === 1 ? parseRecord(text, line) : parseCutRecord(text, line);
     last = record.type;
     yield { line, record };
   }
   if (line === 0) throw new LogFormatError(1, `the file is empty; expected the header of a ${LOG_SCHEMA} log`);
-  if (last !== 'summary') throw new LogFormatError(line, 'the log ends here; expected more records and a summary as the last', true);
+  if (last !== 'summary')
+    throw new LogFormatError(line, 'the log ends here; expected more records and a summary as the last', true);
 }
 
 function parseCutRecord(text: string, line: number): LogRecord {
   try {
     return parseRecord(text, line);
   } catch {
-    throw new LogFormatError(line, 'the log is cut off in the middle of this record; expected a whole line of JSON', true);
+    throw new LogFormatError(
+      line,
+      'the log is cut off in the middle of this record; expected a whole line of JSON',
+      true,
+    );
   }
 }
 
@@ -70,7 +78,10 @@ function parseRecord(text: string, line: number): LogRecord {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new LogFormatError(line, line === 1 ? `not JSON; expected the header of a ${LOG_SCHEMA} log` : 'not JSON; expected one record');
+    throw new LogFormatError(
+      line,
+      line === 1 ? `not JSON; expected the header of a ${LOG_SCHEMA} log` : 'not JSON; expected one record',
+    );
   }
   const wrong = line === 1 ? wrongHeader(value) : wrongRecord(value);
   if (wrong !== undefined) throw new LogFormatError(line, wrong);
@@ -95,9 +106,22 @@ const FIELDS: Readonly<Record<Exclude<LogRecord['type'], 'header'>, Readonly<Rec
   link: { code: 'string', message: 'string', fatal: 'boolean' },
   note: { text: 'string' },
   failure: { message: 'string', exitCode: 'number' },
-  summary: { state: 'string', segmentsOut: 'number', segmentsIn: 'number', octetsOut: 'number', octetsIn: 'number', retransmissions: 'number' },
+  summary: {
+    state: 'string',
+    segmentsOut: 'number',
+    segmentsIn: 'number',
+    octetsOut: 'number',
+    octetsIn: 'number',
+    retransmissions: 'number',
+  },
 };
-const SEGMENT_FIELDS: Readonly<Record<string, Kind>> = { seq: 'number', ack: 'number', flags: 'string', wnd: 'number', len: 'number' };
+const SEGMENT_FIELDS: Readonly<Record<string, Kind>> = {
+  seq: 'number',
+  ack: 'number',
+  flags: 'string',
+  wnd: 'number',
+  len: 'number',
+};
 
 function wrongHeader(value: unknown): string | undefined {
   const expected = `expected the header of a ${LOG_SCHEMA} log`;
@@ -110,7 +134,8 @@ function wrongHeader(value: unknown): string | undefined {
 function wrongRecord(value: unknown): string | undefined {
   if (!isObject(value)) return 'no JSON object; expected one record';
   const { type } = value;
-  const fields = typeof type === 'string' && Object.hasOwn(FIELDS, type) ? FIELDS[type as keyof typeof FIELDS] : undefined;
+  const fields =
+    typeof type === 'string' && Object.hasOwn(FIELDS, type) ? FIELDS[type as keyof typeof FIELDS] : undefined;
   if (fields === undefined) return `type ${describe(type)}; expected one of ${Object.keys(FIELDS).join(', ')}`;
   const missing = missingField(value, { t: 'number', ...fields });
   if (missing !== undefined) return `a ${String(type)} record without ${missing}`;
@@ -122,20 +147,28 @@ function wrongRecord(value: unknown): string | undefined {
   return undefined;
 }
 
-function missingField(value: Readonly<Record<string, unknown>>, fields: Readonly<Record<string, Kind>>): string | undefined {
+function missingField(
+  value: Readonly<Record<string, unknown>>,
+  fields: Readonly<Record<string, Kind>>,
+): string | undefined {
   for (const [name, kind] of Object.entries(fields)) {
     const field = value[name];
     // An infinite deadline is null in JSON.
-    if (typeof field !== kind || (kind === 'object' && field === null)) return `${name} (expected a ${kind}, found ${describe(field)})`;
+    if (typeof field !== kind || (kind === 'object' && field === null))
+      return `${name} (expected a ${kind}, found ${describe(field)})`;
   }
   return undefined;
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const describe = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value) ?? 'nothing').slice(0, 40));
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const describe = (value: unknown): string =>
+  value === undefined ? 'nothing' : (JSON.stringify(value) ?? 'nothing').slice(0, 40);
 
 /** `whole`: the line's newline was there. */
-async function* linesOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<{ text: string; whole: boolean }, void> {
+async function* linesOf(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<{ text: string; whole: boolean }, void> {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   let line = 1;
@@ -146,9 +179,9 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
       line++;
       yield { text, whole: true };
     }
-    if (rest.length > MAX_LINE) throw new LogFormatError(line, `no newline within ${MAX_LINE} characters; expected one record a line`);
+    if (rest.length > MAX_LINE)
+      throw new LogFormatError(line, `no newline within ${MAX_LINE} characters; expected one record a line`);
   }
   rest += decoder.end();
   if (rest !== '') yield { text: rest, whole: false };
 }
-

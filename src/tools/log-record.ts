@@ -90,7 +90,14 @@ export interface SummaryRecord {
   readonly counters?: Readonly<Record<string, number>>;
 }
 
-export type LogRecord = HeaderRecord | OpenRecord | TraceRecord | LinkRecord | NoteRecord | FailureRecord | SummaryRecord;
+export type LogRecord =
+  | HeaderRecord
+  | OpenRecord
+  | TraceRecord
+  | LinkRecord
+  | NoteRecord
+  | FailureRecord
+  | SummaryRecord;
 
 /** Where a log goes. `flush`: nothing follows at this instant; whatever was held to be joined goes out. */
 export interface LogSink {
@@ -159,7 +166,14 @@ export class LogTally {
       retransmissions: this.#retransmissions,
       ...(this.#rttCount === 0
         ? {}
-        : { rtt: { count: this.#rttCount, min: this.#rttMin, avg: Math.round(this.#rttSum / this.#rttCount), max: this.#rttMax } }),
+        : {
+            rtt: {
+              count: this.#rttCount,
+              min: this.#rttMin,
+              avg: Math.round(this.#rttSum / this.#rttCount),
+              max: this.#rttMax,
+            },
+          }),
       ...(counters === undefined ? {} : { counters }),
     };
   }

@@ -5,7 +5,11 @@ export type ColorChoice = 'auto' | 'always' | 'never';
 export type Paint = ReturnType<typeof picocolors.createColors>;
 
 /** `auto`: on a terminal only, unless NO_COLOR or FORCE_COLOR say otherwise (no-color.org). */
-export function useColor(choice: ColorChoice, stream: { readonly isTTY?: boolean }, env: Readonly<Record<string, string | undefined>>): boolean {
+export function useColor(
+  choice: ColorChoice,
+  stream: { readonly isTTY?: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
   if (choice !== 'auto') return choice === 'always';
   const { NO_COLOR, FORCE_COLOR, TERM } = env;
   if (NO_COLOR !== undefined && NO_COLOR !== '') return false;

@@ -58,7 +58,8 @@ export class TextLog implements LogSink {
       case 'open':
         this.flush();
         this.#connection(record.conn);
-        if (this.#o.verbosity !== 'quiet') for (const line of openLines(record, this.#header, this.#o.paint)) this.#out(line);
+        if (this.#o.verbosity !== 'quiet')
+          for (const line of openLines(record, this.#header, this.#o.paint)) this.#out(line);
         this.#header = undefined;
         return;
       case 'note':
@@ -90,7 +91,14 @@ export class TextLog implements LogSink {
   #connection(conn: number): Shown {
     let shown = this.#connections.get(conn);
     if (shown === undefined) {
-      shown = { bases: new SegmentBases(), arrived: undefined, below: [], called: undefined, carrier: '', synchronized: false };
+      shown = {
+        bases: new SegmentBases(),
+        arrived: undefined,
+        below: [],
+        called: undefined,
+        carrier: '',
+        synchronized: false,
+      };
       this.#connections.set(conn, shown);
     }
     return shown;
@@ -129,7 +137,8 @@ export class TextLog implements LogSink {
     this.#settle(shown);
     const late = carries(record, shown.carrier);
     if (late) shown.carrier = '';
-    if (late || this.#o.verbosity === 'verbose' || this.#isOpening(shown, record)) this.#line(this.#segmentText(shown, record), record.t);
+    if (late || this.#o.verbosity === 'verbose' || this.#isOpening(shown, record))
+      this.#line(this.#segmentText(shown, record), record.t);
   }
 
   /** Whether the handshake is being tried again: worth a line, or a silent peer would look like a hang. */
@@ -157,7 +166,8 @@ export class TextLog implements LogSink {
     const { arrived, called } = shown;
     shown.arrived = undefined;
     shown.called = undefined;
-    if (arrived !== undefined && this.#o.verbosity === 'verbose') this.#line(this.#segmentText(shown, arrived), arrived.t);
+    if (arrived !== undefined && this.#o.verbosity === 'verbose')
+      this.#line(this.#segmentText(shown, arrived), arrived.t);
     for (const line of shown.below.splice(0)) this.#out(line);
     if (called !== undefined) {
       shown.carrier = carrierOf(called);
@@ -200,16 +210,19 @@ export class TextLog implements LogSink {
     switch (record.type) {
       case 'timer': {
         if (!verbose && (shown.synchronized || record.timer !== 'retransmit')) return undefined;
-        const count = record.count === undefined ? '' : `, ${record.count}`;
-        const rto = record.rto === undefined ? '' : `, next in ${secondsText(record.rto)}`;
-        return paint.yellow(`timer ${record.timer}${count}${rto}`);
+        const rto = record.rto === undefined ? '' : ` after ${secondsText(record.rto)}`;
+        return paint.yellow(`${record.timer} timer expired${rto}`);
       }
       case 'rtt':
         return verbose
-          ? paint.dim(`RTT ${msText(record.rtt)} ms, SRTT ${msText(record.srtt)}, RTTVAR ${msText(record.rttvar)}, RTO ${msText(record.rto)}`)
+          ? paint.dim(
+              `RTT ${msText(record.rtt)} ms, SRTT ${msText(record.srtt)}, RTTVAR ${msText(record.rttvar)}, RTO ${msText(record.rto)}`,
+            )
           : undefined;
       case 'congestion':
-        return verbose ? paint.dim(`cwnd ${octetsText(record.cwnd)}, ssthresh ${record.ssthresh}: ${record.why}`) : undefined;
+        return verbose
+          ? paint.dim(`cwnd ${octetsText(record.cwnd)}, ssthresh ${record.ssthresh}: ${record.why}`)
+          : undefined;
       case 'drop':
         return verbose ? paint.yellow(`dropped: ${record.reason}`) : undefined;
       case 'icmp':

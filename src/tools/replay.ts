@@ -107,7 +107,8 @@ class Replay {
     const known = this.#connections.get(record.conn);
     if (known !== undefined) return known;
     const config = record.type === 'call' ? record.args?.['config'] : undefined;
-    if (config === undefined) throw new ReplayError(line, `connection ${record.conn} begins without an OPEN; expected one with its config`);
+    if (config === undefined)
+      throw new ReplayError(line, `connection ${record.conn} begins without an OPEN; expected one with its config`);
     // JSON boundary: the config as the core recorded it.
     const fresh = new ReplayedConnection(record.conn, config as ConnectionConfig);
     this.#connections.set(record.conn, fresh);
@@ -168,7 +169,11 @@ class ReplayedConnection {
     switch (call) {
       case 'active OPEN':
       case 'passive OPEN':
-        this.#core.open(call === 'active OPEN' ? 'active' : 'passive', { iss: number(args['iss']), tsOffset: number(args['tsOffset']) }, t);
+        this.#core.open(
+          call === 'active OPEN' ? 'active' : 'passive',
+          { iss: number(args['iss']), tsOffset: number(args['tsOffset']) },
+          t,
+        );
         return;
       case 'SEND':
         this.#core.send(new Uint8Array(len), t);
@@ -183,21 +188,25 @@ class ReplayedConnection {
         this.#core.release(t);
         return;
       case 'ABORT':
-        this.#core.abort(t);
+        // JSON boundary: the code as the core recorded it.
+        this.#core.abort(t, args['error'] as Parameters<Connection['abort']>[1]);
         return;
       case 'SETSOCKOPT':
         // JSON boundary: an option's name and value as the core recorded them.
         this.#core.setOption(args['name'] as keyof SocketOptions, args['value'] as never, t);
         return;
       default:
-        throw new ReplayError(line, `call '${call}'; expected one of active OPEN, passive OPEN, SEND, RECEIVE, CLOSE, RELEASE, ABORT, SETSOCKOPT`);
+        throw new ReplayError(
+          line,
+          `call '${call}'; expected one of active OPEN, passive OPEN, SEND, RECEIVE, CLOSE, RELEASE, ABORT, SETSOCKOPT`,
+        );
     }
   }
 
   #icmp(error: string, args: Readonly<Record<string, unknown>>, t: Micros): void {
-    if (error === 'EMSGSIZE') this.#core.onPathMss(number(args['mss']), t);
+    if (error === 'EMSGSIZE') this.#core.onPathMss(number(args['mss']), toSeq(number(args['seq'])), t);
     // JSON boundary: the code as the core recorded it.
-    else this.#core.onIcmpError(error as Parameters<Connection['onIcmpError']>[0], t);
+    else this.#core.onIcmpError(error as Parameters<Connection['onIcmpError']>[0], toSeq(number(args['seq'])), t);
   }
 }
 
@@ -230,13 +239,20 @@ function fillSegment(seg: TcpSegment, record: SegmentRecord): void {
 
 /** Field by field, as JSON would keep them. */
 export function sameRecord(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(jsonValue(a), jsonValue(b));
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null)
+    return Object.is(jsonValue(a), jsonValue(b));
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const left = fields(a);
   const right = fields(b);
-  return left.length === right.length && left.every(([name, value]) => Object.hasOwn(b, name) && sameRecord(value, (b as Readonly<Record<string, unknown>>)[name]));
+  return (
+    left.length === right.length &&
+    left.every(
+      ([name, value]) => Object.hasOwn(b, name) && sameRecord(value, (b as Readonly<Record<string, unknown>>)[name]),
+    )
+  );
 }
 
 const fields = (o: object): [string, unknown][] => Object.entries(o).filter(([, value]) => value !== undefined);
 /** JSON knows no infinities and no minus zero. */
-const jsonValue = (value: unknown): unknown => (typeof value === 'number' ? (Number.isFinite(value) ? value + 0 : null) : value);
+const jsonValue = (value: unknown): unknown =>
+  typeof value === 'number' ? (Number.isFinite(value) ? value + 0 : null) : value;

@@ -32,10 +32,13 @@ export class SegmentBases {
       seq: from(seg.seq, own.seq),
       ack: from(seg.ack, other.seq),
       ...(ts === undefined ? {} : { ts: [stamp(ts[0], own.ts), stamp(ts[1], other.ts)] as const }),
-      ...(sack === undefined ? {} : { sack: sack.map(([left, right]) => [from(left, other.seq), from(right, other.seq)] as const) }),
+      ...(sack === undefined
+        ? {}
+        : { sack: sack.map(([left, right]) => [from(left, other.seq), from(right, other.seq)] as const) }),
     };
   }
 }
 
 const from = (n: number, base: number | undefined): number => (n - (base ?? 0)) >>> 0;
-const stamp = (n: number, base: number | undefined): number => (n === 0 || base === undefined ? n : (n - base + 1) >>> 0);
+const stamp = (n: number, base: number | undefined): number =>
+  n === 0 || base === undefined ? n : (n - base + 1) >>> 0;

@@ -1,19 +1,29 @@
 import { expect, test } from 'vitest';
 import type { Micros } from '../../../src/base/time.ts';
+import type { SegmentRecord, TraceRecord } from '../../../src/tcp/trace.ts';
 import type { LogRecord } from '../../../src/tools/log-record.ts';
 import { paintFor } from '../../../src/tools/log-style.ts';
 import { TextLog, type TextLogOptions } from '../../../src/tools/log-text.ts';
-import type { SegmentRecord, TraceRecord } from '../../../src/tcp/trace.ts';
 
 type Body<R> = R extends unknown ? Omit<R, 't' | 'conn'> : never;
 const at = (t: number, body: Body<TraceRecord>): TraceRecord => ({ t: t as Micros, conn: 1, ...body }) as TraceRecord;
-const seg = (flags: string, seq: number, ack: number, more: Partial<SegmentRecord> = {}): SegmentRecord => ({ seq, ack, flags, wnd: 502, len: 0, ...more });
+const seg = (flags: string, seq: number, ack: number, more: Partial<SegmentRecord> = {}): SegmentRecord => ({
+  seq,
+  ack,
+  flags,
+  wnd: 502,
+  len: 0,
+  ...more,
+});
 const state = (t: number, from: string, event: string, to: string, cause: string, rule: string): TraceRecord =>
   at(t, { type: 'state', from, event, to, cause, rule } as Body<TraceRecord>);
 
 function show(records: readonly LogRecord[], o: Partial<TextLogOptions> = {}): string[] {
   const lines: string[] = [];
-  const log = new TextLog({ paint: paintFor(false), verbosity: 'normal', absolute: false, layout: 'line', ...o }, (line) => lines.push(line));
+  const log = new TextLog(
+    { paint: paintFor(false), verbosity: 'normal', absolute: false, layout: 'line', ...o },
+    (line) => lines.push(line),
+  );
   for (const record of records) log.write(record);
   log.flush();
   return lines;
@@ -23,8 +33,16 @@ const ISS = 4_294_967_290;
 const HANDSHAKE: readonly LogRecord[] = [
   at(0, { type: 'call', call: 'open' }),
   state(0, 'CLOSED', 'active OPEN', 'SYN-SENT', 'call', '§3.10.1'),
-  at(12, { type: 'segment', dir: 'out', seg: seg('S', ISS, 0, { wnd: 64_240, mss: 1460, sackOk: true, ts: [700, 0], wscale: 7 }) }),
-  at(412, { type: 'segment', dir: 'in', seg: seg('S.', 99, ISS + 1, { wnd: 65_160, mss: 1460, sackOk: true, ts: [900, 700], wscale: 10 }) }),
+  at(12, {
+    type: 'segment',
+    dir: 'out',
+    seg: seg('S', ISS, 0, { wnd: 64_240, mss: 1460, sackOk: true, ts: [700, 0], wscale: 7 }),
+  }),
+  at(412, {
+    type: 'segment',
+    dir: 'in',
+    seg: seg('S.', 99, ISS + 1, { wnd: 65_160, mss: 1460, sackOk: true, ts: [900, 700], wscale: 10 }),
+  }),
   at(412, { type: 'rtt', rtt: 400, srtt: 400, rttvar: 200, rto: 200_000 }),
   state(412, 'SYN-SENT', 'rcv SYN,ACK', 'ESTABLISHED', 'segment', '§3.10.7.3 fourth'),
   at(420, { type: 'segment', dir: 'out', seg: seg('.', ISS + 1, 100, { ts: [701, 900] }) }),
@@ -94,16 +112,22 @@ test('two transitions by one segment show it once', () => {
 test('a SYN that is sent again is shown, or a silent peer would look like a hang', () => {
   const lines = show([
     ...HANDSHAKE.slice(0, 3),
-    at(1_000_000, { type: 'timer', timer: 'retransmit', rto: 2_000_000, count: 1 }),
+    at(1_000_000, { type: 'timer', timer: 'retransmit', rto: 1_000_000, count: 0 }),
     at(1_000_010, { type: 'segment', dir: 'out', seg: seg('S', ISS, 0), note: 'retransmission' }),
   ]);
   expect(lines.slice(1)).toEqual([
-    '  1.000000  timer retransmit, 1, next in 2 s',
+    '  1.000000  retransmit timer expired after 1 s',
     '  1.000010  > Flags [S], seq 0, win 502, length 0  (retransmission)',
   ]);
 });
 
 test('quiet shows failures and nothing else', () => {
-  const lines = show([...HANDSHAKE, { type: 'failure', t: 9, message: 'connect 10.0.0.2:81: refused', hint: 'another port', exitCode: 3 }], { verbosity: 'quiet' });
+  const lines = show(
+    [
+      ...HANDSHAKE,
+      { type: 'failure', t: 9, message: 'connect 10.0.0.2:81: refused', hint: 'another port', exitCode: 3 },
+    ],
+    { verbosity: 'quiet' },
+  );
   expect(lines).toEqual(['tcpx: connect 10.0.0.2:81: refused', '  hint: another port']);
 });

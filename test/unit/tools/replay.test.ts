@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { LogFormatError, readLog } from '../../../src/tools/log-ndjson.ts';
+import type { LogRecord } from '../../../src/tools/log-record.ts';
+import { ReplayError, type ReplayResult, replayLog } from '../../../src/tools/replay.ts';
+import { recordedPair, recordedRun } from '../../support/recorded.ts';
+
+const octets = (records: readonly unknown[]): Uint8Array[] => [
+  new TextEncoder().encode(records.map((r) => `${JSON.stringify(r)}\n`).join('')),
+];
+const replayed = (records: readonly unknown[]): Promise<ReplayResult> => replayLog(readLog(octets(records)));
+
+/** The log with one record changed, found by `which`. */
+function tampered(
+  records: readonly LogRecord[],
+  which: (r: LogRecord) => boolean,
+  change: (r: never) => unknown,
+): unknown[] {
+  const at = records.findIndex(which);
+  expect(at).toBeGreaterThan(0);
+  return records.map((r, i) => (i === at ? change(r as never) : r));
+}
+
+test('a connection from handshake to CLOSED replays to the same outcome', async () => {
+  const result = await replayed(recordedRun().log());
+  expect(result.difference).toBeUndefined();
+  expect(result.transitions).toBe(6);
+  expect(result.segmentsOut).toBeGreaterThan(5);
+});
+
+test.each([1, 2, 3, 4, 5, 6])(
+  'with our segment number %i lost, retransmissions and timers replay as well',
+  async (n) => {
+    const pair = recordedRun({ lose: [n] });
+    expect(pair.ours.connection.state).toBe('CLOSED');
+    expect((await replayed(pair.log())).difference).toBeUndefined();
+  },
+);
+
+test('a silent peer replays up to ETIMEDOUT', async () => {
+  const pair = recordedPair({ lose: [1, 2, 3, 4, 5, 6, 7] });
+  while (pair.time.step());
+  const result = await replayed(pair.log());
+  expect(pair.ours.connection.error).toBe('ETIMEDOUT');
+  expect(result).toMatchObject({ difference: undefined, segmentsOut: 7, transitions: 2 });
+});
+
+test('a changed window in a segment of ours is found, with both sides', async () => {
+  const log = recordedRun().log();
+  const changed = tampered(
+    log,
+    (r) => r.type === 'segment' && r.dir === 'out' && r.seg.len > 0,
+    (r: { seg: object }) => ({ ...r, seg: { ...r.seg, wnd: 1 } }),
+  );
+  const { difference } = await replayed(changed);
+  expect(difference?.recorded).toMatchObject({ type: 'segment', seg: { wnd: 1 } });
+  expect(difference?.replayed).toMatchObject({ type: 'segment', dir: 'out' });
+  expect(JSON.stringify(changed[difference!.line - 1])).toBe(JSON.stringify(difference?.recorded));
+});
+
+test('a transition that the core would not take is found', async () => {
+  const changed = tampered(
+    recordedRun().log(),
+    (r) => r.type === 'state' && r.to === 'FIN-WAIT-2',
+    (r: object) => ({ ...r, to: 'CLOSING' }),
+  );
+  expect((await replayed(changed)).difference?.replayed).toMatchObject({ type: 'state', to: 'FIN-WAIT-2' });
+});
+
+test('a segment that is left out of the log is missed', async () => {
+  const log = recordedRun().log();
+  const at = log.findIndex((r) => r.type === 'segment' && r.dir === 'out' && r.seg.len > 0);
+  expect((await replayed(log.toSpliced(at, 1))).difference).toBeDefined();
+});
+
+test('a last segment that is left out of the log is missed too', async () => {
+  const pair = recordedPair();
+  const log = pair.log();
+  const at = log.findLastIndex((r) => r.type === 'segment');
+  const { difference } = await replayed(log.toSpliced(at, 1));
+  expect(difference).toMatchObject({
+    recorded: undefined,
+    replayed: { type: 'segment', dir: 'out', seg: { flags: 'S' } },
+  });
+});
+
+test('an unknown call and a connection without its OPEN are trouble, not a difference', async () => {
+  const log = recordedRun().log();
+  const unknown = tampered(
+    log,
+    (r) => r.type === 'call' && r.call === 'SEND',
+    (r: object) => ({ ...r, call: 'SING' }),
+  );
+  await expect(replayed(unknown)).rejects.toThrow(ReplayError);
+  const headless = log.filter((r) => r.type !== 'call');
+  await expect(replayed(headless)).rejects.toThrow('line 3: connection 1 begins without an OPEN');
+});
+
+test('a log that ends without a summary is cut off, and says at which line', async () => {
+  const log = recordedRun().log();
+  const failure = await replayed(log.slice(0, -1)).catch((e: unknown) => e);
+  expect(failure).toBeInstanceOf(LogFormatError);
+  expect(failure).toMatchObject({ line: log.length - 1, cutOff: true });
+});
