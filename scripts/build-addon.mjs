@@ -9,7 +9,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +35,9 @@ const startedAt = performance.now();
 /** A Node-API binary does not depend on Node's version: its sources and the processor are all that counts. */
 function stamp() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
-  for (const file of readdirSync(native).filter((name) => /\.(c|h|gyp)$/.test(name)).sort()) {
+  for (const file of readdirSync(native)
+    .filter((name) => /\.(c|h|gyp)$/.test(name))
+    .sort()) {
     hash.update(`\n${file}\n`).update(readFileSync(join(native, file)));
   }
   return hash.digest('hex');
@@ -43,7 +54,11 @@ function isExecutable(file) {
   }
 }
 
-const onPath = (name) => (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name)).find(isExecutable);
+const onPath = (name) =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((dir) => join(dir, name))
+    .find(isExecutable);
 
 /** npm says where its own is; by hand it lies beside npm, whose place depends on who packaged Node. */
 function findNodeGyp() {
@@ -67,7 +82,9 @@ function headersArgs() {
   const prefix = dirname(dirname(process.execPath));
   const header = join(prefix, 'include/node/node_version.h');
   if (!existsSync(header)) return [];
-  const isThisOne = process.version === `v${['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`#define NODE_${part}_VERSION (\\d+)`).exec(readFileSync(header, 'utf8'))?.[1]).join('.')}`;
+  const isThisOne =
+    process.version ===
+    `v${['MAJOR', 'MINOR', 'PATCH'].map((part) => new RegExp(`#define NODE_${part}_VERSION (\\d+)`).exec(readFileSync(header, 'utf8'))?.[1]).join('.')}`;
   return isThisOne ? [`--nodedir=${prefix}`] : [];
 }
 
@@ -82,17 +99,25 @@ function missingTools() {
 
 /** Why it could not be built, and the remedy; undefined when it was. */
 function buildAddon(wanted) {
-  if (process.platform !== 'linux') return { why: `it is for Linux, and this is ${process.platform}`, remedy: 'run it on Linux' };
+  if (process.platform !== 'linux')
+    return { why: `it is for Linux, and this is ${process.platform}`, remedy: 'run it on Linux' };
   const missing = missingTools();
   const remedy = `apt-get install python3 make g++ && ${again}`;
   if (missing.length > 0) return { why: `${missing.join(', ')} missing`, remedy };
   const gyp = findNodeGyp();
-  if (gyp === undefined) return { why: 'node-gyp, which is a part of npm, was not found', remedy: `install npm, then ${again}` };
-  const done = spawnSync(gyp.command, [...gyp.args, 'rebuild', ...headersArgs()], { cwd: native, encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (gyp === undefined)
+    return { why: 'node-gyp, which is a part of npm, was not found', remedy: `install npm, then ${again}` };
+  const done = spawnSync(gyp.command, [...gyp.args, 'rebuild', ...headersArgs()], {
+    cwd: native,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   if (done.status !== 0 || !existsSync(binary)) {
     const output = `${done.stdout ?? ''}${done.stderr ?? ''}`;
     process.stderr.write(output);
-    const line = output.split('\n').find((text) => /\berror\b|ERR! stack/i.test(text)) ?? `node-gyp ended with ${done.status ?? done.signal}`;
+    const line =
+      output.split('\n').find((text) => /\berror\b|ERR! stack/i.test(text)) ??
+      `node-gyp ended with ${done.status ?? done.signal}`;
     return { why: line.replace(/\s+/g, ' ').trim(), remedy: `see the compiler's messages above; ${remedy}` };
   }
   try {

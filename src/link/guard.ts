@@ -45,7 +45,13 @@ export function guardPort(o: GuardOptions, addon: Addon = loadAddon()): PortGuar
     case 'nft':
       return byFirewall(o, addon, '');
     case 'none':
-      return guard(o, addon, 'none', [bindPort(o, addon)], 'no guard: the port is kept, but this kernel resets what comes for it');
+      return guard(
+        o,
+        addon,
+        'none',
+        [bindPort(o, addon)],
+        'no guard: the port is kept, but this kernel resets what comes for it',
+      );
     case 'auto':
       try {
         return byListener(o, addon);
@@ -79,7 +85,13 @@ function byFirewall(o: GuardOptions, addon: Addon, why: string): PortGuard {
   const held = bindPort(o, addon);
   try {
     const rule = dropIncoming(o.address, addon.portOf(held));
-    return guard(o, addon, 'nft', [held, rule], `nft: an nftables table of this process drops what comes for the port${why}`);
+    return guard(
+      o,
+      addon,
+      'nft',
+      [held, rule],
+      `nft: an nftables table of this process drops what comes for the port${why}`,
+    );
   } catch (error) {
     addon.close(held);
     const code = errnoOf(error) ?? 'EIO';
@@ -87,7 +99,9 @@ function byFirewall(o: GuardOptions, addon: Addon, why: string): PortGuard {
     throw new LinkFailure(
       code,
       `no nftables rule for the port: ${isPermission ? 'not permitted' : code}${why}`,
-      isPermission ? 'it needs CAP_NET_ADMIN (docker run --cap-add NET_ADMIN); --guard md5 needs nothing' : 'it needs nftables with owned tables, Linux 5.12 or later',
+      isPermission
+        ? 'it needs CAP_NET_ADMIN (docker run --cap-add NET_ADMIN); --guard md5 needs nothing'
+        : 'it needs nftables with owned tables, Linux 5.12 or later',
     );
   }
 }
@@ -123,14 +137,28 @@ function portFailure(o: GuardOptions, error: unknown): unknown {
       return new LinkFailure(
         code,
         o.port === 0 ? `no port is free on ${address}` : `port ${o.port} of ${address} is in use`,
-        o.port === 0 ? 'see sysctl net.ipv4.ip_local_port_range' : `\`ss -tanp sport = :${o.port}\` shows by whom; choose another with -p, or leave the choice to tcpx`,
+        o.port === 0
+          ? 'see sysctl net.ipv4.ip_local_port_range'
+          : `\`ss -tanp sport = :${o.port}\` shows by whom; choose another with -p, or leave the choice to tcpx`,
       );
     case 'EADDRNOTAVAIL':
-      return new LinkFailure(code, `${address} is not an address of this machine`, '`ip -4 address` lists those it has');
+      return new LinkFailure(
+        code,
+        `${address} is not an address of this machine`,
+        '`ip -4 address` lists those it has',
+      );
     case 'EACCES':
-      return new LinkFailure(code, `port ${o.port} is below 1024, for which root or CAP_NET_BIND_SERVICE is needed`, 'choose a port from 1024 on');
+      return new LinkFailure(
+        code,
+        `port ${o.port} is below 1024, for which root or CAP_NET_BIND_SERVICE is needed`,
+        'choose a port from 1024 on',
+      );
     case 'EPERM':
-      return new LinkFailure(code, `the kernel doesn't allow port ${o.port} of ${address}`, 'a security policy (seccomp, SELinux) may forbid it');
+      return new LinkFailure(
+        code,
+        `the kernel doesn't allow port ${o.port} of ${address}`,
+        'a security policy (seccomp, SELinux) may forbid it',
+      );
     default:
       return error;
   }

@@ -46,7 +46,8 @@ export function loadAddon(): Addon {
 }
 
 function notBuilt(error: unknown): LinkFailure {
-  const [why = '', remedy = 'npm rebuild tcpx, or in a checkout: npm run install'] = reasonLeftByInstall(error).split('\n');
+  const [why = '', remedy = 'npm rebuild tcpx, or in a checkout: npm run install'] =
+    reasonLeftByInstall(error).split('\n');
   return new LinkFailure('ENOTBUILT', `the addon is not built: ${why}`, remedy);
 }
 
@@ -56,7 +57,9 @@ function reasonLeftByInstall(error: unknown): string {
     return readFileSync(new URL('not-built.txt', BUILD), 'utf8').trim();
   } catch {
     const missing = error instanceof Error && /Cannot find module/.test(error.message);
-    return missing ? 'its install script did not run' : String(error instanceof Error ? error.message : error).split('\n')[0]!;
+    return missing
+      ? 'its install script did not run'
+      : String(error instanceof Error ? error.message : error).split('\n')[0]!;
   }
 }
 

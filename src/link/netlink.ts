@@ -121,7 +121,8 @@ export function ask(handle: Handle, request: Uint8Array): DataView | undefined {
   const bytes = loadAddon().netlinkAsk(handle, request);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const len = Math.min(view.getUint32(0, LITTLE), view.byteLength);
-  if (view.getUint16(4, LITTLE) !== NLMSG_ERROR) return new DataView(view.buffer, view.byteOffset + HEADER_LEN, len - HEADER_LEN);
+  if (view.getUint16(4, LITTLE) !== NLMSG_ERROR)
+    return new DataView(view.buffer, view.byteOffset + HEADER_LEN, len - HEADER_LEN);
   const error = view.getInt32(HEADER_LEN, LITTLE);
   if (error !== 0) throw new NetlinkError(getSystemErrorName(error));
   return undefined;

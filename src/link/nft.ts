@@ -60,7 +60,10 @@ function ruleset(table: string, address: Ipv4, port: number): Uint8Array {
   w.message(Message.NEWTABLE, create).body(IPV4).text(Table.NAME, table).be32(Table.FLAGS, Table.OWNER);
   w.message(Message.NEWCHAIN, create).body(IPV4).text(Chain.TABLE, table).text(Chain.NAME, 'input');
   w.nest(Chain.HOOK, () => w.be32(Hook.NUMBER, Hook.LOCAL_IN).be32(Hook.PRIORITY, 0)).text(Chain.TYPE, 'filter');
-  w.message(Message.NEWRULE, create | MessageFlag.ACK).body(IPV4).text(Rule.TABLE, table).text(Rule.CHAIN, 'input');
+  w.message(Message.NEWRULE, create | MessageFlag.ACK)
+    .body(IPV4)
+    .text(Rule.TABLE, table)
+    .text(Rule.CHAIN, 'input');
   w.nest(Rule.EXPRESSIONS, () => {
     payloadIs(w, Payload.NETWORK, 16, [address >>> 24, address >>> 16, address >>> 8, address]);
     expression(w, 'meta', () => w.be32(Meta.REGISTER, REGISTER).be32(Meta.KEY, Meta.L4PROTO));
@@ -82,7 +85,10 @@ function expression(w: NetlinkWriter, name: string, data: () => void): void {
 
 function payloadIs(w: NetlinkWriter, base: number, offset: number, value: readonly number[]): void {
   expression(w, 'payload', () => {
-    w.be32(Payload.REGISTER, REGISTER).be32(Payload.BASE, base).be32(Payload.OFFSET, offset).be32(Payload.LEN, value.length);
+    w.be32(Payload.REGISTER, REGISTER)
+      .be32(Payload.BASE, base)
+      .be32(Payload.OFFSET, offset)
+      .be32(Payload.LEN, value.length);
   });
   registerIs(w, value);
 }

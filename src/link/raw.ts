@@ -8,7 +8,7 @@
  */
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
-import { type Ipv4, ipv4Text, Ipv4At, toIpv4 } from '../wire/ipv4.ts';
+import { type Ipv4, Ipv4At, ipv4Text, toIpv4 } from '../wire/ipv4.ts';
 import { readI32 } from '../wire/octets.ts';
 import { LinkFailure } from './failure.ts';
 import type { ChecksumState, Link, LinkCounters, LinkReceiver, PacketIn, PacketOut, SendOutcome } from './link.ts';
@@ -85,7 +85,14 @@ class RawLink implements Link {
   readonly receiveMtu = SNAPSHOT_LEN - ETHERNET_HEADER_LEN;
   readonly maxGsoPayload = 0;
   readonly completesChecksum = false;
-  readonly counters: LinkCounters = { packetsIn: 0, packetsOut: 0, octetsIn: 0, octetsOut: 0, ignoredIn: 0, errorsOut: 0 };
+  readonly counters: LinkCounters = {
+    packetsIn: 0,
+    packetsOut: 0,
+    octetsIn: 0,
+    octetsOut: 0,
+    ignoredIn: 0,
+    errorsOut: 0,
+  };
   readonly #socket: RawSocket;
   readonly #sniffer: Sniffer;
   readonly #packet = Buffer.alloc(MAX_PACKET);
@@ -117,7 +124,8 @@ class RawLink implements Link {
     if (this.#closed) return 'error';
     const len = packet.headerLen + packet.payload.len;
     const bytes = this.#packet;
-    if (len > this.mtu) return this.#failed('EMSGSIZE', `a packet of ${len} octets is larger than the MTU of ${this.mtu}`);
+    if (len > this.mtu)
+      return this.#failed('EMSGSIZE', `a packet of ${len} octets is larger than the MTU of ${this.mtu}`);
     bytes.set(packet.header.subarray(0, packet.headerLen), 0);
     packet.payload.copyTo(bytes, packet.headerLen);
     const destination = toIpv4(readI32(bytes, Ipv4At.DST));
@@ -206,7 +214,10 @@ export function captureFilter(o: Pick<RawLinkOptions, 'interface' | 'address' | 
   const { hardware, mac } = interfaceNamed(o.interface);
   const terms = [`ip dst host ${ipv4Text(o.address)}`];
   if (hardware === ETHERNET && mac !== undefined) terms.unshift(`ether dst ${mac}`);
-  const ports = o.ports === undefined ? 'tcp' : [...o.ports.map((port) => `tcp dst port ${port}`), '(ip proto 6 and ip[6:2] & 0x1fff != 0)'].join(' or ');
+  const ports =
+    o.ports === undefined
+      ? 'tcp'
+      : [...o.ports.map((port) => `tcp dst port ${port}`), '(ip proto 6 and ip[6:2] & 0x1fff != 0)'].join(' or ');
   return `${terms.join(' and ')} and (${ports} or icmp)`;
 }
 
@@ -239,7 +250,11 @@ function openFailure(error: unknown): LinkFailure {
   const text = error instanceof Error ? error.message : String(error);
   const code = errnoOfText(text);
   if (code === 'EPERM' || code === 'EACCES') {
-    return new LinkFailure('EPERM', 'cannot open a raw socket: not permitted', 'run it as root (sudo), or give it CAP_NET_RAW');
+    return new LinkFailure(
+      'EPERM',
+      'cannot open a raw socket: not permitted',
+      'run it as root (sudo), or give it CAP_NET_RAW',
+    );
   }
   return new LinkFailure(code, `cannot open a raw socket: ${text}`, '`ip link` lists the interfaces there are');
 }
@@ -248,7 +263,11 @@ let loaded: RawSocketModule | undefined;
 
 function loadRawSocket(): RawSocketModule {
   if (!isMainThread) {
-    throw new LinkFailure('EWORKER', 'the package raw-socket cannot be used in a worker thread', 'open the link on the main thread');
+    throw new LinkFailure(
+      'EWORKER',
+      'the package raw-socket cannot be used in a worker thread',
+      'open the link on the main thread',
+    );
   }
   if (loaded === undefined) {
     try {
@@ -256,7 +275,11 @@ function loadRawSocket(): RawSocketModule {
       loaded = createRequire(import.meta.url)('raw-socket') as RawSocketModule;
     } catch (error) {
       const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-      throw new LinkFailure('ENOTBUILT', `the package raw-socket is not built (${why})`, 'apt-get install python3 make g++ && npm rebuild raw-socket');
+      throw new LinkFailure(
+        'ENOTBUILT',
+        `the package raw-socket is not built (${why})`,
+        'apt-get install python3 make g++ && npm rebuild raw-socket',
+      );
     }
   }
   return loaded;

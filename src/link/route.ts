@@ -61,7 +61,11 @@ export function routeTo(destination: Ipv4, o: { readonly source?: Ipv4; readonly
     const link = describe(netlink, found.ifindex);
     const source = o.source ?? found.source;
     if (source === undefined) {
-      throw new LinkFailure('EADDRNOTAVAIL', `${link.name} has no IPv4 address to send from`, 'give it one (`ip address add`), or one of this machine with -s');
+      throw new LinkFailure(
+        'EADDRNOTAVAIL',
+        `${link.name} has no IPv4 address to send from`,
+        'give it one (`ip address add`), or one of this machine with -s',
+      );
     }
     return {
       interface: link.name,
@@ -115,7 +119,9 @@ function lookup(netlink: Handle, destination: Ipv4, source: Ipv4 | undefined, if
   }
   if (answer === undefined) throw unreachable(destination, undefined);
   const attributes = readAttributes(answer, 12);
-  const metrics: Attributes = readAttributes(attributes.get(RouteAttribute.METRICS) ?? new DataView(new ArrayBuffer(0)));
+  const metrics: Attributes = readAttributes(
+    attributes.get(RouteAttribute.METRICS) ?? new DataView(new ArrayBuffer(0)),
+  );
   return {
     type: answer.getUint8(7),
     ifindex: attributes.get(RouteAttribute.OIF)?.getUint32(0, LITTLE) ?? 0,
@@ -143,7 +149,8 @@ function describe(netlink: Handle, which: string | number): Interface {
     // A name that is too long is EINVAL or ERANGE; all that matters is that there is no such interface.
     if (errnoOf(error) === 'EPERM') throw error;
   }
-  if (answer === undefined) throw new LinkFailure('ENODEV', `no interface ${which}`, '`ip link` lists the interfaces there are');
+  if (answer === undefined)
+    throw new LinkFailure('ENODEV', `no interface ${which}`, '`ip link` lists the interfaces there are');
   const attributes = readAttributes(answer, 16);
   const flags = answer.getUint32(8, LITTLE);
   return {
@@ -159,7 +166,9 @@ function describe(netlink: Handle, which: string | number): Interface {
 
 function textIn(value: DataView | undefined): string {
   if (value === undefined) return '';
-  return new TextDecoder().decode(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).replace(/\0.*$/s, '');
+  return new TextDecoder()
+    .decode(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
+    .replace(/\0.*$/s, '');
 }
 
 function macIn(value: DataView | undefined): string | undefined {
@@ -179,7 +188,11 @@ function checkDestination(destination: Ipv4): void {
 function checkSource(netlink: Handle, source: Ipv4): void {
   const isOurs = !isUnspecified(source) && !isMulticast(source) && localType(netlink, source) === RouteType.LOCAL;
   if (!isOurs) {
-    throw new LinkFailure('EADDRNOTAVAIL', `${ipv4Text(source)} is not an address of this machine`, '`ip -4 address` lists those it has');
+    throw new LinkFailure(
+      'EADDRNOTAVAIL',
+      `${ipv4Text(source)} is not an address of this machine`,
+      '`ip -4 address` lists those it has',
+    );
   }
 }
 
@@ -193,7 +206,11 @@ function localType(netlink: Handle, source: Ipv4): number | undefined {
 
 /** RFC 9293 §3.9.2.3 (MUST-57): TCP has two ends, and a group is none. */
 function notForTcp(destination: Ipv4, what: string): LinkFailure {
-  return new LinkFailure('ENETUNREACH', `${ipv4Text(destination)} is ${what}`, 'TCP connects two ends; give the address of one host');
+  return new LinkFailure(
+    'ENETUNREACH',
+    `${ipv4Text(destination)} is ${what}`,
+    'TCP connects two ends; give the address of one host',
+  );
 }
 
 function down(name: string): LinkFailure {

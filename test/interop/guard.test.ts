@@ -7,13 +7,22 @@ const HOLDER = new URL('../support/guard-holder.ts', import.meta.url).pathname;
 let lab: PairLab;
 afterEach(() => lab.close());
 
-async function hold(kind: string, port = 0, address = lab.clientAddress, env = {}): Promise<{ child: Child; port: number; note: string }> {
+async function hold(
+  kind: string,
+  port = 0,
+  address = lab.clientAddress,
+  env = {},
+): Promise<{ child: Child; port: number; note: string }> {
   const child = lab.client.node(HOLDER, [kind, address, String(port)], { env });
   const ready = await child.event('ready');
   return { child, port: Number(ready['port']), note: String(ready['note']) };
 }
 
-async function failure(kind: string, port: number, address = lab.clientAddress): Promise<Readonly<Record<string, unknown>>> {
+async function failure(
+  kind: string,
+  port: number,
+  address = lab.clientAddress,
+): Promise<Readonly<Record<string, unknown>>> {
   return lab.client.node(HOLDER, [kind, address, String(port)]).event('failure');
 }
 
@@ -23,7 +32,8 @@ function knock(port: number): string {
   return lab.server.exec(process.execPath, '-e', program).trim();
 }
 
-const moved = (from: Readonly<Record<string, number>>, to: Namespace, name: string): number => (to.counters()[name] ?? 0) - (from[name] ?? 0);
+const moved = (from: Readonly<Record<string, number>>, to: Namespace, name: string): number =>
+  (to.counters()[name] ?? 0) - (from[name] ?? 0);
 
 test('without a guard the kernel resets what comes for the port (the control)', async () => {
   lab = openPair();
@@ -54,7 +64,10 @@ describe.each([
   test('the port is given to nobody else', async () => {
     lab = openPair();
     const { port } = await hold(kind);
-    expect(await failure('md5', port)).toMatchObject({ code: 'EADDRINUSE', message: `port ${port} of ${lab.clientAddress} is in use` });
+    expect(await failure('md5', port)).toMatchObject({
+      code: 'EADDRINUSE',
+      message: `port ${port} of ${lab.clientAddress} is in use`,
+    });
     const program = `require('net').createServer().on('error',(e)=>console.log(e.code)).listen(${port},'${lab.clientAddress}')`;
     expect(lab.client.exec(process.execPath, '-e', program).trim()).toBe('EADDRINUSE');
   });
@@ -126,18 +139,38 @@ test('a port on which a program listens is refused, with the way to find out whi
 
 test("an address that is not this machine's is refused", async () => {
   lab = openPair();
-  expect(await failure('auto', 0, lab.serverAddress)).toMatchObject({ code: 'EADDRNOTAVAIL', message: `${lab.serverAddress} is not an address of this machine` });
+  expect(await failure('auto', 0, lab.serverAddress)).toMatchObject({
+    code: 'EADDRNOTAVAIL',
+    message: `${lab.serverAddress} is not an address of this machine`,
+  });
 });
 
 test("with Docker's default capabilities md5 works and nft says what it lacks", async () => {
   lab = openPair();
-  const docker = 'chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,net_raw,sys_chroot,mknod,audit_write,setfcap';
+  const docker =
+    'chown,dac_override,fowner,fsetid,kill,setgid,setuid,setpcap,net_bind_service,net_raw,sys_chroot,mknod,audit_write,setfcap';
   const confined = (...args: string[]) => {
-    const caps = docker.split(',').map((cap) => `+${cap}`).join(',');
+    const caps = docker
+      .split(',')
+      .map((cap) => `+${cap}`)
+      .join(',');
     const loader = new URL('../support/ts-loader.mjs', import.meta.url).pathname;
-    return lab.client.spawn('setpriv', ['--bounding-set', `-all,${caps}`, '--inh-caps', `-all,${caps}`, process.execPath, '--import', loader, HOLDER, ...args]);
+    return lab.client.spawn('setpriv', [
+      '--bounding-set',
+      `-all,${caps}`,
+      '--inh-caps',
+      `-all,${caps}`,
+      process.execPath,
+      '--import',
+      loader,
+      HOLDER,
+      ...args,
+    ]);
   };
   const guard = await confined('md5', lab.clientAddress, '0').event('ready');
   expect(knock(Number(guard['port']))).toBe('silence');
-  expect(await confined('nft', lab.clientAddress, '0').event('failure')).toMatchObject({ code: 'EPERM', hint: expect.stringContaining('CAP_NET_ADMIN') });
+  expect(await confined('nft', lab.clientAddress, '0').event('failure')).toMatchObject({
+    code: 'EPERM',
+    hint: expect.stringContaining('CAP_NET_ADMIN'),
+  });
 });

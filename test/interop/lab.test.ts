@@ -12,10 +12,23 @@ test('two kernels exchange octets through a router, both ways, with the digests 
   lab = routed;
   const server = await routed.server.kernelPeer('0', '--send', '300000');
   const client = routed.client.node(new URL('../support/kernel-peer.mjs', import.meta.url).pathname, [
-    '--connect', `${routed.serverAddress}:${server.port}`, '--send', '200000', '--close-first',
+    '--connect',
+    `${routed.serverAddress}:${server.port}`,
+    '--send',
+    '200000',
+    '--close-first',
   ]);
-  expect(await client.event('close')).toMatchObject({ received: 300_000, sent: 200_000, sha256: sha256(pattern(300_000)), hadError: false });
-  expect(await server.child.event('close')).toMatchObject({ received: 200_000, sent: 300_000, sha256: sha256(pattern(200_000)) });
+  expect(await client.event('close')).toMatchObject({
+    received: 300_000,
+    sent: 200_000,
+    sha256: sha256(pattern(300_000)),
+    hadError: false,
+  });
+  expect(await server.child.event('close')).toMatchObject({
+    received: 200_000,
+    sent: 300_000,
+    sha256: sha256(pattern(200_000)),
+  });
   expect((await server.child.exit()).code).toBe(0);
   expect(routed.client.sockets(server.port).map((row) => row.state)).toEqual(['TIME-WAIT']);
   expect(routed.router.counters()['IpForwDatagrams']).toBeGreaterThan(10);

@@ -8,7 +8,10 @@ afterAll(() => lab.close());
 const { client } = lab;
 
 /** Runs a program in the client's namespace that asks for a route; its answer with addresses as text. */
-async function ask(destination: string, o: { source?: string; interface?: string } = {}): Promise<Readonly<Record<string, unknown>>> {
+async function ask(
+  destination: string,
+  o: { source?: string; interface?: string } = {},
+): Promise<Readonly<Record<string, unknown>>> {
   const child = client.node(PROGRAM, [destination, o.source ?? '', o.interface ?? '']);
   await child.exit();
   return child.events()[0] ?? { stderr: child.stderr };
@@ -17,9 +20,16 @@ async function ask(destination: string, o: { source?: string; interface?: string
 describe('a route', () => {
   test('through a gateway names it, the interface and our address there', async () => {
     expect(await ask(lab.serverAddress)).toEqual({
-      interface: lab.clientInterface, ifindex: expect.any(Number), source: lab.clientAddress, gateway: lab.gateway, mtu: 1500, loopback: false,
+      interface: lab.clientInterface,
+      ifindex: expect.any(Number),
+      source: lab.clientAddress,
+      gateway: lab.gateway,
+      mtu: 1500,
+      loopback: false,
     });
-    expect(client.ip('route', 'get', lab.serverAddress)).toContain(`via ${lab.gateway} dev ${lab.clientInterface} src ${lab.clientAddress}`);
+    expect(client.ip('route', 'get', lab.serverAddress)).toContain(
+      `via ${lab.gateway} dev ${lab.clientInterface} src ${lab.clientAddress}`,
+    );
   });
 
   test("on the interface's own network has no gateway", async () => {
@@ -35,18 +45,24 @@ describe('a route', () => {
 
   test('keeps to a source address that is given, and to an interface', async () => {
     client.ip('address', 'add', '10.77.0.77/24', 'dev', lab.clientInterface);
-    expect(await ask(lab.serverAddress, { source: '10.77.0.77' })).toMatchObject({ source: '10.77.0.77', gateway: lab.gateway });
-    expect(await ask(lab.serverAddress, { interface: lab.clientInterface })).toMatchObject({ interface: lab.clientInterface, gateway: lab.gateway });
+    expect(await ask(lab.serverAddress, { source: '10.77.0.77' })).toMatchObject({
+      source: '10.77.0.77',
+      gateway: lab.gateway,
+    });
+    expect(await ask(lab.serverAddress, { interface: lab.clientInterface })).toMatchObject({
+      interface: lab.clientInterface,
+      gateway: lab.gateway,
+    });
   });
 
-  test("follows the rules of policy routing for TCP and its source", async () => {
+  test('follows the rules of policy routing for TCP and its source', async () => {
     client.ip('address', 'add', '10.77.0.88/24', 'dev', lab.clientInterface);
     client.ip('rule', 'add', 'from', '10.77.0.88', 'ipproto', 'tcp', 'lookup', '88');
     client.ip('route', 'add', 'default', 'via', '10.77.0.200', 'dev', lab.clientInterface, 'table', '88');
     expect(await ask(lab.serverAddress, { source: '10.77.0.88' })).toMatchObject({ gateway: '10.77.0.200' });
   });
 
-  test("carries its own mtu and advmss", async () => {
+  test('carries its own mtu and advmss', async () => {
     client.ip('route', 'add', '10.99.1.0/24', 'via', lab.gateway, 'mtu', '1300', 'advmss', '1111');
     expect(await ask('10.99.1.1')).toMatchObject({ mtu: 1300, advmss: 1111 });
   });
@@ -59,7 +75,10 @@ describe('a refusal', () => {
     ['a blackhole', 'blackhole', '10.99.4.1', 'ENETUNREACH'],
   ])('%s', async (_what, type, destination, code) => {
     client.ip('route', 'add', type, `${destination}/32`);
-    expect(await ask(destination)).toMatchObject({ code, hint: expect.stringContaining(`ip route get ${destination}`) });
+    expect(await ask(destination)).toMatchObject({
+      code,
+      hint: expect.stringContaining(`ip route get ${destination}`),
+    });
   });
 
   test.each([
@@ -75,18 +94,27 @@ describe('a refusal', () => {
 
   test('an interface that is not there', async () => {
     for (const name of ['nope', 'a-name-that-is-longer-than-any']) {
-      expect(await ask(lab.gateway, { interface: name })).toMatchObject({ code: 'ENODEV', message: `no interface ${name}` });
+      expect(await ask(lab.gateway, { interface: name })).toMatchObject({
+        code: 'ENODEV',
+        message: `no interface ${name}`,
+      });
     }
   });
 
   test('an interface that is down, with the command that brings it up', async () => {
     client.ip('link', 'add', 'veth9', 'type', 'veth', 'peer', 'name', 'veth8');
-    expect(await ask(lab.gateway, { interface: 'veth9' })).toMatchObject({ code: 'ENETDOWN', hint: 'ip link set veth9 up' });
+    expect(await ask(lab.gateway, { interface: 'veth9' })).toMatchObject({
+      code: 'ENETDOWN',
+      hint: 'ip link set veth9 up',
+    });
   });
 
   test('a source that is not ours', async () => {
     for (const source of [lab.serverAddress, '0.0.0.0', '224.0.0.5', '10.77.0.255']) {
-      expect(await ask(lab.gateway, { source })).toMatchObject({ code: 'EADDRNOTAVAIL', message: `${source} is not an address of this machine` });
+      expect(await ask(lab.gateway, { source })).toMatchObject({
+        code: 'EADDRNOTAVAIL',
+        message: `${source} is not an address of this machine`,
+      });
     }
   });
 });

@@ -82,7 +82,11 @@ export class Child {
 
   /** Waits until what it printed, on stdout or stderr, matches; the match. Fails when it ends without. */
   output(pattern: RegExp, withinMs = 20_000): Promise<RegExpExecArray> {
-    return this.#until(() => pattern.exec(this.stdout) ?? pattern.exec(this.#stderr) ?? undefined, String(pattern), withinMs);
+    return this.#until(
+      () => pattern.exec(this.stdout) ?? pattern.exec(this.#stderr) ?? undefined,
+      String(pattern),
+      withinMs,
+    );
   }
 
   /** Waits for the first line of NDJSON on stdout with that `event`. */
@@ -103,7 +107,8 @@ export class Child {
       for (;;) {
         const found = look();
         if (found !== undefined) return found;
-        if (this.#ended !== undefined) throw this.#failure(`ended (${this.#ended.code ?? this.#ended.signal}) before ${what}`);
+        if (this.#ended !== undefined)
+          throw this.#failure(`ended (${this.#ended.code ?? this.#ended.signal}) before ${what}`);
         if (performance.now() >= endAt) throw this.#failure(`no ${what} within ${withinMs} ms`);
         await new Promise<void>((resolve) => this.#changed.push(resolve));
       }
@@ -113,7 +118,9 @@ export class Child {
   }
 
   #failure(why: string): Error {
-    return new Error(`${this.#label}: ${why}\nstdout: ${this.stdout.slice(-2000)}\nstderr: ${this.#stderr.slice(-4000)}`);
+    return new Error(
+      `${this.#label}: ${why}\nstdout: ${this.stdout.slice(-2000)}\nstderr: ${this.#stderr.slice(-4000)}`,
+    );
   }
 
   #change(): void {

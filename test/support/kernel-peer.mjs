@@ -28,8 +28,19 @@ const string = { type: 'string' };
 const boolean = { type: 'boolean' };
 const { values: o } = parseArgs({
   options: {
-    listen: string, connect: string, 'local-port': string, at: string, send: string, 'send-late': string, echo: boolean,
-    'close-first': boolean, 'close-after': string, 'no-close': boolean, 'reset-after': string, stall: string, keep: boolean,
+    listen: string,
+    connect: string,
+    'local-port': string,
+    at: string,
+    send: string,
+    'send-late': string,
+    echo: boolean,
+    'close-first': boolean,
+    'close-after': string,
+    'no-close': boolean,
+    'reset-after': string,
+    stall: string,
+    keep: boolean,
   },
 });
 
@@ -75,7 +86,11 @@ function serve(socket) {
   async function send(len) {
     for (const piece of pieces(len, sent)) {
       if (socket.destroyed) return;
-      if (!write(piece)) await new Promise((resume) => { socket.once('drain', resume); socket.once('close', resume); });
+      if (!write(piece))
+        await new Promise((resume) => {
+          socket.once('drain', resume);
+          socket.once('close', resume);
+        });
     }
     say('sent', { id, sent, sha256: digests().sentSha256 });
   }
@@ -94,7 +109,12 @@ function serve(socket) {
     });
   }
 
-  say('connection', { id, remoteAddress: socket.remoteAddress, remotePort: socket.remotePort, localPort: socket.localPort });
+  say('connection', {
+    id,
+    remoteAddress: socket.remoteAddress,
+    remotePort: socket.remotePort,
+    localPort: socket.localPort,
+  });
   socket.on('error', (error) => say('error', { id, code: error.code }));
   socket.on('close', (hadError) => {
     say('close', { id, received, sent, hadError, finReceived, ...digests() });
@@ -134,7 +154,11 @@ if (o.listen !== undefined) {
 } else if (o.connect !== undefined) {
   const start = () => {
     const localPort = number('local-port');
-    const socket = net.connect({ ...endpointOf(o.connect), allowHalfOpen: true, ...(localPort === undefined ? {} : { localPort }) });
+    const socket = net.connect({
+      ...endpointOf(o.connect),
+      allowHalfOpen: true,
+      ...(localPort === undefined ? {} : { localPort }),
+    });
     const early = (error) => {
       say('error', { id: 0, code: error.code });
       process.exitCode = 1;
@@ -151,10 +175,13 @@ if (o.listen !== undefined) {
   if (at === undefined) start();
   else {
     // A timer is up to a millisecond late; the last two are spun away.
-    setTimeout(() => {
-      while (Date.now() < at);
-      start();
-    }, Math.max(0, at - Date.now() - 2));
+    setTimeout(
+      () => {
+        while (Date.now() < at);
+        start();
+      },
+      Math.max(0, at - Date.now() - 2),
+    );
   }
 } else {
   process.stderr.write('kernel-peer: --listen [ADDR:]PORT or --connect ADDR:PORT\n');

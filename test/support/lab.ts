@@ -24,12 +24,17 @@ export interface RunResult {
 /** Runs to its end and throws unless it exits with 0. */
 export function run(command: string, args: readonly string[], input?: string): string {
   const result = tryRun(command, args, input);
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${result.status}\n${result.stderr}${result.stdout}`);
+  if (result.status !== 0)
+    throw new Error(`${command} ${args.join(' ')}: exit ${result.status}\n${result.stderr}${result.stdout}`);
   return result.stdout;
 }
 
 export function tryRun(command: string, args: readonly string[], input?: string): RunResult {
-  const done = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28, ...(input === undefined ? {} : { input }) });
+  const done = spawnSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    ...(input === undefined ? {} : { input }),
+  });
   if (done.error) throw done.error;
   return { status: done.status ?? 128, stdout: done.stdout, stderr: done.stderr };
 }
@@ -110,8 +115,13 @@ export class Namespace {
 
   /** TCP sockets in here, listeners and TIME-WAIT included; `port` picks those that have it on either side. */
   sockets(port?: number): readonly SocketRow[] {
-    const rows = this.exec('ss', '-Htan').split('\n').filter((line) => line !== '').map(socketRow);
-    return port === undefined ? rows : rows.filter((row) => row.local.endsWith(`:${port}`) || row.peer.endsWith(`:${port}`));
+    const rows = this.exec('ss', '-Htan')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(socketRow);
+    return port === undefined
+      ? rows
+      : rows.filter((row) => row.local.endsWith(`:${port}`) || row.peer.endsWith(`:${port}`));
   }
 
   /**
@@ -204,11 +214,45 @@ export function openLab(): Lab {
       const n = joins++;
       const name = `veth${n}`;
       const network = `10.77.${n}.0/24`;
-      run('ip', ['link', 'add', name, 'netns', a.name, 'mtu', String(mtu), 'type', 'veth', 'peer', 'name', name, 'netns', b.name, 'mtu', String(mtu)]);
-      for (const [end, address] of [[a, `10.77.${n}.1`], [b, `10.77.${n}.2`]] as const) {
+      run('ip', [
+        'link',
+        'add',
+        name,
+        'netns',
+        a.name,
+        'mtu',
+        String(mtu),
+        'type',
+        'veth',
+        'peer',
+        'name',
+        name,
+        'netns',
+        b.name,
+        'mtu',
+        String(mtu),
+      ]);
+      for (const [end, address] of [
+        [a, `10.77.${n}.1`],
+        [b, `10.77.${n}.2`],
+      ] as const) {
         end.ip('address', 'add', `${address}/24`, 'dev', name);
         end.ip('link', 'set', name, 'up');
-        end.ip('route', 'change', network, 'dev', name, 'proto', 'kernel', 'scope', 'link', 'src', address, 'congctl', 'cubic');
+        end.ip(
+          'route',
+          'change',
+          network,
+          'dev',
+          name,
+          'proto',
+          'kernel',
+          'scope',
+          'link',
+          'src',
+          address,
+          'congctl',
+          'cubic',
+        );
       }
       return { interface: name, a: `10.77.${n}.1`, b: `10.77.${n}.2`, network };
     },
@@ -233,7 +277,15 @@ export function openPair(o?: { readonly mtu?: number }): PairLab {
   const client = lab.namespace();
   const server = lab.namespace();
   const wire = lab.join(client, server, o);
-  return { ...lab, client, server, clientAddress: wire.a, serverAddress: wire.b, clientInterface: wire.interface, serverInterface: wire.interface };
+  return {
+    ...lab,
+    client,
+    server,
+    clientAddress: wire.a,
+    serverAddress: wire.b,
+    clientInterface: wire.interface,
+    serverInterface: wire.interface,
+  };
 }
 
 export interface RoutedLab extends PairLab {
@@ -254,8 +306,15 @@ export function openRouted(o?: { readonly mtu?: number; readonly serverMtu?: num
   client.ip('route', 'add', 'default', 'via', near.b, 'congctl', 'cubic');
   server.ip('route', 'add', 'default', 'via', far.a, 'congctl', 'cubic');
   return {
-    ...lab, client, router, server, clientAddress: near.a, serverAddress: far.b, gateway: near.b,
-    clientInterface: near.interface, serverInterface: far.interface,
+    ...lab,
+    client,
+    router,
+    server,
+    clientAddress: near.a,
+    serverAddress: far.b,
+    gateway: near.b,
+    clientInterface: near.interface,
+    serverInterface: far.interface,
   };
 }
 

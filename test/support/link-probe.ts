@@ -4,6 +4,7 @@
  *   ack            acknowledges all that has come
  *   data N         N octets of payload, in one packet
  *   fragments N    N octets of payload in a packet sent as two fragments
+ *   flood N        up to N packets of 1400 octets, until one is not taken
  *   rst            RST
  *   count          {"event":"count",…}: the link's counters
  *   end            closes link and guard; the process ends of its own accord
@@ -11,15 +12,15 @@
  */
 import { createInterface } from 'node:readline';
 import { isMainThread, Worker } from 'node:worker_threads';
+import { Gather } from '../../src/base/gather.ts';
 import { seqDiff, toSeq } from '../../src/base/seq.ts';
 import { LinkFailure } from '../../src/link/failure.ts';
 import { type GuardOptions, guardPort } from '../../src/link/guard.ts';
 import type { PacketOut } from '../../src/link/link.ts';
 import { openRawLink } from '../../src/link/raw.ts';
 import { routeTo } from '../../src/link/route.ts';
-import { Gather } from '../../src/base/gather.ts';
 import { foldChecksum, pseudoHeaderSum, sumGather, sumOctets } from '../../src/wire/checksum.ts';
-import { decodeIpv4, encodeIpv4, Ipv4Flag, Ipv4Header, IpProtocol, ipv4Text, parseIpv4 } from '../../src/wire/ipv4.ts';
+import { decodeIpv4, encodeIpv4, IpProtocol, Ipv4Flag, Ipv4Header, ipv4Text, parseIpv4 } from '../../src/wire/ipv4.ts';
 import { decodeTcp, encodeTcp, TcpFlag, TcpSegment } from '../../src/wire/tcp.ts';
 import { flagsText } from '../../src/wire/tcp-text.ts';
 
@@ -53,7 +54,16 @@ async function main(): Promise<void> {
     onPacket({ bytes, at, end, checksum, owned }) {
       batch++;
       const outcome = decodeIpv4(bytes, at, end, ip);
-      const fields = { event: 'packet', outcome, from: ipv4Text(ip.src), protocol: ip.protocol, total: end - at, fragmentOffset: ip.fragmentOffset, checksum, owned };
+      const fields = {
+        event: 'packet',
+        outcome,
+        from: ipv4Text(ip.src),
+        protocol: ip.protocol,
+        total: end - at,
+        fragmentOffset: ip.fragmentOffset,
+        checksum,
+        owned,
+      };
       if (outcome !== 'ok' || ip.protocol !== IpProtocol.TCP || ip.fragmentOffset > 0) return say(fields);
       decodeTcp(bytes, ip.payloadAt, ip.payloadEnd, seg);
       const after = toSeq((seg.seq as unknown as number) + seg.segLen);
@@ -81,14 +91,23 @@ async function main(): Promise<void> {
     const tcpLen = encodeTcp(seg, header, 20);
     const gather = new Gather();
     gather.push(payload, 0, payload.length);
-    const sum = sumGather(sumOctets(pseudoHeaderSum(route.source, remote, IpProtocol.TCP, tcpLen + payload.length), header, 20, tcpLen), gather);
+    const sum = sumGather(
+      sumOctets(pseudoHeaderSum(route.source, remote, IpProtocol.TCP, tcpLen + payload.length), header, 20, tcpLen),
+      gather,
+    );
     const field = foldChecksum(sum);
     header[36] = field >>> 8;
     header[37] = field & 0xff;
     return withIpHeader(header, tcpLen, gather, 0, Ipv4Flag.DF);
   }
 
-  function withIpHeader(header: Uint8Array, transportLen: number, payload: Gather, fragmentOffset: number, ipFlags: number): PacketOut {
+  function withIpHeader(
+    header: Uint8Array,
+    transportLen: number,
+    payload: Gather,
+    fragmentOffset: number,
+    ipFlags: number,
+  ): PacketOut {
     ip.clear();
     ip.totalLen = 20 + transportLen + payload.len;
     ip.id = 7;
@@ -113,12 +132,22 @@ async function main(): Promise<void> {
     const octets = new Uint8Array(whole.headerLen - 20 + len);
     octets.set(whole.header.subarray(20, whole.headerLen));
     const cut = 8 * Math.floor(octets.length / 16);
-    for (const [from, to, flags] of [[0, cut, Ipv4Flag.MF], [cut, octets.length, 0]] as const) {
+    for (const [from, to, flags] of [
+      [0, cut, Ipv4Flag.MF],
+      [cut, octets.length, 0],
+    ] as const) {
       const part = new Gather();
       part.push(octets, from, to - from);
       say({ event: 'sent', outcome: link.send(withIpHeader(new Uint8Array(60), 0, part, from, flags)) });
     }
     sndNxt = toSeq((sndNxt as unknown as number) + len);
+  }
+
+  function flood(most: number): void {
+    const data = packet(TcpFlag.ACK, new Uint8Array(1400));
+    let outcome = link.send(data);
+    for (let i = 1; i < most && outcome === 'sent'; i++) outcome = link.send(data);
+    say({ event: 'flood', outcome });
   }
 
   createInterface({ input: process.stdin }).on('line', (line) => {
@@ -128,6 +157,7 @@ async function main(): Promise<void> {
     else if (command === 'data') send(TcpFlag.ACK | TcpFlag.PSH, new Uint8Array(Number(n)));
     else if (command === 'rst') send(TcpFlag.RST);
     else if (command === 'fragments') sendFragments(Number(n));
+    else if (command === 'flood') flood(Number(n));
     else if (command === 'count') say({ event: 'count', ...link.counters });
     else if (command === 'end') {
       link.close();

@@ -19,7 +19,12 @@ export async function load(url, context, next) {
 
 async function strip(text, url, kept) {
   const { default: ts } = await import('typescript');
-  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, inlineSourceMap: true };
+  const compilerOptions = {
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.ESNext,
+    verbatimModuleSyntax: true,
+    inlineSourceMap: true,
+  };
   const { outputText } = ts.transpileModule(text, { compilerOptions, fileName: url });
   await mkdir(KEPT, { recursive: true, mode: 0o700 });
   // Renamed into place: another process may be reading.
