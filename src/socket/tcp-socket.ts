@@ -7,6 +7,7 @@
 import { constants } from 'node:os';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import type { Endpoint } from '../stack/endpoint.ts';
+import type { State } from '../tcp/machine.ts';
 import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
 
 /** As Node's `net` shapes them. */
@@ -29,6 +30,8 @@ export class TcpSocket extends Duplex {
   /** What `send` has not taken yet, and whom to tell when it has. */
   #rest: Uint8Array | undefined;
   #restDone: ((error?: Error | null) => void) | undefined;
+  /** `end` came before the handshake was over, when CLOSE would give it up (RFC 9293 §3.10.4): told once our FIN is asked for. */
+  #finalDone: ((error?: Error | null) => void) | undefined;
   /** The reader wants octets: `push` has not said stop. */
   #wanted = false;
   #ended = false;
@@ -81,6 +84,10 @@ export class TcpSocket extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
+    if (this.#connecting) {
+      this.#finalDone = done;
+      return;
+    }
     this.endpoint.shutdown();
     done();
     this.#closeIfOver();
@@ -92,10 +99,11 @@ export class TcpSocket extends Duplex {
     if (this.#reset || (error !== null && endpoint.error === undefined)) endpoint.abort();
     else endpoint.close();
     endpoint.onEvent = undefined;
-    const waiting = this.#restDone;
+    const waiting = [this.#restDone, this.#finalDone];
     this.#rest = undefined;
     this.#restDone = undefined;
-    waiting?.(error);
+    this.#finalDone = undefined;
+    for (const told of waiting) told?.(error);
     done(error);
   }
 
@@ -106,9 +114,12 @@ export class TcpSocket extends Duplex {
       this.destroy(socketError(endpoint.error, syscall, endpoint.remoteAddress, endpoint.remotePort));
       return;
     }
-    if (this.#connecting && endpoint.state !== 'SYN-SENT' && endpoint.state !== 'SYN-RECEIVED') {
+    if (this.#connecting && !BEFORE_CONNECT.has(endpoint.state)) {
       this.#connecting = false;
       this.emit('connect');
+      const ending = this.#finalDone;
+      this.#finalDone = undefined;
+      if (ending !== undefined) this._final(ending);
     }
     this.#sendRest();
     this.#pump();
@@ -151,6 +162,9 @@ export class TcpSocket extends Duplex {
     if (this.endpoint.state === 'CLOSED' && (this.readableEnded || !this.readable)) this.destroy();
   }
 }
+
+/** CLOSED: given up, by a call of ours; errors come another way. */
+const BEFORE_CONNECT: ReadonlySet<State> = new Set(['SYN-SENT', 'SYN-RECEIVED', 'CLOSED']);
 
 /** `connect ECONNREFUSED 10.0.0.2:81`, with the properties that Node's own errors have. */
 export function socketError(code: string, syscall: SocketError['syscall'], address: Ipv4, port: number): SocketError {
