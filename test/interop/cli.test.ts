@@ -1,0 +1,128 @@
+/** The command against kernel peers: octets through its standard streams, its log, exit codes, and what is left behind. */
+import { readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openPair, type PairLab } from '../support/lab.ts';
+import { ACTIVE_CLOSE, ACTIVE_OPEN, PASSIVE_CLOSE } from '../support/log.ts';
+import { pattern, sha256 } from '../support/pattern.ts';
+import { expectNoResets, startCli } from '../support/tcpx.ts';
+
+const MEGABYTE = pattern(1_000_000);
+const DIGEST = sha256(MEGABYTE);
+
+let lab: PairLab;
+beforeAll(() => {
+  lab = openPair();
+});
+afterAll(() => {
+  const names = [lab.client.name, lab.server.name];
+  lab.close();
+  expect(readdirSync('/run/netns').filter((name) => names.includes(name))).toEqual([]);
+});
+
+/** Rules and sockets in the namespace of tcpx. */
+const leftBehind = (): readonly string[] => [...lab.client.exec('nft', 'list', 'ruleset').split('\n'), ...lab.client.sockets().map((row) => row.local)].filter((s) => s !== '');
+
+describe('in peace', () => {
+  expectNoResets(() => lab.client);
+
+  test('stdin goes to the peer and the peer to stdout; TIME-WAIT is stayed in when asked', async () => {
+    const server = await lab.server.kernelPeer('0', '--send', '1000000');
+    const tcpx = startCli(lab.client, 'connect', `${lab.serverAddress}:${server.port}`, '--time-wait', '--msl', '1');
+    tcpx.child.end(MEGABYTE);
+    const { exit, log } = await tcpx.ended();
+    expect(exit.code).toBe(0);
+    expect(sha256(tcpx.child.stdoutOctets)).toBe(DIGEST);
+    expect(await server.child.event('close')).toMatchObject({ received: 1_000_000, sha256: DIGEST });
+    expect(log.transitions().slice(0, 3)).toEqual([...ACTIVE_OPEN, ACTIVE_CLOSE[0]]);
+    expect(log.transitions().at(-1)).toBe(ACTIVE_CLOSE[3]);
+    expect(log.of('summary')).toMatchObject([{ state: 'CLOSED' }]);
+    expect(tcpx.child.stderr).toContain('TIME-WAIT');
+    expect(leftBehind()).toEqual([]);
+  });
+
+  test('without being asked it leaves at TIME-WAIT, and says so', async () => {
+    const server = await lab.server.kernelPeer('0');
+    const tcpx = startCli(lab.client, 'connect', lab.serverAddress, String(server.port));
+    tcpx.child.end('hello\n');
+    const { exit, log } = await tcpx.ended(10_000);
+    expect(exit.code).toBe(0);
+    expect(log.transitions()).toEqual([...ACTIVE_OPEN, ...ACTIVE_CLOSE.slice(0, 3)]);
+    expect(log.of('summary')).toMatchObject([{ state: 'TIME-WAIT' }]);
+    expect(tcpx.child.stderr).toMatch(/TIME-WAIT/);
+  });
+
+  test('a peer that closes first is followed when our input ends', async () => {
+    const server = await lab.server.kernelPeer('0', '--send', '1000', '--close-first');
+    const tcpx = startCli(lab.client, 'connect', `${lab.serverAddress}:${server.port}`);
+    await server.child.event('sent');
+    await tcpx.child.output(/CLOSE-WAIT/);
+    tcpx.child.end('late\n');
+    const { exit, log } = await tcpx.ended();
+    expect(exit.code).toBe(0);
+    expect(log.transitions()).toEqual([...ACTIVE_OPEN, ...PASSIVE_CLOSE]);
+    expect(await server.child.event('close')).toMatchObject({ received: 5 });
+  });
+
+  test('the first ^C closes, the second aborts', async () => {
+    const server = await lab.server.kernelPeer('0', '--no-close');
+    const tcpx = startCli(lab.client, 'connect', `${lab.serverAddress}:${server.port}`);
+    await tcpx.child.output(/ESTABLISHED/);
+    tcpx.child.kill('SIGINT');
+    await tcpx.child.output(/FIN-WAIT-2/);
+    tcpx.child.kill('SIGINT');
+    const { exit, log } = await tcpx.ended();
+    expect(exit.code).toBe(130);
+    expect(log.transitions()).toEqual([...ACTIVE_OPEN, ...ACTIVE_CLOSE.slice(0, 2), 'FIN-WAIT-2 --ABORT--> CLOSED (call)']);
+    expect(await server.child.event('error')).toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('a port that refuses is exit code 3, in one line and a hint', async () => {
+    const tcpx = startCli(lab.client, 'connect', `${lab.serverAddress}:9`);
+    const { exit, log } = await tcpx.ended();
+    expect(exit.code).toBe(3);
+    expect(tcpx.child.stderr).toMatch(/^tcpx: .*refused/m);
+    expect(tcpx.child.stderr).toMatch(/^ {2}hint: /m);
+    expect(log.transitions()).toEqual([ACTIVE_OPEN[0], 'SYN-SENT --rcv RST--> CLOSED (segment)']);
+  });
+
+  test('a reset in mid-stream is exit code 5', async () => {
+    const server = await lab.server.kernelPeer('0', '--reset-after', '1000');
+    const tcpx = startCli(lab.client, 'connect', `${lab.serverAddress}:${server.port}`);
+    tcpx.child.write(MEGABYTE);
+    const { exit, log } = await tcpx.ended();
+    expect(exit.code).toBe(5);
+    expect(log.transitions().at(-1)).toBe('ESTABLISHED --rcv RST--> CLOSED (segment)');
+  });
+
+  test('a silent peer is exit code 4 when the time to connect is over', async () => {
+    lab.server.nft('input', 'tcp dport 9 drop');
+    const tcpx = startCli(lab.client, 'connect', `${lab.serverAddress}:9`, '--connect-timeout', '2.5');
+    const { exit, log } = await tcpx.ended();
+    lab.server.nftClear();
+    expect(exit.code).toBe(4);
+    expect(log.segments('out', (seg) => seg.flags === 'S').length).toBe(2);
+    expect(log.transitions()[0]).toBe(ACTIVE_OPEN[0]);
+  });
+});
+
+test.each(['md5', 'nft'])('killed in mid-transfer with guard %s, the same command with the same port works at once', async (guard) => {
+  const server = await lab.server.kernelPeer('0', '--keep', '--send', '1000000');
+  const args = ['connect', `${lab.serverAddress}:${server.port}`, '-p', guard === 'md5' ? '45671' : '45672', '--guard', guard, '--time-wait', '--msl', '1'];
+  const first = startCli(lab.client, ...args);
+  first.child.write(MEGABYTE);
+  await server.child.event('connection');
+  await first.child.output(/ESTABLISHED/);
+  first.child.kill('SIGKILL');
+  expect((await first.child.exit()).signal).toBe('SIGKILL');
+  expect(leftBehind()).toEqual([]);
+
+  const second = startCli(lab.client, ...args);
+  second.child.end(MEGABYTE);
+  const { exit, log } = await second.ended();
+  expect(exit.code).toBe(0);
+  expect(sha256(second.child.stdoutOctets)).toBe(DIGEST);
+  expect(log.transitions()).toContain(ACTIVE_OPEN[1]);
+  expect(log.transitions().at(-1)).toBe(ACTIVE_CLOSE[3]);
+  server.child.kill();
+  expect(leftBehind()).toEqual([]);
+});

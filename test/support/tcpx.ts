@@ -1,0 +1,77 @@
+/** Starts tcpx in a laboratory's namespace, as a library or as the command, and reads its log when it has ended. */
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeEach, expect } from 'vitest';
+import type { Child, Exit } from './child.ts';
+import type { Namespace } from './lab.ts';
+import { type RunLog, readRunLog } from './log.ts';
+
+const project = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+export interface TcpxRun {
+  readonly child: Child;
+  /** Waits for its end; then the log. */
+  ended(withinMs?: number): Promise<Ended>;
+}
+
+export interface Ended {
+  readonly exit: Exit;
+  readonly log: RunLog;
+}
+
+let directory: string | undefined;
+let files = 0;
+
+/** A file that is removed after the last test of this file. */
+export function scratch(name: string): string {
+  directory ??= mkdtempSync(join(tmpdir(), 'tcpx-test-'));
+  return join(directory, `${files++}-${name}`);
+}
+
+afterAll(() => {
+  if (directory !== undefined) rmSync(directory, { recursive: true });
+  directory = undefined;
+});
+
+function started(child: Child, file: string): TcpxRun {
+  return {
+    child,
+    ended: async (withinMs) => ({ exit: await child.exit(withinMs), log: readRunLog(file) }),
+  };
+}
+
+/** The library: tcpx-client.ts with these switches. */
+export function startClient(namespace: Namespace, ...args: string[]): TcpxRun {
+  const file = scratch('client.ndjson');
+  return started(namespace.node(project('test/support/tcpx-client.ts'), [...args, '--log', file]), file);
+}
+
+/** The command: `tcpx` with these arguments and a log beside. */
+export function startCli(namespace: Namespace, ...args: string[]): TcpxRun {
+  const file = scratch('cli.ndjson');
+  return started(namespace.node(cliProgram(), [...args, '--json-file', file]), file);
+}
+
+/** The built command when the build is of these sources; the sources otherwise. */
+export function cliProgram(): string {
+  const built = project('dist/cli/main.js');
+  return existsSync(built) && statSync(built).mtimeMs > newest(project('src')) ? built : project('src/cli/main.ts');
+}
+
+function newest(dir: string): number {
+  const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
+  return Math.max(...entries.filter((e) => e.name.endsWith('.ts')).map((e) => statSync(join(e.parentPath, e.name)).mtimeMs));
+}
+
+/** In every test of the file: the kernel of tcpx's own namespace sends no RST. */
+export function expectNoResets(namespace: () => Namespace): void {
+  let before: number | undefined;
+  beforeEach(() => {
+    before = namespace().counters()['TcpOutRsts'];
+  });
+  afterEach(() => {
+    expect(namespace().counters()['TcpOutRsts'], 'RSTs sent by the kernel of the namespace tcpx runs in').toBe(before);
+  });
+}
