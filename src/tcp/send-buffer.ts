@@ -74,6 +74,7 @@ export class SendBuffer {
 
   /** Adds `[place, place + len)` of the stream to `into`, by reference. The caller keeps within what is held. */
   gather(place: number, len: number, into: Gather): void {
+    if (len === 0) return;
     if (place < this.#cursorAt) {
       this.#cursorChunk = 0;
       this.#cursorAt = this.#start - this.#headSkip;
