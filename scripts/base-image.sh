@@ -58,8 +58,9 @@ run_debootstrap() {
   mirror=${mirror:-http://deb.debian.org/debian}
   rm -rf "$1"
   again 2 debootstrap --variant=minbase --include=ca-certificates "$SUITE" "$1" "$mirror" || return 1
-  # A copy of the host's, by debootstrap; containers get their own.
-  rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin
+  # Slim as Debian's slim images are: no documentation, no translations, no downloads.
+  rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin \
+    "$1"/usr/share/doc/* "$1"/usr/share/man/* "$1"/usr/share/info/* "$1"/usr/share/locale/*
 }
 
 # The npm package node-linux-ARCH holds bin/node and the headers; npm itself is another package, whole in its tarball.
