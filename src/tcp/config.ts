@@ -76,6 +76,13 @@ export interface SocketOptions {
   TCP_USER_TIMEOUT: number;
   /** Upper bound on the MSS we send and announce; 0: the path's. Before the connection opens. */
   TCP_MAXSEG: number;
+  /** Ask a silent peer whether it is still there, RFC 9293 §3.8.4. */
+  SO_KEEPALIVE: boolean;
+  /** Seconds of silence before the first question; at least 2 hours by default (MUST-28). */
+  TCP_KEEPIDLE: number;
+  /** Seconds between questions, and how many go unanswered before ETIMEDOUT (MUST-29). */
+  TCP_KEEPINTVL: number;
+  TCP_KEEPCNT: number;
 }
 
 export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
@@ -87,6 +94,10 @@ export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
   TCP_WINDOW_CLAMP: 0,
   TCP_USER_TIMEOUT: 0,
   TCP_MAXSEG: 0,
+  SO_KEEPALIVE: false,
+  TCP_KEEPIDLE: 7200,
+  TCP_KEEPINTVL: 75,
+  TCP_KEEPCNT: 9,
 };
 
 /** What the layer below knows and the core must: sizes in octets of TCP payload and options. */

@@ -145,14 +145,17 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
 /**
  * A probe of a zero window, RFC 9293 §3.8.6.1, in Linux's form: no data, and a sequence number just before SND.UNA,
  * which the peer must answer with an ACK that carries its window. No octet is spent on a window that is not there.
+ * A keep-alive asks in the same words whether the peer is there at all (§3.8.4).
  */
 function emitProbe(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
-  if (!tcb.probeDue) return false;
+  if (!tcb.probeDue && !tcb.keepAliveDue) return false;
+  const note = tcb.probeDue ? 'zero-window probe' : 'keep-alive';
   tcb.probeDue = false;
+  tcb.keepAliveDue = false;
   out.flags = TcpFlag.ACK;
   out.seq = seqAdd(tcb.sndUna, -1);
   addAck(tcb, now, out);
-  sent(tcb, now, out, 'zero-window probe');
+  sent(tcb, now, out, note);
   return true;
 }
 

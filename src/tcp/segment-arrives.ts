@@ -8,6 +8,7 @@ import type { Micros } from '../base/time.ts';
 import { ABSENT, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { answerUnacceptable, challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
 import { afterSyn, backToListen, endConnection, startSyn, startTimeWait } from './ending.ts';
+import { heard, updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
 import { processAck } from './process-ack.ts';
 import { processText } from './process-text.ts';
@@ -21,6 +22,7 @@ export function segmentArrives(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   tcb.cause = 'segment';
   tcb.segsIn++;
   if (seg.payload.len > 0) tcb.dataSegsIn++;
+  heard(tcb, now);
   traceSegment(tcb, 'in', seg, now);
   switch (tcb.state) {
     case 'CLOSED':
@@ -279,6 +281,7 @@ function establish(tcb: Tcb): void {
   tcb.congestion = tcb.newCongestion(segments);
   if (tcb.synRetransmits > 0) tcb.rtt.afterLostSyn();
   tcb.recover = afterSyn(tcb);
+  updateKeepAlive(tcb, tcb.now);
   tcb.happened |= Happened.connected | Happened.writable;
 }
 

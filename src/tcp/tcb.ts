@@ -160,6 +160,12 @@ export class Tcb {
   /** Probes since the peer was last heard from: its patience and ours. */
   probesUnanswered = 0;
 
+  // Keep-alive.
+  keepAliveDue = false;
+  keepAlivesUnanswered = 0;
+  /** When a segment of this connection last arrived. */
+  lastHeardAt: Micros = 0 as Micros;
+
   // Acknowledgments owed.
   ackOwed: AckOwed = 'none';
   /** Duplicate ACKs owed beyond the one in `ackOwed`: a peer without SACK counts them. */

@@ -1,6 +1,7 @@
 /** What the expiry of each timer does, RFC 9293 §3.10.8. */
 import { later, type Micros } from '../base/time.ts';
 import { endConnection } from './ending.ts';
+import { keepAliveTimeout } from './keep-alive.ts';
 import { persistDelay, usableWindow } from './output-rules.ts';
 import { onRetransmitTimeout } from './recovery.ts';
 import type { Tcb } from './tcb.ts';
@@ -31,6 +32,9 @@ function expire(tcb: Tcb, timer: Timer, now: Micros): void {
       return;
     case Timer.user:
       giveUp(tcb);
+      return;
+    case Timer.keepAlive:
+      keepAliveTimeout(tcb, now);
       return;
     case Timer.finWait2:
       endConnection(tcb, 'FIN-WAIT-2 timeout', undefined);

@@ -14,10 +14,12 @@ export const Timer = {
   delayedAck: 2,
   /** RFC 9293 §3.8.3: the user's own limit on unacknowledged data. */
   user: 3,
+  /** RFC 9293 §3.8.4. */
+  keepAlive: 4,
   /** Linux tcp_fin_timeout, in FIN-WAIT-2 after the user has gone. */
-  finWait2: 4,
+  finWait2: 5,
   /** 2MSL. */
-  timeWait: 5,
+  timeWait: 6,
 } as const;
 export type Timer = (typeof Timer)[keyof typeof Timer];
 

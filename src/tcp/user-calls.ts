@@ -3,6 +3,7 @@ import { toSeq } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import type { SocketOptions } from './config.ts';
 import { endConnection, owesReset, startSyn } from './ending.ts';
+import { updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
 import type { ErrorCode, Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
@@ -126,6 +127,7 @@ export function setOption<K extends keyof SocketOptions>(
   tcb.options[name] = value;
   if (name === 'SO_RCVBUF') tcb.receiveBuffer.capacity = Math.max(tcb.receiveBuffer.capacity, tcb.options.SO_RCVBUF);
   if (name === 'TCP_QUICKACK' && tcb.options.TCP_QUICKACK && tcb.ackOwed === 'delayed') tcb.ackOwed = 'now';
+  if (name === 'SO_KEEPALIVE' || name === 'TCP_KEEPIDLE') updateKeepAlive(tcb, now);
   updatePersist(tcb, now);
 }
 
