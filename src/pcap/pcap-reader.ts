@@ -68,7 +68,11 @@ export async function* readPcap(source: AsyncIterable<Uint8Array>): AsyncGenerat
       const header = recordHeader(octets.take(PCAP_RECORD_HEADER_LEN), format);
       const capLen = header.getUint32(8, format.littleEndian);
       if (capLen > PCAP_SNAPLEN)
-        throw new PcapError('pcap-bad-length', recordAt, `a packet of ${capLen} octets, more than any capture holds,`);
+        throw new PcapError(
+          'pcap-bad-length',
+          recordAt,
+          `a record of ${capLen} octets, where none has more than ${PCAP_SNAPLEN},`,
+        );
       if (octets.held < capLen && !(await octets.has(capLen)))
         throw truncated(recordAt, octets.held + PCAP_RECORD_HEADER_LEN, capLen + PCAP_RECORD_HEADER_LEN);
       const { header: seen, data } = parser.packet(header, octets.take(capLen));

@@ -54,6 +54,8 @@ export class TcpSegment {
   wnd = 0;
   checksum = 0;
   urgentPointer = 0;
+  /** The IP header's ECN field (RFC 3168 §5): not TCP's, but TCP reads it and asks for it. decodeTcp leaves it 0. */
+  ecn = 0;
 
   /** RFC 9293 §3.7.1, octets; ABSENT when not offered. */
   mss: number = ABSENT;
@@ -94,6 +96,7 @@ export class TcpSegment {
     this.wnd = 0;
     this.checksum = 0;
     this.urgentPointer = 0;
+    this.ecn = 0;
     this.mss = ABSENT;
     this.wscale = ABSENT;
     this.sackPermitted = false;

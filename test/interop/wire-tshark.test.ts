@@ -120,6 +120,7 @@ function manyIcmp(): Uint8Array[] {
       ),
     ),
     icmp(IcmpType.SOURCE_QUENCH, 0, quoted),
+    icmp(IcmpType.REDIRECT, 1, quoted, { rest: DST }),
     icmp(IcmpType.TIME_EXCEEDED, 0, quoted),
     icmp(IcmpType.TIME_EXCEEDED, 1, quoted),
     icmp(IcmpType.PARAMETER_PROBLEM, 0, quoted, { pointer: 20 }),
@@ -160,7 +161,7 @@ describe('what we write', () => {
     expect(theirs.filter((fields) => fields['tcp.checksum.status']?.[0] === CHECKSUM_GOOD)).toHaveLength(
       segs.length + 2,
     );
-    expect(theirs.filter((fields) => fields['icmp.checksum.status']?.[0] === CHECKSUM_GOOD)).toHaveLength(22);
+    expect(theirs.filter((fields) => fields['icmp.checksum.status']?.[0] === CHECKSUM_GOOD)).toHaveLength(23);
   });
 
   test('as bare IP packets tshark reads the same', () => {

@@ -47,9 +47,12 @@ function rewritten(capture: Uint8Array, { bigEndian, nanos }: { bigEndian: boole
   return octets;
 }
 
-const packetList = fc.array(fc.tuple(fc.nat(2 ** 32 * 1_000_000 - 1).map(micros), fc.uint8Array({ maxLength: 60 })), {
-  maxLength: 6,
-});
+const packetList = fc.array(
+  fc.tuple(fc.nat(2 ** 32 * 1_000_000 - 1).map(micros), fc.uint8Array({ maxLength: 60, size: 'max' })),
+  {
+    maxLength: 6,
+  },
+);
 
 const two = join(pcapHeader(), pcapRecord(micros(5), Uint8Array.of(1, 2, 3)), pcapRecord(micros(6), Uint8Array.of(4)));
 const secondAt = 24 + 16 + 3;

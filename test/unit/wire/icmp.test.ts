@@ -48,7 +48,7 @@ describe('messages', () => {
         octet,
         octet,
         int32,
-        fc.array(fc.uint8Array({ maxLength: 30 }), { maxLength: 3 }),
+        fc.array(fc.uint8Array({ maxLength: 30, size: 'max' }), { maxLength: 3 }),
         fc.nat(7),
         (type, code, rest, parts, offset) => {
           message.clear();

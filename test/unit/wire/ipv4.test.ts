@@ -94,7 +94,7 @@ const headers: fc.Arbitrary<Ipv4Header> = fc
     protocol: octet,
     src: int32,
     dst: int32,
-    options: fc.uint8Array({ maxLength: 40 }),
+    options: fc.uint8Array({ maxLength: 40, size: 'max' }),
     payloadLen: fc.nat(50),
   })
   .map((x) => {
@@ -226,6 +226,7 @@ describe('lengths', () => {
     ['a header of 16 octets', 'ip-bad-ihl', packet((o) => o.fill(0x44, 0, 1))],
     ['a header longer than the packet', 'ip-truncated', packet((o) => o.fill(0x47, 0, 1))],
     ['a total length inside the header', 'ip-bad-length', packet((o) => o.fill(19, 3, 4))],
+    ['a total length inside the options', 'ip-bad-length', packet((o) => o.fill(0x46, 0, 1).fill(22, 3, 4))],
     ['a total length of 0', 'ip-bad-length', packet((o) => o.fill(0, 3, 4))],
     ['a total length beyond the octets', 'ip-truncated', packet((o) => o.fill(25, 3, 4))],
     ['a total length that fits', 'ok', packet()],

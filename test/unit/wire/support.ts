@@ -26,12 +26,22 @@ export function placements(octets: Uint8Array, offset: number): Placed[] {
   return [{ bytes: exact, at: 0, end: exact.length }, amid(0x00), amid(0x01), amid(0x02), amid(0xff)];
 }
 
-/** Octets at random, more often than chance would have it with the beginning that makes them pass as `like`. */
+/** Octets that mean something at the start of an option: kinds and lengths. */
+const optionOctet = fc.constantFrom(0, 1, 2, 3, 4, 5, 8, 10, 18, 34, 0xff);
+
+/**
+ * Octets at random, all of them or those after `like`, the beginning that makes them pass: without it, most would be
+ * refused at the first look.
+ */
 export function octetsLike(like: Uint8Array): fc.Arbitrary<Uint8Array> {
-  return fc.tuple(fc.uint8Array({ maxLength: 120 }), fc.boolean()).map(([octets, alike]) => {
-    if (alike) octets.set(like.subarray(0, octets.length));
-    return octets;
-  });
+  const length = { maxLength: 120, size: 'max' } as const;
+  return fc
+    .tuple(fc.oneof(fc.uint8Array(length), fc.array(optionOctet, length)), fc.boolean())
+    .map(([random, alike]) => {
+      const octets = Uint8Array.from(random);
+      if (alike) octets.set(like.subarray(0, octets.length));
+      return octets;
+    });
 }
 
 const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
@@ -53,7 +63,7 @@ export const segments: fc.Arbitrary<TcpSegment> = fc
     sackPermitted: fc.boolean(),
     ts: optional(fc.tuple(int32, int32)),
     sack: fc.array(fc.tuple(int32, int32), { maxLength: 4 }),
-    payload: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 3 }),
+    payload: fc.array(fc.uint8Array({ maxLength: 40, size: 'max' }), { maxLength: 3 }),
   })
   .map((x) => {
     const seg = new TcpSegment();
