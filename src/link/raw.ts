@@ -56,10 +56,11 @@ const ETHERNET_HEADER_LEN = 14;
 /** ARPHRD_ETHER. */
 const ETHERNET = 1;
 /**
- * Octets of ring. A slot takes 64 KiB where the interface merges segments, as nearly all do, and pages for a slot are
- * rounded up to 128 KiB: 1024 slots. The kernel allocates all of it at once.
+ * Octets of ring. A slot takes 64 KiB where the interface merges segments, as nearly all do, and the kernel allocates
+ * twice that, at once: 1024 slots, 128 MiB. On loopback, where segments of 64 KiB are the rule, fewer will do.
  */
 const RING_OCTETS = 64 << 20;
+const LOOPBACK_RING_OCTETS = 24 << 20;
 /** Packets after which a batch ends although more are waiting: cap doesn't return to the event loop before its ring is empty. */
 const MAX_BATCH = 64;
 
@@ -81,8 +82,8 @@ export async function openRawLink(o: RawLinkOptions): Promise<Link> {
 class RawLink implements Link {
   readonly driver = 'raw';
   readonly mtu: number;
-  /** The capture cuts frames at its snapshot length. */
-  readonly receiveMtu = SNAPSHOT_LEN - ETHERNET_HEADER_LEN;
+  /** The capture cuts frames at its snapshot length, and does not tell one that was cut from one that just fits. */
+  readonly receiveMtu = SNAPSHOT_LEN - 1 - ETHERNET_HEADER_LEN;
   readonly maxGsoPayload = 0;
   readonly completesChecksum = false;
   readonly counters: LinkCounters = {
@@ -111,7 +112,7 @@ class RawLink implements Link {
     this.#sniffer = openSniffer({
       interface: o.interface,
       filter: captureFilter(o),
-      ringOctets: RING_OCTETS,
+      ringOctets: o.loopback ? LOOPBACK_RING_OCTETS : RING_OCTETS,
       onPacket: (bytes, at, end, truncated) => this.#onPacket(bytes, at, end, truncated),
     });
   }

@@ -115,7 +115,7 @@ describe('against a kernel listener', () => {
     lab = openPair();
     const peer = await lab.client.kernelPeer('127.0.0.1:0');
     const { child, ready } = await probe(lab.client, `127.0.0.1:${peer.port}`);
-    expect(ready).toMatchObject({ interface: 'lo', mtu: 65535, receiveMtu: 65521 });
+    expect(ready).toMatchObject({ interface: 'lo', mtu: 65535, receiveMtu: 65520 });
     child.write('syn\n');
     await child.event('packet');
     child.write('ack\ndata 65000\n');
