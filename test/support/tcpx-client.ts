@@ -11,7 +11,7 @@
  *   --guard KIND, --sysctl JSON, --options JSON, --log FILE   as they say; the log is NDJSON, trace records only
  *
  * On standard input, a line each: `close`, `abort`, `destroy`, `send N`.
- * Says what happens as NDJSON on stdout, like kernel-peer.mjs: ready, connect, sent, received-fin, time-wait, error, close.
+ * Says what happens as NDJSON on stdout, like kernel-peer.mjs: ready, state, connect, sent, received-fin, time-wait, error, close.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
@@ -58,6 +58,7 @@ const host = await openHost({
     record: (r: TraceRecord) => {
       lines += `${JSON.stringify(r)}\n`;
       writeLog(false);
+      if (r.type === 'state') say('state', { from: r.from, to: r.to });
     },
     open: () => {},
   },

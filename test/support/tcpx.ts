@@ -38,7 +38,12 @@ afterAll(() => {
 function started(child: Child, file: string): TcpxRun {
   return {
     child,
-    ended: async (withinMs) => ({ exit: await child.exit(withinMs), log: readRunLog(file) }),
+    async ended(withinMs) {
+      const exit = await child.exit(withinMs);
+      // Not even an error of the connection is a reason to die of it.
+      if (/^\s+at .*\.[jt]s:/m.test(child.stderr)) throw new Error(`tcpx threw:\n${child.stderr}`);
+      return { exit, log: readRunLog(file) };
+    },
   };
 }
 
