@@ -95,6 +95,18 @@ export class Endpoint implements Demuxed<Endpoint>, Due {
     return taken;
   }
 
+  /** As `send`, announced as urgent with all that is queued before (RFC 9293 §3.8.5; new programs should not). */
+  sendUrgent(octets: Uint8Array): number {
+    const taken = this.connection.send(octets, this.#host.now(), true);
+    this.#host.touch(this);
+    return taken;
+  }
+
+  /** Octets still to be read up to the urgent mark; 0 when there is none ahead. */
+  get urgentAhead(): number {
+    return this.connection.urgentAhead;
+  }
+
   /** The next octets in order; 'end' after the peer's FIN, or when the connection is closed. */
   receive(): Uint8Array | 'empty' | 'end' {
     const octets = this.connection.receive(this.#host.now());

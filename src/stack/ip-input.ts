@@ -76,6 +76,7 @@ export class IpInput {
     }
     if (packet.checksum === 'partial') counters.partialChecksum++;
     counters.segmentsIn++;
+    this.segment.ecn = this.#ip.ecn;
     return 'segment';
   }
 

@@ -47,6 +47,7 @@ export class IpOutput {
     ip.totalLen = packet.headerLen + seg.payload.len;
     ip.id = this.#id;
     this.#id = (this.#id + 1) & 0xffff;
+    ip.ecn = seg.ecn;
     ip.flags = Ipv4Flag.DF;
     ip.ttl = ttl;
     ip.protocol = IpProtocol.TCP;

@@ -22,6 +22,8 @@ export interface Sysctl {
   readonly tcp_sack: boolean;
   /** RFC 2883. */
   readonly tcp_dsack: boolean;
+  /** ECN, RFC 3168: 0 never, 1 ask for it and accept it, 2 accept it. */
+  readonly tcp_ecn: number;
   /** Receive buffer, octets: least, at first, most (autotuned up to it). */
   readonly tcp_rmem: readonly [min: number, initial: number, max: number];
   /** Send buffer, octets. */
@@ -49,6 +51,7 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_window_scaling: true,
   tcp_sack: true,
   tcp_dsack: true,
+  tcp_ecn: 2,
   tcp_rmem: [4096, 131_072, 6_291_456],
   tcp_wmem: [4096, 262_144, 4_194_304],
   tcp_moderate_rcvbuf: true,

@@ -17,6 +17,7 @@ import { segmentArrives } from './segment-arrives.ts';
 import { type ErrorCode, Tcb } from './tcb.ts';
 import { timeouts } from './timeouts.ts';
 import type { Tracer } from './trace.ts';
+import { urgentAhead } from './urgent.ts';
 import * as user from './user-calls.ts';
 
 export class Connection {
@@ -66,6 +67,11 @@ export class Connection {
     return this.#tcb.smss;
   }
 
+  /** Octets still to be read up to the urgent mark; 0 when there is none ahead (RFC 9293 MUST-33). */
+  get urgentAhead(): number {
+    return urgentAhead(this.#tcb);
+  }
+
   info(): TcpInfo {
     return tcpInfo(this.#tcb);
   }
@@ -98,8 +104,8 @@ export class Connection {
   }
 
   /** Returns how many octets were taken (copied); 0 when the buffer is full or the stream has ended. */
-  send(octets: Uint8Array, now: Micros): number {
-    return user.send(this.#tcb, octets, now);
+  send(octets: Uint8Array, now: Micros, urgent = false): number {
+    return user.send(this.#tcb, octets, now, urgent);
   }
 
   receive(now: Micros): Uint8Array | 'empty' | 'end' {

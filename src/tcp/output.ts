@@ -5,6 +5,7 @@
 import { seqAdd, seqDiff, seqLt, seqMax, seqMin } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { MAX_SACK_BLOCKS, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
+import { markEcn, offerEcn } from './ecn.ts';
 import { NOTHING, newDataLen, offerWindow, synWindow, usableWindow, windowWorthTelling } from './output-rules.ts';
 import { pipe, usableCwnd } from './recovery.ts';
 import type { Tcb } from './tcb.ts';
@@ -12,6 +13,7 @@ import { Timer } from './timers.ts';
 import { timestamp } from './timestamps.ts';
 import type { SendNote } from './trace.ts';
 import { traceSegment } from './trace-segment.ts';
+import { addUrgent } from './urgent.ts';
 
 /** Fills `out` (but for the ports) with the next segment that is to leave; false when there is none. */
 export function emit(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
@@ -61,6 +63,7 @@ function emitSyn(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   out.mss = tcb.ownMss(path.receiveMss);
   if (isAnswer ? tcb.wscaleAgreed : sysctl.tcp_window_scaling) out.wscale = tcb.rcvWscale;
   if (isAnswer ? tcb.timestampsAgreed : sysctl.tcp_timestamps) stamp(tcb, now, out);
+  offerEcn(tcb, out, isAnswer);
   out.sackPermitted = isAnswer ? tcb.sackAgreed : sysctl.tcp_sack;
   if (isAnswer) {
     out.ack = tcb.rcvNxt;
@@ -103,6 +106,7 @@ function emitRetransmission(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   if (len > 0) tcb.dataSegsOut++;
   if (!tcb.timers.isSet(Timer.retransmit)) tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
   addAck(tcb, now, out);
+  markEcn(tcb, out, false);
   sent(tcb, now, out, tcb.rtxNote);
   return true;
 }
@@ -138,6 +142,7 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   tcb.timers.stop(Timer.persist);
   tcb.cwndLimited = usableCwnd(tcb) - pipe(tcb) < smss;
   addAck(tcb, now, out);
+  markEcn(tcb, out, len > 0);
   sent(tcb, now, out, undefined);
   return true;
 }
@@ -171,6 +176,7 @@ function emitAck(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   out.seq = usableWindow(tcb) < 0 ? seqMax(tcb.sndUna, seqAdd(tcb.sndUna, tcb.sndWnd)) : tcb.sndNxt;
   addAck(tcb, now, out);
   tcb.dupAcksOwed = owedStill;
+  markEcn(tcb, out, false);
   sent(tcb, now, out, note);
   return true;
 }
@@ -239,6 +245,7 @@ function time(tcb: Tcb, end: Tcb['timedSeq'], now: Micros): void {
 
 function sent(tcb: Tcb, now: Micros, out: TcpSegment, note: SendNote | undefined): void {
   tcb.segsOut++;
+  addUrgent(tcb, out);
   if (out.segLen > 0) tcb.lastSentAt = now;
   traceSegment(tcb, 'out', out, now, note);
 }

@@ -3,6 +3,7 @@ import { seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
+import { takeEcnEcho } from './ecn.ts';
 import { endConnection, startTimeWait } from './ending.ts';
 import { onDuplicateAck, onNewAck } from './recovery.ts';
 import { Happened, type Tcb } from './tcb.ts';
@@ -26,6 +27,7 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   const flightBefore = tcb.flightSize;
   const acked = seqDiff(seg.ack, tcb.sndUna);
   const windowMoved = updateSendWindow(tcb, seg);
+  takeEcnEcho(tcb, seg, now);
   if (acked > 0) {
     acknowledge(tcb, seg, acked, flightBefore, now);
     return afterAck(tcb, now);

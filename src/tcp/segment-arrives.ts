@@ -7,6 +7,7 @@ import { type Seq, seqAdd, seqInWindow, seqLeq, seqLt } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import { ABSENT, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { answerUnacceptable, challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
+import { takeEcnMark, takeEcnOffer } from './ecn.ts';
 import { afterSyn, backToListen, endConnection, startSyn, startTimeWait } from './ending.ts';
 import { heard, updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
@@ -16,6 +17,7 @@ import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
 import { failsPaws, timestamp, updateTsRecent } from './timestamps.ts';
 import { traceSegment } from './trace-segment.ts';
+import { takeUrgent } from './urgent.ts';
 
 export function segmentArrives(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   tcb.now = now;
@@ -212,8 +214,10 @@ function checkAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   return processAck(tcb, seg, now);
 }
 
-/** Sixth (urgent: octets in line, see README), seventh, the text, and eighth, the FIN. */
+/** Sixth, the URG bit, seventh, the text, and eighth, the FIN. */
 function textAndFin(tcb: Tcb, seg: TcpSegment, now: Micros): void {
+  if (!tcb.rcvFinReached) takeUrgent(tcb, seg);
+  takeEcnMark(tcb, seg);
   if (processText(tcb, seg, now) === 'done') return;
   if (!tcb.rcvFinReached && tcb.rcvFin !== undefined && tcb.rcvFin === tcb.rcvNxt) takeFin(tcb, now);
 }
@@ -251,6 +255,7 @@ function takeSyn(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   if (!tcb.wscaleAgreed) tcb.rcvWscale = 0;
   tcb.timestampsAgreed = sysctl.tcp_timestamps && seg.hasTimestamps;
   tcb.sackAgreed = sysctl.tcp_sack && seg.sackPermitted;
+  takeEcnOffer(tcb, seg, seg.has(TcpFlag.ACK));
   if (tcb.timestampsAgreed) {
     tcb.tsRecent = seg.tsVal;
     tcb.tsRecentAt = now;
@@ -281,6 +286,7 @@ function establish(tcb: Tcb): void {
   tcb.congestion = tcb.newCongestion(segments);
   if (tcb.synRetransmits > 0) tcb.rtt.afterLostSyn();
   tcb.recover = afterSyn(tcb);
+  tcb.ecnRecover = afterSyn(tcb);
   updateKeepAlive(tcb, tcb.now);
   tcb.happened |= Happened.connected | Happened.writable;
 }

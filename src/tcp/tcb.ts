@@ -39,6 +39,8 @@ export const Happened = {
   closed: 32,
   /** An ICMP error that does not end the connection (RFC 9293 §3.9.2.2). */
   softError: 64,
+  /** Urgent data is ahead, or more of it (RFC 9293 MUST-32). */
+  urgent: 128,
 } as const;
 
 /** What is owed to the peer besides data. 'delayed' waits for Timer.delayedAck. */
@@ -71,13 +73,16 @@ export class Tcb {
   cause: Cause = 'call';
   now: Micros = 0 as Micros;
 
-  // Send sequence variables. SND.UP comes with the urgent mechanism.
+  // Send sequence variables.
   sndUna: Seq = toSeq(0);
   sndNxt: Seq = toSeq(0);
   /** Octets, scaled. */
   sndWnd = 0;
   sndWl1: Seq = toSeq(0);
   sndWl2: Seq = toSeq(0);
+  /** Octet after the last urgent one; means something while `urgentToSend`. */
+  sndUp: Seq = toSeq(0);
+  urgentToSend = false;
   iss: Seq = toSeq(0);
   /** MAX.SND.WND of RFC 5961 §5 and RFC 9293 §3.8.6.2.1. */
   maxSndWnd = 0;
@@ -86,6 +91,9 @@ export class Tcb {
   rcvNxt: Seq = toSeq(0);
   /** Right edge of the window the peer has been told of; RCV.WND is its distance from RCV.NXT. Never moves left. */
   rcvAdv: Seq = toSeq(0);
+  /** Octet after the last urgent one; means something while `hasUrgent`. */
+  rcvUp: Seq = toSeq(0);
+  hasUrgent = false;
   irs: Seq = toSeq(0);
   /** Last.ACK.sent of RFC 7323 §4.3. */
   lastAckSent: Seq = toSeq(0);
@@ -98,6 +106,8 @@ export class Tcb {
   wscaleAgreed = false;
   timestampsAgreed = false;
   sackAgreed = false;
+  ecnOffered = false;
+  ecnAgreed = false;
   /** The MSS the peer announced, or the default it gets by saying nothing. */
   peerMss: number;
   /** SMSS of RFC 5681: octets of payload in a full segment, options taken off. */
@@ -150,6 +160,14 @@ export class Tcb {
   lastSentAt: Micros = 0 as Micros;
   /** The congestion window was the limit when data last left. */
   cwndLimited = false;
+
+  // ECN, RFC 3168.
+  /** CE was seen: every ACK says ECE until the peer says CWR. */
+  ecnEcho = false;
+  /** The next new data says CWR. */
+  cwrDue = false;
+  /** The window has been reduced for marks on what was sent before this. */
+  ecnRecover: Seq = toSeq(0);
 
   // Probing of a zero window.
   probeDue = false;

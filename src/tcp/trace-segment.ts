@@ -18,6 +18,7 @@ export function segmentRecord(seg: TcpSegment): SegmentRecord {
     wnd: seg.wnd,
     len: seg.payload.len,
     ...(seg.urgentPointer !== 0 && { urg: seg.urgentPointer }),
+    ...(seg.ecn !== 0 && { ecn: seg.ecn }),
     ...(seg.mss !== ABSENT && { mss: seg.mss }),
     ...(seg.wscale !== ABSENT && { wscale: seg.wscale }),
     ...(seg.sackPermitted && { sackOk: true as const }),

@@ -17,6 +17,8 @@ export interface SegmentRecord {
   /** Payload octets. */
   readonly len: number;
   readonly urg?: number;
+  /** The IP header's ECN field, where it is not 0. */
+  readonly ecn?: number;
   readonly mss?: number;
   readonly wscale?: number;
   readonly sackOk?: true;

@@ -7,6 +7,7 @@ import { updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
 import type { ErrorCode, Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
+import { markUrgent } from './urgent.ts';
 
 /** What the stack draws for a connection and the core can't know. */
 export interface OpenArgs {
@@ -33,20 +34,24 @@ export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: 
   startSyn(tcb);
 }
 
-/** §3.10.2: queues octets; returns how many were taken. In LISTEN it makes the open an active one. */
-export function send(tcb: Tcb, octets: Uint8Array, now: Micros): number {
+/**
+ * §3.10.2: queues octets; returns how many were taken. In LISTEN it makes the open an active one. `urgent`: they, and
+ * what is queued before them, are announced as urgent.
+ */
+export function send(tcb: Tcb, octets: Uint8Array, now: Micros, urgent = false): number {
   if (tcb.finQueued || tcb.state === 'CLOSED') return 0;
   const room = tcb.sendCapacity - tcb.sendBuffer.len;
   const taken = Math.max(0, Math.min(octets.length, room));
   if (taken < octets.length) tcb.userWaitsForRoom = true;
   if (taken === 0) return 0;
-  traceCall(tcb, now, 'SEND', taken);
+  traceCall(tcb, now, urgent ? 'SEND urgent' : 'SEND', taken);
   if (tcb.state === 'LISTEN') {
     tcb.step('SEND');
     tcb.isPassive = false;
     startSyn(tcb);
   }
   tcb.sendBuffer.append(taken === octets.length ? octets : octets.subarray(0, taken));
+  if (urgent) markUrgent(tcb);
   updatePersist(tcb, now);
   return taken;
 }

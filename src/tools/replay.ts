@@ -178,6 +178,9 @@ class ReplayedConnection {
       case 'SEND':
         this.#core.send(new Uint8Array(len), t);
         return;
+      case 'SEND urgent':
+        this.#core.send(new Uint8Array(len), t, true);
+        return;
       case 'RECEIVE':
         this.#core.receive(t);
         return;
@@ -221,6 +224,7 @@ function fillSegment(seg: TcpSegment, record: SegmentRecord): void {
   seg.flags = flagsFromText(record.flags) ?? 0;
   seg.wnd = record.wnd;
   seg.urgentPointer = record.urg ?? 0;
+  seg.ecn = record.ecn ?? 0;
   if (record.mss !== undefined) seg.mss = record.mss;
   if (record.wscale !== undefined) seg.wscale = record.wscale;
   seg.sackPermitted = record.sackOk === true;

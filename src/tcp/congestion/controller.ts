@@ -25,6 +25,8 @@ export interface CongestionControl {
   onAck(sample: Readonly<AckSample>): void;
   /** Loss inferred from duplicate ACKs; once per recovery episode (RFC 5681 §3.2 step 2). */
   onLoss(flightSize: number, now: Micros): void;
+  /** The network marked a segment instead of dropping it; at most once per round trip (RFC 3168 §6.1.2). */
+  onEcn(flightSize: number, now: Micros): void;
   /** The episode is over; `flightSize` is what is still out (RFC 6582 §3.2 step 3). */
   onRecovered(flightSize: number, now: Micros): void;
   /** The retransmission timer expired; `first` is false when the same data had timed out before (RFC 5681 §3.1). */

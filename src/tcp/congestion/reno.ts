@@ -42,6 +42,10 @@ export class Reno implements CongestionControl {
     this.#credit = 0;
   }
 
+  onEcn(flightSize: number, now: Micros): void {
+    this.onLoss(flightSize, now);
+  }
+
   onRecovered(flightSize: number, _now: Micros): void {
     this.cwnd = Math.min(this.ssthresh, Math.max(flightSize, this.#smss) + this.#smss);
   }
