@@ -5,8 +5,9 @@ import { LinkFailure } from '../link/failure.ts';
 import { type Route, routeTo } from '../link/route.ts';
 import { openHost } from '../socket/host.ts';
 import type { Sysctl } from '../tcp/config.ts';
+import { compareRuns } from '../tools/compare/differences.ts';
 import { compareDocument, verdictOf } from '../tools/compare/json.ts';
-import { type Comparison, compareRuns, type Side } from '../tools/compare/model.ts';
+import type { Comparison, Side } from '../tools/compare/model.ts';
 import { renderComparison, verdictColor, verdictText } from '../tools/compare/render.ts';
 import { type OpenContact, type RunOptions, type Target as RunTarget, runScenario } from '../tools/compare/run.ts';
 import { SCENARIOS, type Scenario } from '../tools/compare/scenarios.ts';
@@ -44,8 +45,8 @@ Scenarios (default: all, in this order):
 ${SCENARIOS.map((s) => `  ${s.name.padEnd(11)}${s.summary}`).join('\n')}
 
 Each is run once through the kernel's sockets and once through tcpx, with the same settings and the same calls, and
-captured at the same place. \`!\` marks what differs, \`?\` what only the peer did otherwise (not counted), \`~\` a state
-that was not seen but inferred from the segments. Sequence numbers are relative; times are compared by class: at once,
+captured at the same place. \`!\` marks what differs, \`?\` what differs and doesn't count (the peer's own doing, or for
+the reason given), \`~\` a state that was not seen but inferred from the segments. Sequence numbers are relative; times are compared by class: at once,
 delayed (from 25 ms), timeout (from 190 ms).
 
 Examples:
@@ -215,12 +216,11 @@ class CompareRun {
       target,
     );
     const complaint = scenario.complaint(kernel.outcome);
-    return compareRuns(
-      scenario.name,
-      kernel,
-      tcpx,
-      complaint === undefined ? undefined : `with the kernel's sockets: ${complaint}`,
-    );
+    return compareRuns(kernel, tcpx, {
+      scenario: scenario.name,
+      loopback: route.loopback,
+      complaint: complaint === undefined ? undefined : `with the kernel's sockets: ${complaint}`,
+    });
   }
 
   async #side(side: Side, open: OpenContact, scenario: Scenario, target: RunTarget) {
@@ -321,7 +321,6 @@ class CompareRun {
 function hintFor(c: Comparison, { host, port }: Target): string {
   const scenario = SCENARIOS.find((s) => s.name === c.scenario)!;
   if (scenario.closedPort) return 'name a port where nothing listens and no firewall is silent: --closed-port PORT';
-  if (c.kernel.outcome.connected)
-    return 'give the peer longer with --timeout SECONDS, or send it what it answers with --request TEXT';
+  if (c.kernel.outcome.connected) return 'the peer broke off; with --request TEXT it gets what it understands';
   return `is something listening there? \`nc -zv ${host} ${port}\` tells; \`tcpx compare ${host}:${port} refused\` compares the refusal`;
 }

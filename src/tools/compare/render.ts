@@ -1,6 +1,6 @@
 /**
  * A comparison as text: the kernel's run on the left, ours on the right, each segment beside the one it pairs with.
- * A row has as many lines as its longer half; `!` between the halves marks what differs, `?` what the peer did otherwise.
+ * A row has as many lines as its longer half; `!` between the halves marks what differs, `?` what differs and doesn't count.
  */
 import { ipv4Text } from '../../wire/ipv4.ts';
 import { type Paint, paintState } from '../log-style.ts';
@@ -22,6 +22,8 @@ const MARK_WIDTH = 3;
 const STATE_WIDTH = 13;
 const TIME_WIDTH = 8;
 const BEFORE_TEXT = STATE_WIDTH + 1 + TIME_WIDTH + 3;
+/** `  differs: `. */
+const LABEL_WIDTH = 12;
 /** What every segment but a SYN carries once both ends agreed on timestamps: not worth a line. */
 const USUAL_OPTIONS = 'nop,nop,TS';
 
@@ -46,7 +48,7 @@ export function renderComparison(c: Comparison, o: RenderOptions): readonly stri
   };
   const rows = c.rows.flatMap((row, i) => {
     const differences = c.differences.filter((d) => d.row === i);
-    const mark = differences.some((d) => d.ours)
+    const mark = differences.some((d) => d.excuse === undefined)
       ? paint.red('!')
       : differences.length > 0
         ? paint.yellow('?')
@@ -62,7 +64,7 @@ export function renderComparison(c: Comparison, o: RenderOptions): readonly stri
     ...beside('', ' ', [heading(c.kernel, paint)], [heading(c.tcpx, paint)]),
     ...rows,
     ...beside('', paint.dim('|'), unplacedLines(c.kernel, paint), unplacedLines(c.tcpx, paint)),
-    ...c.differences.map((d) => differenceLine(d, c, paint)),
+    ...c.differences.flatMap((d) => differenceLines(d, c, width, paint)),
     ...[c.kernel, c.tcpx].flatMap((run) => run.notes.map((note) => paint.dim(`  note: ${run.side}: ${note}`))),
     paint.dim(`  states: ${sourceText(c.kernel)}; ${sourceText(c.tcpx)}`),
     `  ${verdictColor(c, paint)(verdictText(c))}`,
@@ -72,11 +74,12 @@ export function renderComparison(c: Comparison, o: RenderOptions): readonly stri
 /** In few words: `same: 6 segments, 5 states`. */
 export function verdictText(c: Comparison): string {
   if (c.complaint !== undefined) return `trouble: ${c.complaint}`;
-  const ours = c.differences.filter((d) => d.ours).length;
-  const peers = c.differences.length - ours;
-  const aside = peers === 0 ? '' : ` (and ${peers} in what the peer did, not counted)`;
-  if (ours > 0) return `different: ${ours} ${ours === 1 ? 'difference' : 'differences'}${aside}`;
-  return `same: ${c.tcpx.shots.length} segments, ${c.tcpx.states.length} states${aside}`;
+  const excused = c.differences.filter((d) => d.excuse !== undefined).length;
+  const counted = c.differences.length - excused;
+  const aside = excused === 0 ? '' : `, ${excused} more not counted`;
+  if (counted > 0) return `different: ${counted} ${counted === 1 ? 'difference' : 'differences'}${aside}`;
+  const size = `${c.tcpx.shots.length} segments, ${c.tcpx.states.length} states`;
+  return `same: ${size}${aside.replace(' more', excused === 1 ? ' difference' : ' differences')}`;
 }
 
 export function verdictColor(c: Comparison, paint: Paint): (text: string) => string {
@@ -147,18 +150,23 @@ function painted(line: Line, width: number): string {
   return line.map((piece) => piece.color(piece.text)).join('') + ' '.repeat(Math.max(0, width - len));
 }
 
-function differenceLine(d: Difference, c: Comparison, paint: Paint): string {
-  const head = d.ours ? paint.red('differs:') : paint.yellow('peer:   ');
+function differenceLines(d: Difference, c: Comparison, width: number, paint: Paint): readonly string[] {
+  const label = d.excuse === undefined ? 'differs:' : `${d.excuse.kind}:`;
+  const color = d.excuse === undefined ? paint.red : paint.yellow;
   const row = d.row === undefined ? undefined : c.rows[d.row]!;
   const shot =
     row === undefined ? undefined : row.kernel === undefined ? c.tcpx.shots[row.tcpx!] : c.kernel.shots[row.kernel];
-  const where =
-    shot === undefined
-      ? ''
-      : `${String(d.row! + 1).padStart(NUMBER_WIDTH)} ${shot.dir === 'out' ? '>' : '<'} ${shot.flags} `;
-  if (d.property === 'segment')
-    return `  ${head} ${where}only ${d.kernel === '' ? 'tcpx' : 'kernel'}: ${d.kernel || d.tcpx}`;
-  return `  ${head} ${where}${d.property}: kernel ${d.kernel}, tcpx ${d.tcpx}`;
+  const where = shot === undefined ? [] : [String(d.row! + 1), shot.dir === 'out' ? '>' : '<', shot.flags];
+  const what =
+    d.property === 'segment'
+      ? `only ${d.kernel === '' ? `tcpx: ${d.tcpx}` : `kernel: ${d.kernel}`}`
+      : `${d.property}: kernel ${d.kernel}, tcpx ${d.tcpx}`;
+  const why = d.excuse?.kind === 'allowed' ? ` (${d.excuse.why})` : '';
+  const words = [...where, ...`${what}${why}`.split(' ')];
+  return wrapped(words, ' ', width - LABEL_WIDTH).map(
+    (line, i) =>
+      `${i === 0 ? `  ${color(label)}`.padEnd(LABEL_WIDTH + color(label).length - label.length) : ' '.repeat(LABEL_WIDTH)}${line}`,
+  );
 }
 
 /** Where a run's states are known from. */

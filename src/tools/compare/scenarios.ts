@@ -178,7 +178,7 @@ export class Talk {
 
 const mustConnect = (outcome: Outcome): string | undefined => {
   if (!outcome.connected) return `no connection (${outcome.error ?? outcome.undone ?? 'unknown'})`;
-  return outcome.error === undefined ? outcome.undone : `the connection broke (${outcome.error})`;
+  return outcome.error === undefined ? undefined : `the connection broke (${outcome.error})`;
 };
 
 const handshake: Scenario = {

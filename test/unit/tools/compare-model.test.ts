@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ms } from '../../../src/base/time.ts';
-import { alignRuns, compareRuns, timeClass } from '../../../src/tools/compare/model.ts';
+import { alignRuns } from '../../../src/tools/compare/align.ts';
+import { type Circumstances, compareRuns } from '../../../src/tools/compare/differences.ts';
 import { inferredMarks, mergeMarks } from '../../../src/tools/compare/states.ts';
+import { timeClass } from '../../../src/tools/compare/times.ts';
 import { runOf, type ShotParts, shot } from './runs.ts';
 
 const HANDSHAKE: readonly ShotParts[] = [
@@ -16,8 +18,9 @@ const CLOSE: readonly ShotParts[] = [
   { line: '> . 2 ack 2 win 63' },
 ];
 
-const compared = (kernel: readonly ShotParts[], tcpx: readonly ShotParts[]) =>
-  compareRuns('handshake', runOf('kernel', kernel), runOf('tcpx', tcpx), undefined);
+const ORDINARY: Circumstances = { scenario: 'handshake', loopback: false, complaint: undefined };
+const compared = (kernel: readonly ShotParts[], tcpx: readonly ShotParts[], o: Partial<Circumstances> = {}) =>
+  compareRuns(runOf('kernel', kernel), runOf('tcpx', tcpx), { ...ORDINARY, ...o });
 
 describe('two runs side by side', () => {
   test('equal runs are the same, row by row', () => {
@@ -31,7 +34,7 @@ describe('two runs side by side', () => {
     const c = compared([...HANDSHAKE, ...CLOSE], [...HANDSHAKE, { line: '> . 1 ack 1 win 63' }, ...CLOSE]);
     expect(c.rows.filter((row) => row.kernel === undefined)).toHaveLength(1);
     expect(c.differences).toEqual([
-      expect.objectContaining({ property: 'segment', kernel: '', tcpx: '. 1 ack 1 win 63', ours: true }),
+      expect.objectContaining({ property: 'segment', kernel: '', tcpx: '. 1 ack 1 win 63', excuse: undefined }),
     ]);
     expect(c.rows.at(-1)).toEqual({ kernel: 5, tcpx: 6 });
   });
@@ -71,7 +74,9 @@ describe('two runs side by side', () => {
 
   test('what the peer does otherwise is shown and not counted', () => {
     const c = compared([...HANDSHAKE], [HANDSHAKE[0]!, { line: '< S. 0 ack 1 win 28960' }, HANDSHAKE[2]!]);
-    expect(c.differences).toEqual([expect.objectContaining({ property: 'window', row: 1, ours: false })]);
+    expect(c.differences).toEqual([
+      expect.objectContaining({ property: 'window', row: 1, excuse: expect.objectContaining({ kind: 'peer' }) }),
+    ]);
     expect(c.same).toBe(true);
   });
 
@@ -87,8 +92,55 @@ describe('two runs side by side', () => {
       [data, { line: '> . 1 ack 11 win 63', at: ms(1) }],
     );
     expect(late.differences).toEqual([
-      expect.objectContaining({ property: 'time', kernel: 'delayed, after 40.0 ms', tcpx: 'at once, after 0.0 ms' }),
+      expect.objectContaining({
+        property: 'ack delay',
+        row: 0,
+        kernel: 'delayed, after 40.0 ms',
+        tcpx: 'at once, after 0.0 ms',
+        excuse: undefined,
+      }),
     ]);
+  });
+
+  test('one ACK for two segments is a difference that does not count, in either order of arrival', () => {
+    const data: ShotParts = { line: '< P. 1:82 ack 19 win 64' };
+    const fin: ShotParts = { line: '< F. 82 ack 19 win 64' };
+    const c = compared(
+      [data, { line: '> . 19 ack 82 win 63' }, fin, { line: '> F. 19 ack 83 win 63' }],
+      [data, fin, { line: '> . 19 ack 83 win 63' }, { line: '> F. 19 ack 83 win 63' }],
+    );
+    expect(c.differences.map((d) => [d.property, d.excuse?.kind])).toEqual([
+      ['segment', 'allowed'],
+      ['segment', 'allowed'],
+    ]);
+    expect(c.same).toBe(true);
+  });
+
+  test('an acknowledgment of nothing new counts', () => {
+    const data: ShotParts = { line: '< P. 1:11 ack 1 win 64' };
+    const ack: ShotParts = { line: '> . 1 ack 11 win 63' };
+    const c = compared([data, ack], [data, ack, ack]);
+    expect(c.differences).toEqual([expect.objectContaining({ property: 'segment', kernel: '', excuse: undefined })]);
+  });
+
+  test('what one run never acknowledges counts', () => {
+    const data: ShotParts = { line: '< P. 1:11 ack 1 win 64' };
+    const c = compared([data, { line: '> . 1 ack 11 win 63', at: ms(1) }], [data]);
+    expect(c.differences.filter((d) => d.excuse === undefined)).toEqual([
+      expect.objectContaining({ property: 'ack delay', kernel: 'at once, after 1.0 ms', tcpx: 'never' }),
+      expect.objectContaining({ property: 'segment', tcpx: '' }),
+    ]);
+  });
+
+  test('on loopback, and only there, tcpx may ask for segments smaller by an Ethernet header', () => {
+    const syn = (mss: number, win: number): readonly ShotParts[] => [
+      { line: `> S 0 win ${win}`, options: [`mss ${mss}`, 'sackOK'] },
+    ];
+    expect(compared(syn(65495, 65495), syn(65481, 65481), { loopback: true }).same).toBe(true);
+    expect(compared(syn(65495, 65495), syn(65481, 65481)).same).toBe(false);
+    expect(compared(syn(65495, 65495), syn(65479, 65479), { loopback: true }).same).toBe(false);
+    const other: readonly ShotParts[] = [{ line: '> S 0 win 65481', options: ['mss 65481'] }];
+    expect(compared(syn(65495, 65495), other, { loopback: true }).same).toBe(false);
   });
 
   test('retransmissions after one and after two seconds differ; after 1.0 and 1.05 they do not', () => {
@@ -105,8 +157,7 @@ describe('two runs side by side', () => {
   });
 
   test('a complaint is neither same nor different', () => {
-    const run = runOf('kernel', HANDSHAKE);
-    expect(compareRuns('refused', run, run, 'not refused').same).toBe(false);
+    expect(compared(HANDSHAKE, HANDSHAKE, { complaint: 'not refused' }).same).toBe(false);
   });
 
   test('states are compared by name, whatever they are known from', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compareRuns } from '../../../src/tools/compare/model.ts';
+import { compareRuns } from '../../../src/tools/compare/differences.ts';
 import { renderComparison } from '../../../src/tools/compare/render.ts';
 import { paintFor } from '../../../src/tools/log-style.ts';
 import { runOf, type ShotParts } from './runs.ts';
@@ -14,10 +14,13 @@ const KERNEL: readonly ShotParts[] = [
 ];
 const plain = { paint: paintFor(false), width: 120 };
 const rendered = (tcpx: readonly ShotParts[], width = 120, complaint?: string) =>
-  renderComparison(compareRuns('handshake', runOf('kernel', KERNEL), runOf('tcpx', tcpx), complaint), {
-    ...plain,
-    width,
-  });
+  renderComparison(
+    compareRuns(runOf('kernel', KERNEL), runOf('tcpx', tcpx), { scenario: 'handshake', loopback: false, complaint }),
+    {
+      ...plain,
+      width,
+    },
+  );
 
 describe('a comparison as text', () => {
   test('segments and states stand side by side, options below a SYN', () => {
@@ -55,7 +58,7 @@ describe('a comparison as text', () => {
     const lines = rendered([...KERNEL.slice(0, 4), { line: '< F. 1 ack 2 win 128' }, KERNEL[5]!]);
     expect(lines.find((line) => line.startsWith(' 5 '))).toContain(' ? ');
     expect(lines).toContain('  peer:     5 < F. window: kernel 64, tcpx 128');
-    expect(lines.at(-1)).toBe('  same: 6 segments, 5 states (and 1 in what the peer did, not counted)');
+    expect(lines.at(-1)).toBe('  same: 6 segments, 5 states, 1 difference not counted');
   });
 
   test.for([84, 100, 120, 160])('nothing is wider than %i columns', (width) => {
