@@ -13,7 +13,7 @@ export function endFailure(end: SessionEnd, peer: string, o: ConnectOptions, fac
     case 'time-wait':
       return undefined;
     case 'signal':
-      return new CliFailure(`${peer}: aborted${facts.tally.segmentsOut > 0 ? ' (RST)' : ''}`, {
+      return new CliFailure(`${peer}: aborted${facts.lastState?.from === 'SYN-SENT' ? '' : ' (RST)'}`, {
         exitCode: end.signal === 'SIGINT' ? Exit.SIGINT : Exit.SIGTERM,
       });
     case 'output gone':

@@ -65,10 +65,10 @@ export function declareConnect(command: Command): void {
 
 const protocolOptions = (): readonly Option[] => [
   new Option('--mss <octets>', "largest segment to announce and send (default: the path's)").argParser(
-    wholeNumber('--mss', 64, 65_495),
+    wholeNumber('--mss', 64, 65_495, 1400),
   ),
   new Option('--window <octets>', "largest receive window to offer (default: the kernel's buffer sizes)").argParser(
-    wholeNumber('--window', 256, 1 << 30),
+    wholeNumber('--window', 256, 1 << 30, 65_536),
   ),
   new Option('--no-timestamps', 'do not offer timestamps (RFC 7323; default: offered)'),
   new Option('--no-sack', 'do not offer selective acknowledgments (RFC 2018; default: offered)'),

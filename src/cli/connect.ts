@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import type { LinkError } from '../link/link.ts';
 import { type Host, type HostOptions, openHost } from '../socket/host.ts';
 import { TcpSocket } from '../socket/tcp-socket.ts';
+import type { Endpoint } from '../stack/endpoint.ts';
 import type { SocketOptions, Sysctl } from '../tcp/config.ts';
 import { type HeaderRecord, LOG_SCHEMA } from '../tools/log-record.ts';
 import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
@@ -47,6 +48,7 @@ class ConnectRun {
   readonly #log: LogOutput;
   readonly #pcap: PcapFile | undefined;
   readonly #linkErrors = new Set<string>();
+  #endpoint: Endpoint | undefined;
   #headed = false;
 
   /** Opens the files: what can't be written is told before a packet is sent. */
@@ -77,7 +79,7 @@ class ConnectRun {
       exitCode = this.#tell(failureFrom(error));
     }
     // Before the host is closed: what a connection in TIME-WAIT is left as is no part of its story.
-    this.#log.end(host === undefined ? undefined : countersOf(host));
+    this.#log.end(this.#endpoint?.info(), host === undefined ? undefined : countersOf(host));
     host?.close();
     return this.#closeFiles(exitCode);
   }
@@ -93,6 +95,7 @@ class ConnectRun {
       localPort: host.port,
       options: socketOptions(this.#o),
     });
+    this.#endpoint = endpoint;
     const end = await runSession(new TcpSocket(endpoint), this.#io, {
       connectTimeout: this.#o.connectTimeout,
       idleTimeout: this.#o.timeout,

@@ -3,6 +3,7 @@
 import type { Micros } from '../base/time.ts';
 import type { Addresses } from '../stack/endpoint.ts';
 import type { StackTracer } from '../stack/stack.ts';
+import type { TcpInfo } from '../tcp/info.ts';
 import type { TraceRecord } from '../tcp/trace.ts';
 import { NdjsonLog } from '../tools/log-ndjson.ts';
 import { type LogRecord, type LogSink, LogTally } from '../tools/log-record.ts';
@@ -122,8 +123,8 @@ export class LogOutput implements LogSink, StackTracer {
   }
 
   /** The summary: nothing is logged after it. */
-  end(counters: Readonly<Record<string, number>> | undefined): void {
-    this.write(this.tally.summary(this.#lastTime, counters));
+  end(info: TcpInfo | undefined, counters: Readonly<Record<string, number>> | undefined): void {
+    this.write(this.tally.summary(this.#lastTime, info, counters));
     this.#ended = true;
   }
 

@@ -7,11 +7,11 @@ import { CliFailure, Exit } from './exit.ts';
 const usage = (message: string, hint: string): CliFailure => new CliFailure(message, { exitCode: Exit.USAGE, hint });
 
 /** A whole number in [least, most]. */
-export function wholeNumber(name: string, least: number, most: number): (text: string) => number {
+export function wholeNumber(name: string, least: number, most: number, example = least): (text: string) => number {
   return (text) => {
     const n = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
     if (n >= least && n <= most) return n;
-    throw usage(`${name} '${text}' is not a whole number from ${least} to ${most}`, `for example ${name} ${least}`);
+    throw usage(`${name} '${text}' is not a whole number from ${least} to ${most}`, `for example ${name} ${example}`);
   };
 }
 
@@ -55,7 +55,7 @@ export const PCAP_FILE_HINT =
 export function pathOptions(): readonly Option[] {
   return [
     new Option('-p, --port <port>', 'source port (default: the kernel chooses)').argParser(
-      wholeNumber('-p', 1, 65_535),
+      wholeNumber('-p', 1, 65_535, 40_000),
     ),
     new Option('-s, --source <address>', 'source address (default: as the route says)').argParser(addressValue('-s')),
     new Option('-I, --interface <name>', 'interface to use (default: as the route says)'),

@@ -85,7 +85,7 @@ class Session {
         this.#outputFlushed = true;
         this.#settle();
       });
-      if (!this.#closing && this.#io.stdin.isTTY === true)
+      if (!this.#socket.writableEnded && this.#io.stdin.isTTY === true)
         this.#o.note('the peer has closed its side; ^D or ^C closes ours');
     });
     socket.once('time-wait', () => {

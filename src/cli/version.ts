@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, release } from 'node:os';
+import { loadAddon } from '../link/native.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -24,6 +25,7 @@ export interface NativePart {
 /** Loads each native part once and says which did. */
 export function nativeParts(): readonly NativePart[] {
   return [
+    { name: 'addon', purpose: 'guards the port', missing: whyNot(loadAddon) },
     { name: 'raw-socket', purpose: 'sends packets', missing: whyNot(() => require('raw-socket')) },
     { name: 'cap', purpose: 'receives packets', missing: whyNot(() => require('cap')) },
   ];

@@ -16,8 +16,7 @@ export function openLines(open: OpenRecord, header: HeaderRecord | undefined, pa
   if (header.interface !== undefined)
     parts.push(`on ${header.interface}${header.gateway === undefined ? '' : ` via ${header.gateway}`}`);
   if (header.driver !== undefined) parts.push(`driver ${header.driver}`);
-  if (header.guard !== undefined)
-    parts.push(`guard ${header.guard.kind}${header.guard.note === '' ? '' : ` (${header.guard.note})`}`);
+  if (header.guard !== undefined) parts.push(`guard ${guardText(header.guard)}`);
   const settings = [...Object.entries(header.sysctl ?? {}), ...Object.entries(header.options ?? {})].map(
     ([name, value]) => `${name}=${settingText(value)}`,
   );
@@ -25,6 +24,10 @@ export function openLines(open: OpenRecord, header: HeaderRecord | undefined, pa
   if (settings.length > 0) lines.push(paint.dim(`tcpx: ${settings.join('  ')}`));
   return lines;
 }
+
+/** What a guard is, is in the log; that there is none is for everybody to see. */
+const guardText = ({ kind, note }: { readonly kind: string; readonly note: string }): string =>
+  kind === 'none' && note !== '' ? `none (${note.replace(/^no guard: /, '')})` : kind;
 
 const settingText = (value: unknown): string => (typeof value === 'boolean' ? (value ? '1' : '0') : String(value));
 

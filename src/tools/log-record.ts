@@ -2,6 +2,7 @@
  * The log: the trace's records with what a reader needs around them. One record feeds the text on the terminal and the
  * NDJSON, which is the records one a line: the header first, the summary last. Its JSON Schema is cli/log.schema.json.
  */
+import type { TcpInfo } from '../tcp/info.ts';
 import type { TraceRecord } from '../tcp/trace.ts';
 
 export const LOG_SCHEMA = 'tcpx.log/1';
@@ -74,7 +75,7 @@ export interface RttSummary {
   readonly max: number;
 }
 
-/** Last in every log that is whole. Octets are payload, each counted once per time it was on the wire. */
+/** Last in every log that is whole. Octets are those of the stream: each counts once, however often it was on the wire. */
 export interface SummaryRecord {
   readonly type: 'summary';
   readonly t: number;
@@ -86,6 +87,8 @@ export interface SummaryRecord {
   readonly octetsIn: number;
   readonly retransmissions: number;
   readonly rtt?: RttSummary;
+  /** The connection at its end, after Linux's tcp_info. */
+  readonly info?: TcpInfo;
   /** Counters of stack and link, by their own names. */
   readonly counters?: Readonly<Record<string, number>>;
 }
@@ -138,8 +141,8 @@ export class LogTally {
     if (record.type === 'segment') {
       if (record.dir === 'out') {
         this.#segmentsOut++;
-        this.#octetsOut += record.seg.len;
         if (record.note === 'retransmission' || record.note === 'fast retransmit') this.#retransmissions++;
+        else this.#octetsOut += record.seg.len;
       } else {
         this.#segmentsIn++;
         this.#octetsIn += record.seg.len;
@@ -154,27 +157,27 @@ export class LogTally {
     }
   }
 
-  summary(t: number, counters?: Readonly<Record<string, number>>): SummaryRecord {
+  /** `info` knows which octets were new; without it, what was received twice counts twice. */
+  summary(t: number, info?: TcpInfo, counters?: Readonly<Record<string, number>>): SummaryRecord {
     return {
       type: 'summary',
       t,
       state: this.#state,
       segmentsOut: this.#segmentsOut,
       segmentsIn: this.#segmentsIn,
-      octetsOut: this.#octetsOut,
-      octetsIn: this.#octetsIn,
+      octetsOut: info?.bytes_sent ?? this.#octetsOut,
+      octetsIn: info?.bytes_received ?? this.#octetsIn,
       retransmissions: this.#retransmissions,
-      ...(this.#rttCount === 0
-        ? {}
-        : {
-            rtt: {
-              count: this.#rttCount,
-              min: this.#rttMin,
-              avg: Math.round(this.#rttSum / this.#rttCount),
-              max: this.#rttMax,
-            },
-          }),
-      ...(counters === undefined ? {} : { counters }),
+      ...(this.#rttCount > 0 && {
+        rtt: {
+          count: this.#rttCount,
+          min: this.#rttMin,
+          avg: Math.round(this.#rttSum / this.#rttCount),
+          max: this.#rttMax,
+        },
+      }),
+      ...(info !== undefined && { info }),
+      ...(counters !== undefined && { counters }),
     };
   }
 }

@@ -76,7 +76,8 @@ export class TextLog implements LogSink {
         return;
       case 'summary':
         this.flush();
-        if (this.#o.verbosity !== 'quiet') this.#out(summaryLine(record));
+        // Without a connection there is nothing to sum up.
+        if (this.#o.verbosity !== 'quiet' && this.#connections.size > 0) this.#out(summaryLine(record));
         return;
       default:
         if (this.#o.verbosity !== 'quiet') this.#trace(record);
