@@ -4,6 +4,7 @@
  * touched is asked what it wants to send, then what happened is told, and one alarm is set for the soonest deadline.
  */
 import { intBelow, type Random } from '../base/random.ts';
+import { type Seq, seqInt, seqMax, toSeq } from '../base/seq.ts';
 import { SipHash } from '../base/siphash.ts';
 import type { Clock, Micros } from '../base/time.ts';
 import type { Link, LinkError, LinkReceiver, PacketIn } from '../link/link.ts';
@@ -21,7 +22,7 @@ import { initialSequence, timestampOffset } from '../tcp/isn.ts';
 import { Happened } from '../tcp/tcb.ts';
 import { NO_TRACE, type Tracer } from '../tcp/trace.ts';
 import { IcmpType, UnreachableCode } from '../wire/icmp.ts';
-import { IPV4_HEADER_LEN, type Ipv4, isBroadcast, isMulticast, isUnspecified } from '../wire/ipv4.ts';
+import { IPV4_HEADER_LEN, type Ipv4, isBroadcast, isLoopback, isMulticast, isUnspecified } from '../wire/ipv4.ts';
 import { TCP_HEADER_LEN, TcpFlag, TcpSegment } from '../wire/tcp.ts';
 import { newCounters, type StackCounters } from './counters.ts';
 import { Deadlines } from './deadlines.ts';
@@ -140,14 +141,21 @@ export class Stack implements LinkReceiver, EndpointHost {
     const localPort = o.localPort ?? this.#ephemeralPort(o.address, o.port);
     checkPort(localPort);
     const addresses = { localAddress: this.address, localPort, remoteAddress: o.address, remotePort: o.port };
-    if (this.#endpoints.find(this.address, localPort, o.address, o.port) !== undefined)
-      throw new TcpError(
-        'EADDRINUSE',
-        `port ${localPort} already has a connection to that address and port`,
-        'choose another port, or wait until its TIME-WAIT is over',
-      );
+    const old = this.#endpoints.find(this.address, localPort, o.address, o.port);
+    let leastIss: Seq | undefined;
+    if (old !== undefined) {
+      if (!this.#mayReuse(old))
+        throw new TcpError(
+          'EADDRINUSE',
+          `port ${localPort} already has a connection to that address and port`,
+          'choose another port, or wait until its TIME-WAIT is over',
+        );
+      leastIss = old.connection.nextIss;
+      old.connection.abort(this.now());
+      this.#retire(old);
+    }
     const endpoint = this.#newEndpoint(addresses, o.options, o.ttl ?? DEFAULT_TTL, undefined);
-    this.#open(endpoint, 'active');
+    this.#open(endpoint, 'active', leastIss);
     this.touch(endpoint);
     return endpoint;
   }
@@ -215,8 +223,8 @@ export class Stack implements LinkReceiver, EndpointHost {
   }
 
   #onSegment(seg: TcpSegment, source: Ipv4): void {
-    const endpoint =
-      this.#endpoints.find(this.address, seg.dstPort, source, seg.srcPort) ?? this.#beginPassive(seg, source);
+    const known = this.#endpoints.find(this.address, seg.dstPort, source, seg.srcPort);
+    const endpoint = known === undefined ? this.#beginPassive(seg, source) : this.#reborn(known, seg, source);
     if (endpoint !== undefined) {
       endpoint.connection.onSegment(seg, this.now());
       this.touch(endpoint);
@@ -227,11 +235,19 @@ export class Stack implements LinkReceiver, EndpointHost {
     if (answerClosed(seg, this.#out)) this.#send(this.#out, source, 0, DEFAULT_TTL);
   }
 
+  /** A younger SYN for a connection in TIME-WAIT begins the next incarnation, where someone listens (RFC 6191). */
+  #reborn(old: Endpoint, seg: TcpSegment, source: Ipv4): Endpoint | undefined {
+    if (old.state !== 'TIME-WAIT' || !isFirstSyn(seg) || !this.#listeners.has(seg.dstPort)) return old;
+    const iss = old.connection.nextIss;
+    if (!old.connection.giveWay(seg, this.now())) return old;
+    this.#retire(old);
+    return this.#beginPassive(seg, source, iss);
+  }
+
   /** A child in LISTEN for whatever a listening port gets; the core answers it as §3.10.7.2 says. */
-  #beginPassive(seg: TcpSegment, source: Ipv4): Endpoint | undefined {
+  #beginPassive(seg: TcpSegment, source: Ipv4, leastIss?: Seq): Endpoint | undefined {
     const listener = this.#listeners.get(seg.dstPort);
-    if (listener === undefined || !seg.has(TcpFlag.SYN) || seg.has(TcpFlag.ACK) || seg.has(TcpFlag.RST))
-      return undefined;
+    if (listener === undefined || !isFirstSyn(seg)) return undefined;
     if (listener.isFull) {
       this.counters.backlogFull++;
       return undefined;
@@ -244,7 +260,7 @@ export class Stack implements LinkReceiver, EndpointHost {
     };
     const endpoint = this.#newEndpoint(addresses, listener.options, DEFAULT_TTL, listener);
     listener.begun(endpoint);
-    this.#open(endpoint, 'passive');
+    this.#open(endpoint, 'passive', leastIss);
     return endpoint;
   }
 
@@ -326,6 +342,12 @@ export class Stack implements LinkReceiver, EndpointHost {
     endpoint.onEvent?.();
   }
 
+  /** CLOSED, and its place in the table is wanted now; its user is told when the batch is over. */
+  #retire(endpoint: Endpoint): void {
+    this.#endpoints.remove(endpoint);
+    this.touch(endpoint);
+  }
+
   #tellListener(listener: Listener, endpoint: Endpoint, happened: number): void {
     // Reset before it was established: the listener goes on listening, its child is of no more use (MUST-11).
     if (endpoint.state === 'LISTEN') endpoint.shutdown();
@@ -360,22 +382,31 @@ export class Stack implements LinkReceiver, EndpointHost {
     return endpoint;
   }
 
-  #open(endpoint: Endpoint, kind: 'active' | 'passive'): void {
+  /** `leastIss`: the last incarnation of the same addresses and ports ended below it. */
+  #open(endpoint: Endpoint, kind: 'active' | 'passive', leastIss?: Seq): void {
     const now = this.now();
     const { localAddress, remoteAddress, localPort, remotePort } = endpoint;
     if (this.#tracer?.enabled) this.#tracer.open(endpoint.id, endpoint, now);
     const ports = (localPort << 16) | remotePort;
-    const iss = initialSequence(this.#prf, localAddress, remoteAddress, ports, now);
+    const drawn = toSeq(initialSequence(this.#prf, localAddress, remoteAddress, ports, now));
+    const iss = seqInt(leastIss === undefined ? drawn : seqMax(drawn, leastIss));
     const tsOffset = timestampOffset(this.#prf, localAddress, remoteAddress, ports);
     endpoint.connection.open(kind, { iss, tsOffset }, now);
+  }
+
+  /** A connection in TIME-WAIT whose timestamps tell its segments from those of the next (RFC 6191; sysctl tcp_tw_reuse). */
+  #mayReuse(old: Endpoint): boolean {
+    const { tcp_tw_reuse } = this.#sysctl;
+    const allowed = tcp_tw_reuse === 1 || (tcp_tw_reuse === 2 && isLoopback(old.remoteAddress));
+    return allowed && old.state === 'TIME-WAIT' && old.connection.isOldEnough(this.now());
   }
 
   #ephemeralPort(remote: Ipv4, remotePort: number): number {
     const first = intBelow(this.#random, EPHEMERAL_COUNT);
     for (let i = 0; i < EPHEMERAL_COUNT; i++) {
       const port = FIRST_EPHEMERAL + ((first + i) % EPHEMERAL_COUNT);
-      const free = this.#endpoints.find(this.address, port, remote, remotePort) === undefined;
-      if (free && !this.#listeners.has(port)) return port;
+      const old = this.#endpoints.find(this.address, port, remote, remotePort);
+      if ((old === undefined || this.#mayReuse(old)) && !this.#listeners.has(port)) return port;
     }
     throw new TcpError(
       'EADDRNOTAVAIL',
@@ -383,6 +414,11 @@ export class Stack implements LinkReceiver, EndpointHost {
       'close some, or wait until their TIME-WAIT is over',
     );
   }
+}
+
+/** What begins a connection. */
+function isFirstSyn(seg: TcpSegment): boolean {
+  return (seg.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.SYN;
 }
 
 function checkPort(port: number): void {

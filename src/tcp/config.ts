@@ -17,6 +17,10 @@ export interface Sysctl {
   readonly tcp_fin_timeout: number;
   /** Maximum segment lifetime, seconds; TIME-WAIT is twice that. Linux has no such setting: it is 30 there. */
   readonly tcp_msl: number;
+  /** A connect may take the place of a connection in TIME-WAIT, by timestamps (RFC 6191): 0 never, 1 always, 2 on loopback. */
+  readonly tcp_tw_reuse: number;
+  /** RFC 1337: a RST does not end TIME-WAIT early. */
+  readonly tcp_rfc1337: boolean;
   readonly tcp_timestamps: boolean;
   readonly tcp_window_scaling: boolean;
   readonly tcp_sack: boolean;
@@ -47,6 +51,8 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_retries2: 15,
   tcp_fin_timeout: 60,
   tcp_msl: 30,
+  tcp_tw_reuse: 2,
+  tcp_rfc1337: false,
   tcp_timestamps: true,
   tcp_window_scaling: true,
   tcp_sack: true,

@@ -5,8 +5,8 @@
  *
  * After any call: `emit` until false, then `nextTimeout` and `takeEvents`.
  */
-import type { Seq } from '../base/seq.ts';
-import type { Micros } from '../base/time.ts';
+import { type Seq, seqAdd } from '../base/seq.ts';
+import { type Micros, seconds } from '../base/time.ts';
 import type { TcpSegment } from '../wire/tcp.ts';
 import type { ConnectionConfig, SocketOptions } from './config.ts';
 import { icmpError, pathMss } from './icmp-error.ts';
@@ -15,27 +15,34 @@ import type { State } from './machine.ts';
 import { emit } from './output.ts';
 import { segmentArrives } from './segment-arrives.ts';
 import { type ErrorCode, Tcb } from './tcb.ts';
+import { giveWay, INCARNATION_GAP, TimeWait } from './time-wait.ts';
 import { timeouts } from './timeouts.ts';
 import type { Tracer } from './trace.ts';
 import { urgentAhead } from './urgent.ts';
 import * as user from './user-calls.ts';
 
 export class Connection {
-  readonly #tcb: Tcb;
+  /** The whole connection, or what TIME-WAIT needs of it. */
+  #held: Tcb | TimeWait;
 
   /** `id` names the connection in the trace. */
   constructor(id: number, config: ConnectionConfig, tracer: Tracer) {
-    this.#tcb = new Tcb(id, config, tracer);
+    this.#held = new Tcb(id, config, tracer);
+  }
+
+  get #tcb(): Tcb {
+    if (this.#held instanceof TimeWait) this.#held = this.#held.revive();
+    return this.#held;
   }
 
   // Facts.
 
   get id(): number {
-    return this.#tcb.id;
+    return this.#held.id;
   }
 
   get state(): State {
-    return this.#tcb.state;
+    return this.#held instanceof TimeWait ? 'TIME-WAIT' : this.#held.state;
   }
 
   /** Why it ended; undefined while it lives and after an orderly end. */
@@ -97,6 +104,22 @@ export class Connection {
     pathMss(this.#tcb, mss, quoted, now);
   }
 
+  /** In TIME-WAIT: the SYN is a new connection's, and this one makes room for it (RFC 6191). False: it is an old duplicate. */
+  giveWay(seg: TcpSegment, now: Micros): boolean {
+    return giveWay(this.#tcb, seg, now);
+  }
+
+  /** In TIME-WAIT: where an incarnation that follows may begin. */
+  get nextIss(): Seq {
+    return seqAdd(this.#held.sndNxt, INCARNATION_GAP);
+  }
+
+  /** In TIME-WAIT: timestamps have moved on since its last segment, so that PAWS tells the next incarnation from this one. */
+  isOldEnough(now: Micros): boolean {
+    const { timestampsAgreed, tsRecentAt } = this.#held;
+    return timestampsAgreed && now - tsRecentAt > seconds(1);
+  }
+
   // What the user asks.
 
   open(kind: 'active' | 'passive', args: user.OpenArgs, now: Micros): void {
@@ -140,13 +163,16 @@ export class Connection {
 
   /** When `onTimeout` is next wanted; NEVER when no timer runs. */
   nextTimeout(): Micros {
-    return this.#tcb.timers.next();
+    return this.#held instanceof TimeWait ? this.#held.endsAt : this.#held.timers.next();
   }
 
   /** What has happened since the last call, as bits of `Happened`. */
   takeEvents(): number {
-    const { happened } = this.#tcb;
-    this.#tcb.happened = 0;
+    const tcb = this.#held;
+    if (tcb instanceof TimeWait) return 0;
+    const { happened } = tcb;
+    tcb.happened = 0;
+    if (tcb.state === 'TIME-WAIT' && tcb.userGone && tcb.ackOwed === 'none') this.#held = new TimeWait(tcb);
     return happened;
   }
 }

@@ -100,6 +100,7 @@ export const TRANSITIONS = {
   },
   'TIME-WAIT': {
     '2MSL':             ['CLOSED',       '§3.10.8'],
+    'rcv SYN':          ['CLOSED',       '§3.6.1 MAY-2, RFC 6191'],
     ABORT,
     'rcv RST':          RESET,
   },
@@ -129,11 +130,13 @@ export function follow(from: State, event: Event): State | undefined {
 }
 
 export class Machine {
-  #state: State = 'CLOSED';
+  #state: State;
   readonly #sink: TransitionSink;
 
-  constructor(sink: TransitionSink) {
+  /** `state`: for a connection that was put away and is made again. */
+  constructor(sink: TransitionSink, state: State = 'CLOSED') {
     this.#sink = sink;
+    this.#state = state;
   }
 
   get state(): State {

@@ -167,9 +167,12 @@ function checkRst(tcb: Tcb, seg: TcpSegment): Verdict {
       if (tcb.isPassive) backToListen(tcb, 'rcv RST, passive');
       else endConnection(tcb, 'rcv RST', 'ECONNREFUSED');
       return 'done';
+    case 'TIME-WAIT':
+      if (tcb.config.sysctl.tcp_rfc1337) drop(tcb, 'RST in TIME-WAIT (RFC 1337)');
+      else endConnection(tcb, 'rcv RST', undefined);
+      return 'done';
     case 'CLOSING':
     case 'LAST-ACK':
-    case 'TIME-WAIT':
       // Both have said all they had to say: nobody is told of an error.
       endConnection(tcb, 'rcv RST', undefined);
       return 'done';

@@ -218,14 +218,15 @@ export class Tcb {
   dupSegsIn = 0;
   oooSegsIn = 0;
 
-  constructor(id: number, config: ConnectionConfig, tracer: Tracer) {
+  constructor(id: number, config: ConnectionConfig, tracer: Tracer, state: State = 'CLOSED') {
     this.id = id;
     this.config = config;
     this.options = { ...config.options };
     this.tracer = tracer;
-    this.machine = new Machine({
-      transition: (from, event, to, rule) => this.#traceTransition(from, event, to, rule),
-    });
+    this.machine = new Machine(
+      { transition: (from, event, to, rule) => this.#traceTransition(from, event, to, rule) },
+      state,
+    );
     const { sysctl, path, options } = config;
     this.rtt = new RttEstimator(sysctl.tcp_rto_min_us as Micros, (sysctl.tcp_rto_max_ms * 1000) as Micros);
     // Linux counts its own overhead in tcp_rmem and offers half of it as window; so do we, to look the same.
