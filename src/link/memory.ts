@@ -53,7 +53,14 @@ class MemoryEnd implements Link {
   readonly receiveMtu = MAX_PACKET_LEN;
   readonly maxGsoPayload: number;
   readonly completesChecksum: boolean;
-  readonly counters: LinkCounters = { packetsIn: 0, packetsOut: 0, octetsIn: 0, octetsOut: 0, ignoredIn: 0, errorsOut: 0 };
+  readonly counters: LinkCounters = {
+    packetsIn: 0,
+    packetsOut: 0,
+    octetsIn: 0,
+    octetsOut: 0,
+    ignoredIn: 0,
+    errorsOut: 0,
+  };
 
   readonly #time: VirtualTime;
   readonly #delay: number;
@@ -103,7 +110,11 @@ class MemoryEnd implements Link {
     const wireLen = packet.gsoSize > 0 ? Math.min(len, packet.headerLen + packet.gsoSize) : len;
     if (wireLen > this.mtu || len > MAX_PACKET_LEN) {
       this.counters.errorsOut++;
-      this.#receiver?.onError({ code: 'EMSGSIZE', message: `packet of ${wireLen} octets, MTU ${this.mtu}`, fatal: false });
+      this.#receiver?.onError({
+        code: 'EMSGSIZE',
+        message: `packet of ${wireLen} octets, MTU ${this.mtu}`,
+        fatal: false,
+      });
       return 'error';
     }
     const now = this.#time.now;
@@ -111,7 +122,9 @@ class MemoryEnd implements Link {
     const waiting = this.#rate === Number.POSITIVE_INFINITY ? 0 : ((startsAt - now) * this.#rate) / 1e6;
     // An idle wire takes any packet, or one larger than the queue could never leave.
     if (waiting > 0 && waiting + len > this.#queue) {
-      this.#promiseWritable(micros(Math.ceil(now + (Math.min(waiting, waiting + len - this.#queue) / this.#rate) * 1e6)));
+      this.#promiseWritable(
+        micros(Math.ceil(now + (Math.min(waiting, waiting + len - this.#queue) / this.#rate) * 1e6)),
+      );
       return 'full';
     }
     this.#busyUntil = startsAt + (len / this.#rate) * 1e6;
@@ -131,9 +144,12 @@ class MemoryEnd implements Link {
 
   /** Mistakes of the stack above, not of the network: they must not pass as packet loss. */
   #checkCaller(packet: PacketOut): void {
-    if (packet.checksumPartial && !this.completesChecksum) throw new Error('memory link: a partial checksum, and completesChecksum is false');
+    if (packet.checksumPartial && !this.completesChecksum)
+      throw new Error('memory link: a partial checksum, and completesChecksum is false');
     if (packet.gsoSize > 0 && packet.payload.len > this.maxGsoPayload) {
-      throw new Error(`memory link: ${packet.payload.len} octets to be cut, and maxGsoPayload is ${this.maxGsoPayload}`);
+      throw new Error(
+        `memory link: ${packet.payload.len} octets to be cut, and maxGsoPayload is ${this.maxGsoPayload}`,
+      );
     }
   }
 
@@ -171,7 +187,12 @@ class MemoryEnd implements Link {
     if (this.#deliveryAt === now) this.#deliveryAt = -1;
     const receiver = this.#receiver;
     let count = 0;
-    while (this.#taken + count < this.#incoming.length && count < this.#batch && this.#incoming[this.#taken + count]!.due <= now) count++;
+    while (
+      this.#taken + count < this.#incoming.length &&
+      count < this.#batch &&
+      this.#incoming[this.#taken + count]!.due <= now
+    )
+      count++;
     for (let i = 0; i < count && !this.#closed; i++) {
       const t = this.#incoming[this.#taken++]!;
       if (receiver === undefined) this.counters.ignoredIn++;

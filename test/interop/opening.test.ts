@@ -1,9 +1,12 @@
 /** How connections begin, or fail to, against the kernel. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KERNEL_PEER, openRouted, type RoutedLab } from '../support/lab.ts';
 import { ACTIVE_CLOSE, ACTIVE_OPEN, gaps, PASSIVE_CLOSE } from '../support/log.ts';
 import { pattern, sha256 } from '../support/pattern.ts';
 import { expectNoResets, startClient } from '../support/tcpx.ts';
+
+// Namespaces, children and real time, on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000 });
 
 let lab: RoutedLab;
 beforeAll(() => {
@@ -29,7 +32,12 @@ describe('with the guard', () => {
     expect(syn!.seg).toMatchObject({ flags: 'S', len: 0, mss: 1460, sackOk: true, ack: 0 });
     expect(syn!.seg.ts?.[1]).toBe(0);
     expect(synAck!.seg).toMatchObject({ flags: 'S.', mss: 1460, sackOk: true, ack: (syn!.seg.seq + 1) >>> 0 });
-    expect(log.segments('out')[1]!.seg).toMatchObject({ flags: '.', len: 0, seq: (syn!.seg.seq + 1) >>> 0, ack: (synAck!.seg.seq + 1) >>> 0 });
+    expect(log.segments('out')[1]!.seg).toMatchObject({
+      flags: '.',
+      len: 0,
+      seq: (syn!.seg.seq + 1) >>> 0,
+      ack: (synAck!.seg.seq + 1) >>> 0,
+    });
     expect(log.transitions()).toEqual([...ACTIVE_OPEN, ...ACTIVE_CLOSE]);
   });
 
@@ -59,9 +67,28 @@ describe('with the guard', () => {
   test('a SYN that meets the SYN of a kernel socket opens simultaneously', async () => {
     // The kernel's first answer, to a port not yet in use there, must not reach us.
     lab.server.nft('output', 'tcp sport 40077 tcp flags & rst == rst drop');
-    const tcpx = startClient(lab.client, '--connect', `${lab.serverAddress}:40077`, '--port', '40078', '--send', '1000', '--close', 'fin', ...SHORT);
+    const tcpx = startClient(
+      lab.client,
+      '--connect',
+      `${lab.serverAddress}:40077`,
+      '--port',
+      '40078',
+      '--send',
+      '1000',
+      '--close',
+      'fin',
+      ...SHORT,
+    );
     await tcpx.child.event('ready');
-    const peer = lab.server.node(KERNEL_PEER, ['--connect', `${lab.clientAddress}:40078`, '--local-port', '40077', '--send', '2000', '--close-first']);
+    const peer = lab.server.node(KERNEL_PEER, [
+      '--connect',
+      `${lab.clientAddress}:40078`,
+      '--local-port',
+      '40077',
+      '--send',
+      '2000',
+      '--close-first',
+    ]);
     const { log } = await tcpx.ended();
     expect(log.transitions()).toEqual([
       ACTIVE_OPEN[0],
@@ -76,14 +103,38 @@ describe('with the guard', () => {
   });
 
   test('a kernel client connects to a tcpx listener, sends, and closes first', async () => {
-    const tcpx = startClient(lab.client, '--listen', '8080', '--from', lab.serverAddress, '--send', '100000', '--close', 'fin');
+    const tcpx = startClient(
+      lab.client,
+      '--listen',
+      '8080',
+      '--from',
+      lab.serverAddress,
+      '--send',
+      '100000',
+      '--close',
+      'fin',
+    );
     await tcpx.child.event('ready');
-    const peer = lab.server.node(KERNEL_PEER, ['--connect', `${lab.clientAddress}:8080`, '--send', '200000', '--close-first']);
+    const peer = lab.server.node(KERNEL_PEER, [
+      '--connect',
+      `${lab.clientAddress}:8080`,
+      '--send',
+      '200000',
+      '--close-first',
+    ]);
     const { log } = await tcpx.ended();
     expect(await tcpx.child.event('close')).toMatchObject({ received: 200_000, sha256: sha256(pattern(200_000)) });
-    expect(await peer.event('close')).toMatchObject({ received: 100_000, sha256: sha256(pattern(100_000)), hadError: false });
+    expect(await peer.event('close')).toMatchObject({
+      received: 100_000,
+      sha256: sha256(pattern(100_000)),
+      hadError: false,
+    });
     const all = log.of('state').map((r) => `${r.from} --${r.event}--> ${r.to} (${r.cause})`);
-    for (const row of ['LISTEN --rcv SYN--> SYN-RECEIVED (segment)', 'SYN-RECEIVED --rcv ACK of SYN--> ESTABLISHED (segment)', ...PASSIVE_CLOSE]) {
+    for (const row of [
+      'LISTEN --rcv SYN--> SYN-RECEIVED (segment)',
+      'SYN-RECEIVED --rcv ACK of SYN--> ESTABLISHED (segment)',
+      ...PASSIVE_CLOSE,
+    ]) {
       expect(all).toContain(row);
     }
   });
@@ -92,7 +143,14 @@ describe('with the guard', () => {
     // The third segment is lost on its way; the kernel repeats its SYN-ACK, and that is acknowledged at once.
     const server = await lab.server.kernelPeer('0');
     lab.server.nft('input', `tcp dport ${server.port} tcp flags & (syn | ack | fin) == ack drop`);
-    const tcpx = startClient(lab.client, '--connect', `${lab.serverAddress}:${server.port}`, '--close', 'asked', ...SHORT);
+    const tcpx = startClient(
+      lab.client,
+      '--connect',
+      `${lab.serverAddress}:${server.port}`,
+      '--close',
+      'asked',
+      ...SHORT,
+    );
     await tcpx.child.event('connect');
     lab.server.nftClear();
     await server.child.event('connection', 10_000);
@@ -122,7 +180,16 @@ describe('with the guard', () => {
 test('without a guard our own kernel resets the connection, and its counter shows it', async () => {
   const server = await lab.server.kernelPeer('0', '--keep');
   const before = lab.client.counters()['TcpOutRsts']!;
-  const tcpx = startClient(lab.client, '--connect', `${lab.serverAddress}:${server.port}`, '--guard', 'none', '--send', '1000', ...SHORT);
+  const tcpx = startClient(
+    lab.client,
+    '--connect',
+    `${lab.serverAddress}:${server.port}`,
+    '--guard',
+    'none',
+    '--send',
+    '1000',
+    ...SHORT,
+  );
   // The kernel's RST comes before or after our ACK; either way the peer has no connection when our data come.
   const { log } = await tcpx.ended();
   expect(lab.client.counters()['TcpOutRsts']!).toBeGreaterThan(before);

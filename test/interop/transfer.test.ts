@@ -1,9 +1,12 @@
 /** Ten megabytes each way at once between tcpx and the kernel, over every kind of path, closed by either side. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Lab, type Namespace, openLab, openPair, openRouted } from '../support/lab.ts';
 import { ACTIVE_CLOSE, ACTIVE_OPEN, PASSIVE_CLOSE } from '../support/log.ts';
 import { pattern, sha256 } from '../support/pattern.ts';
 import { expectNoResets, startClient } from '../support/tcpx.ts';
+
+// Namespaces, children and real time, on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000 });
 
 const LEN = 10_000_000;
 const DIGEST = sha256(pattern(LEN));
@@ -34,11 +37,24 @@ describe.each(Object.keys(PATHS))('%s', (name) => {
 
   test('10 MB each way arrive unchanged, and we close first', async () => {
     const server = await path.server.kernelPeer('0', '--send', String(LEN));
-    const tcpx = startClient(path.client, '--connect', `${path.serverAddress}:${server.port}`, '--send', String(LEN), '--sysctl', '{"tcp_msl":1}');
+    const tcpx = startClient(
+      path.client,
+      '--connect',
+      `${path.serverAddress}:${server.port}`,
+      '--send',
+      String(LEN),
+      '--sysctl',
+      '{"tcp_msl":1}',
+    );
     const { exit, log } = await tcpx.ended(60_000);
     expect(exit.code).toBe(0);
     expect(await tcpx.child.event('close')).toMatchObject({ received: LEN, sent: LEN, sha256: DIGEST });
-    expect(await server.child.event('close')).toMatchObject({ received: LEN, sent: LEN, sha256: DIGEST, hadError: false });
+    expect(await server.child.event('close')).toMatchObject({
+      received: LEN,
+      sent: LEN,
+      sha256: DIGEST,
+      hadError: false,
+    });
     expect(log.errors()).toEqual([]);
     expect(log.transitions().slice(0, 3)).toEqual([...ACTIVE_OPEN, ACTIVE_CLOSE[0]]);
     // Who is ready first hangs on the machine: the peer's FIN comes after ours is acknowledged, or with what it still had to send.
@@ -48,11 +64,24 @@ describe.each(Object.keys(PATHS))('%s', (name) => {
 
   test('10 MB each way arrive unchanged, and the peer closes first', async () => {
     const server = await path.server.kernelPeer('0', '--send', String(LEN), '--close-first');
-    const tcpx = startClient(path.client, '--connect', `${path.serverAddress}:${server.port}`, '--send', String(LEN), '--close', 'fin');
+    const tcpx = startClient(
+      path.client,
+      '--connect',
+      `${path.serverAddress}:${server.port}`,
+      '--send',
+      String(LEN),
+      '--close',
+      'fin',
+    );
     const { exit, log } = await tcpx.ended(60_000);
     expect(exit.code).toBe(0);
     expect(await tcpx.child.event('close')).toMatchObject({ received: LEN, sent: LEN, sha256: DIGEST });
-    expect(await server.child.event('close')).toMatchObject({ received: LEN, sent: LEN, sha256: DIGEST, hadError: false });
+    expect(await server.child.event('close')).toMatchObject({
+      received: LEN,
+      sent: LEN,
+      sha256: DIGEST,
+      hadError: false,
+    });
     expect(log.errors()).toEqual([]);
     expect(log.transitions()).toEqual([...ACTIVE_OPEN, ...PASSIVE_CLOSE]);
     expect(path.server.sockets(server.port).map((row) => row.state)).toEqual(['TIME-WAIT']);

@@ -1,9 +1,12 @@
 /** A connection with the kernel that does not go smoothly: resets, shut windows, lost FINs, half-closes. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { openPair, type PairLab } from '../support/lab.ts';
 import { ACTIVE_CLOSE, ACTIVE_OPEN, gaps } from '../support/log.ts';
 import { pattern, sha256 } from '../support/pattern.ts';
 import { expectNoResets, startClient, type TcpxRun } from '../support/tcpx.ts';
+
+// Namespaces, children and real time, on a machine that may be busy.
+vi.setConfig({ testTimeout: 90_000 });
 
 let lab: PairLab;
 beforeAll(() => {
@@ -146,7 +149,11 @@ test('a peer that ends with data unread resets us in FIN-WAIT-2', async () => {
   await tcpx.child.output(/"to":"FIN-WAIT-2"/);
   server.child.kill('SIGKILL');
   const { log } = await tcpx.ended();
-  expect(log.transitions()).toEqual([...ACTIVE_OPEN, ...ACTIVE_CLOSE.slice(0, 2), 'FIN-WAIT-2 --rcv RST--> CLOSED (segment)']);
+  expect(log.transitions()).toEqual([
+    ...ACTIVE_OPEN,
+    ...ACTIVE_CLOSE.slice(0, 2),
+    'FIN-WAIT-2 --rcv RST--> CLOSED (segment)',
+  ]);
   expect(await tcpx.child.event('error')).toMatchObject({ code: 'ECONNRESET' });
 });
 
@@ -158,7 +165,11 @@ test('data sent to a peer that has gone after its FIN are answered with a reset,
   await server.child.exit();
   tcpx.child.write('send 1000\n');
   const { log } = await tcpx.ended();
-  expect(log.transitions()).toEqual([...ACTIVE_OPEN, 'ESTABLISHED --rcv FIN--> CLOSE-WAIT (segment)', 'CLOSE-WAIT --rcv RST--> CLOSED (segment)']);
+  expect(log.transitions()).toEqual([
+    ...ACTIVE_OPEN,
+    'ESTABLISHED --rcv FIN--> CLOSE-WAIT (segment)',
+    'CLOSE-WAIT --rcv RST--> CLOSED (segment)',
+  ]);
 });
 
 /** The server's firewall has dropped at least `count` packets. */

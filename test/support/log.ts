@@ -22,11 +22,16 @@ export class RunLog {
 
   /** The way of a connection through the table: 'SYN-SENT --rcv SYN,ACK--> ESTABLISHED (segment)'. */
   transitions(conn = 1): readonly string[] {
-    return this.of('state').filter((r) => r.conn === conn).map((r) => `${r.from} --${r.event}--> ${r.to} (${r.cause})`);
+    return this.of('state')
+      .filter((r) => r.conn === conn)
+      .map((r) => `${r.from} --${r.event}--> ${r.to} (${r.cause})`);
   }
 
   /** Segments of a direction, those that are `such`. */
-  segments(dir: 'in' | 'out', such: (seg: SegmentRecord, line: SegmentLine) => boolean = () => true): readonly SegmentLine[] {
+  segments(
+    dir: 'in' | 'out',
+    such: (seg: SegmentRecord, line: SegmentLine) => boolean = () => true,
+  ): readonly SegmentLine[] {
     return this.of('segment').filter((r) => r.dir === dir && such(r.seg, r));
   }
 
@@ -37,7 +42,9 @@ export class RunLog {
 
 /** A log as NDJSON, header and summary or not. `live`: a kernel was at the other end. */
 export function readRunLog(file: string, where: 'live' | 'virtual' = 'live'): RunLog {
-  const lines = readFileSync(file, 'utf8').split('\n').filter((line) => line !== '');
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
   const records = lines.map((line) => JSON.parse(line) as LogRecord);
   for (const r of records) {
     if (r.type !== 'state') continue;
@@ -51,7 +58,8 @@ export function readRunLog(file: string, where: 'live' | 'virtual' = 'live'): Ru
 function checkRow(r: OfType<'state'>): void {
   const rows: Readonly<Record<string, readonly [to: string, rule: string]>> = TRANSITIONS[r.from];
   const row = rows[r.event];
-  if (row?.[0] !== r.to || (r.rule !== row[1] && r.rule !== ruleText(row[1]))) throw new Error(`no such row in the table: ${JSON.stringify(r)}`);
+  if (row?.[0] !== r.to || (r.rule !== row[1] && r.rule !== ruleText(row[1])))
+    throw new Error(`no such row in the table: ${JSON.stringify(r)}`);
 }
 
 /** Seconds between each of the records and the next, rounded to a tenth. */
@@ -60,7 +68,10 @@ export function gaps(records: readonly { readonly t: number }[]): readonly numbe
 }
 
 /** The whole of an active opening, as every log of a client begins. */
-export const ACTIVE_OPEN = ['CLOSED --active OPEN--> SYN-SENT (call)', 'SYN-SENT --rcv SYN,ACK--> ESTABLISHED (segment)'] as const;
+export const ACTIVE_OPEN = [
+  'CLOSED --active OPEN--> SYN-SENT (call)',
+  'SYN-SENT --rcv SYN,ACK--> ESTABLISHED (segment)',
+] as const;
 /** We close first, the peer follows, TIME-WAIT ends. */
 export const ACTIVE_CLOSE = [
   'ESTABLISHED --CLOSE--> FIN-WAIT-1 (call)',

@@ -26,12 +26,23 @@ import { pattern } from './pattern.ts';
 const string = { type: 'string' } as const;
 const { values: o } = parseArgs({
   options: {
-    connect: string, listen: string, from: string, port: string, send: string, close: string, 'close-after': string, stall: string,
-    guard: string, sysctl: string, options: string, log: string,
+    connect: string,
+    listen: string,
+    from: string,
+    port: string,
+    send: string,
+    close: string,
+    'close-after': string,
+    stall: string,
+    guard: string,
+    sysctl: string,
+    options: string,
+    log: string,
   },
 });
 
-const say = (event: string, fields: object = {}): void => void process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+const say = (event: string, fields: object = {}): void =>
+  void process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
 const log = o.log === undefined ? undefined : openSync(o.log, 'w');
 let lines = '';
 
@@ -73,7 +84,9 @@ if (o.listen !== undefined) {
   };
   commands({ close: () => listener.close(), abort: () => listener.close() });
 } else {
-  converse(new TcpSocket(host.stack.connect({ address: remote, port: Number(remotePortText), localPort: host.port, options })));
+  converse(
+    new TcpSocket(host.stack.connect({ address: remote, port: Number(remotePortText), localPort: host.port, options })),
+  );
 }
 say('ready', { port: host.port });
 
@@ -102,7 +115,10 @@ function converse(socket: TcpSocket): void {
     closeIfDue();
   }
   function closeIfDue(): void {
-    const due = o['close-after'] === undefined ? allSent && (o.close === 'fin' ? finReceived : o.close !== 'asked') : receivedLen >= Number(o['close-after']);
+    const due =
+      o['close-after'] === undefined
+        ? allSent && (o.close === 'fin' ? finReceived : o.close !== 'asked')
+        : receivedLen >= Number(o['close-after']);
     if (due && !socket.writableEnded) socket.end();
   }
 
@@ -113,9 +129,16 @@ function converse(socket: TcpSocket): void {
     closeIfDue();
   });
   socket.on('time-wait', () => say('time-wait'));
-  socket.on('error', (error: NodeJS.ErrnoException) => say('error', { code: error.code, syscall: error.syscall, message: error.message }));
+  socket.on('error', (error: NodeJS.ErrnoException) =>
+    say('error', { code: error.code, syscall: error.syscall, message: error.message }),
+  );
   socket.on('close', () => {
-    say('close', { received: receivedLen, sent: sentLen, sha256: received.digest('hex'), sentSha256: sent.digest('hex') });
+    say('close', {
+      received: receivedLen,
+      sent: sentLen,
+      sha256: received.digest('hex'),
+      sentSha256: sent.digest('hex'),
+    });
     finish();
   });
   const read = (): void => {

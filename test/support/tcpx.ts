@@ -67,7 +67,9 @@ export function cliProgram(): string {
 
 function newest(dir: string): number {
   const entries = readdirSync(dir, { recursive: true, withFileTypes: true });
-  return Math.max(...entries.filter((e) => e.name.endsWith('.ts')).map((e) => statSync(join(e.parentPath, e.name)).mtimeMs));
+  return Math.max(
+    ...entries.filter((e) => e.name.endsWith('.ts')).map((e) => statSync(join(e.parentPath, e.name)).mtimeMs),
+  );
 }
 
 /** In every test of the file: the kernel of tcpx's own namespace sends no RST. */

@@ -7,9 +7,17 @@
  */
 import { Gather } from '../../base/gather.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
-import type { Clock } from '../../base/time.ts';
+import type { Clock, Micros } from '../../base/time.ts';
 import type { Link, LinkCounters, LinkError, LinkReceiver, PacketIn, PacketOut, SendOutcome } from '../link.ts';
-import { type Fate, type FaultCounters, FaultLane, type Faults, type Held, type LaneEnds, type Script } from './fault-lane.ts';
+import {
+  type Fate,
+  type FaultCounters,
+  FaultLane,
+  type Faults,
+  type Held,
+  type LaneEnds,
+  type Script,
+} from './fault-lane.ts';
 
 export interface FaultTapOptions {
   /** Not shared: the tap uses its alarm. */
@@ -128,7 +136,15 @@ class FaultTap implements FaultLink, LinkReceiver {
       return 'sent';
     };
     return {
-      copy: (p) => ({ bytes: p.bytes.slice(p.at, p.end), at: 0, end: p.end - p.at, checksum: p.checksum, owned: false, headerLen: 0, transportAt: 0 }),
+      copy: (p) => ({
+        bytes: p.bytes.slice(p.at, p.end),
+        at: 0,
+        end: p.end - p.at,
+        checksum: p.checksum,
+        owned: false,
+        headerLen: 0,
+        transportAt: 0,
+      }),
       pass: deliver,
       emit: deliver,
     };
@@ -137,7 +153,7 @@ class FaultTap implements FaultLink, LinkReceiver {
   #arm(): void {
     const inDue = this.#in.nextDue;
     const outDue = this.#out.nextDue;
-    this.#clock.wakeAt(inDue < outDue ? inDue : outDue, this.#wake);
+    this.#clock.wakeAt(Math.min(inDue, outDue) as Micros, this.#wake);
   }
 
   readonly #wake = (): void => {
@@ -156,7 +172,15 @@ function outEnds(link: Link): LaneEnds<PacketOut> {
       bytes.set(p.header.subarray(0, p.headerLen));
       p.payload.copyTo(bytes, p.headerLen);
       const checksum = p.checksumPartial ? 'partial' : 'unverified';
-      return { bytes, at: 0, end: bytes.length, checksum, owned: false, headerLen: p.headerLen, transportAt: p.transportAt };
+      return {
+        bytes,
+        at: 0,
+        end: bytes.length,
+        checksum,
+        owned: false,
+        headerLen: p.headerLen,
+        transportAt: p.transportAt,
+      };
     },
     pass: (p) => link.send(p),
     emit(held: Held) {

@@ -14,7 +14,8 @@ const ip = new Ipv4Header();
 /** Where the packet in `[at, end)` has a transport checksum with a pseudo-header; 0 when it has none, or is a fragment. */
 function checksumFieldAt(bytes: Uint8Array, at: number, end: number): number {
   if (decodeIpv4(bytes, at, end, ip, true) !== 'ok' || ip.isFragment) return 0;
-  const offset = ip.protocol === IpProtocol.TCP ? TCP_CHECKSUM_AT : ip.protocol === IpProtocol.UDP ? UDP_CHECKSUM_AT : 0;
+  const offset =
+    ip.protocol === IpProtocol.TCP ? TCP_CHECKSUM_AT : ip.protocol === IpProtocol.UDP ? UDP_CHECKSUM_AT : 0;
   const fieldAt = ip.payloadAt + offset;
   return offset > 0 && fieldAt + 2 <= ip.payloadEnd ? fieldAt : 0;
 }

@@ -115,7 +115,11 @@ test('alarms that are moved or cancelled leave nothing behind', () => {
 });
 
 test('any mixture of alarms moved, cancelled and events runs as a sorted list would', () => {
-  const act = fc.record({ clock: fc.integer({ min: 0, max: 5 }), at: fc.integer({ min: 0, max: 50 }), cancel: fc.boolean() });
+  const act = fc.record({
+    clock: fc.integer({ min: 0, max: 5 }),
+    at: fc.integer({ min: 0, max: 50 }),
+    cancel: fc.boolean(),
+  });
   fc.assert(
     fc.property(fc.array(act, { maxLength: 100 }), (acts) => {
       const time = new VirtualTime();

@@ -91,7 +91,11 @@ test('a bad checksum is shown bad', () => {
 test('a packet the link did not take is not shown', () => {
   const { tap, shown } = captured({ rate: 1000, queue: 10, mtu: 100 });
   const atTap = new Recorder(tap);
-  expect([tap.send(packetOf([1])), tap.send(packetOf(new Uint8Array(50))), tap.send(packetOf(new Uint8Array(101)))]).toEqual(['sent', 'full', 'error']);
+  expect([
+    tap.send(packetOf([1])),
+    tap.send(packetOf(new Uint8Array(50))),
+    tap.send(packetOf(new Uint8Array(101))),
+  ]).toEqual(['sent', 'full', 'error']);
   expect(shown.map((s) => [...s.octets])).toEqual([[1]]);
   expect(atTap.errors.length).toBe(1);
 });
@@ -99,7 +103,11 @@ test('a packet the link did not take is not shown', () => {
 test('under a fault tap it shows what was on the wire: no lost packet, every duplicate', () => {
   const { time, tap, shown } = captured();
   const fates = ['drop', 'duplicate', 'pass'] as const;
-  const faulty = faultTap(tap, { clock: time.clock(), random: seededRandom(1), out: { script: (_p, n) => fates[n - 1] } });
+  const faulty = faultTap(tap, {
+    clock: time.clock(),
+    random: seededRandom(1),
+    out: { script: (_p, n) => fates[n - 1] },
+  });
   new Recorder(faulty);
   for (const n of [1, 2, 3]) faulty.send(packetOf([n]));
   expect(shown.map((s) => s.octets[0])).toEqual([2, 2, 3]);
@@ -108,7 +116,13 @@ test('under a fault tap it shows what was on the wire: no lost packet, every dup
 test('it looks and closes like the link it wraps', () => {
   const { time, tap, a, b, shown } = captured({ mtu: 777, maxGsoPayload: 5, completesChecksum: true, delay: ms(1) });
   new Recorder(tap);
-  expect([tap.driver, tap.mtu, tap.receiveMtu, tap.maxGsoPayload, tap.completesChecksum]).toEqual(['memory', 777, a.receiveMtu, 5, true]);
+  expect([tap.driver, tap.mtu, tap.receiveMtu, tap.maxGsoPayload, tap.completesChecksum]).toEqual([
+    'memory',
+    777,
+    a.receiveMtu,
+    5,
+    true,
+  ]);
   expect(tap.counters).toBe(a.counters);
   b.send(packetOf([1]));
   tap.close();

@@ -5,6 +5,7 @@ import { micros, ms } from '../../../src/base/time.ts';
 import { VirtualTime } from '../../../src/base/virtual-time.ts';
 import { type MemoryLinkOptions, memoryLink } from '../../../src/link/memory.ts';
 import { type FaultTapOptions, faultTap, onFirst, onNth } from '../../../src/link/taps/fault.ts';
+import type { Script } from '../../../src/link/taps/fault-lane.ts';
 import { decodeTcp, TcpFlag, TcpSegment } from '../../../src/wire/tcp.ts';
 import { checksumOf, packetOf, Recorder, tcpPacket } from './packets.ts';
 
@@ -14,14 +15,23 @@ type Options = Pick<FaultTapOptions, 'in' | 'out'> & { readonly seed?: number; r
 function tapped(o: Options) {
   const time = new VirtualTime();
   const [a, b] = memoryLink(time, o.link);
-  const tap = faultTap(a, { clock: time.clock(), random: seededRandom(o.seed ?? 1), ...(o.in && { in: o.in }), ...(o.out && { out: o.out }) });
+  const tap = faultTap(a, {
+    clock: time.clock(),
+    random: seededRandom(o.seed ?? 1),
+    ...(o.in && { in: o.in }),
+    ...(o.out && { out: o.out }),
+  });
   return { time, tap, b, atTap: new Recorder(tap), atB: new Recorder(b) };
 }
 
 const firsts = (octets: readonly (readonly number[])[]): number[] => octets.map((o) => o[0]!);
 
 /** Sends `count` numbered packets `gap` apart through the tap and gives the numbers in order of arrival. */
-function throughOut(o: Options, count: number, gap = 10): { got: number[]; at: number[]; tap: ReturnType<typeof tapped>['tap'] } {
+function throughOut(
+  o: Options,
+  count: number,
+  gap = 10,
+): { got: number[]; at: number[]; tap: ReturnType<typeof tapped>['tap'] } {
   const { time, tap, atB } = tapped(o);
   const at: number[] = [];
   atB.onEach = () => at.push(time.now);
@@ -87,7 +97,9 @@ test('a packet that is reordered leaves when three others have passed', () => {
   expect(tap.faults.out.reordered).toBe(0);
 
   const { got, tap: busy } = throughOut({ seed: 3, out: { reorder: 0.05 } }, 1000);
-  const jumps = got.flatMap((n, i) => (got.slice(0, i).some((m) => m > n) ? [got.slice(0, i).filter((m) => m > n).length] : []));
+  const jumps = got.flatMap((n, i) =>
+    got.slice(0, i).some((m) => m > n) ? [got.slice(0, i).filter((m) => m > n).length] : [],
+  );
   expect(busy.faults.out.reordered).toBe(jumps.length);
   expect(jumps.length).toBeGreaterThan(20);
   expect(jumps.filter((j) => j !== 3).length).toBeLessThan(jumps.length / 4);
@@ -123,7 +135,9 @@ test('packets delayed on their way in arrive as batches of their own', () => {
   time.runUntil(ms(1));
   expect(atTap.octets).toEqual([]);
   time.runUntil(ms(2));
-  expect(atTap.batches.filter((batch) => batch.length > 0).map((batch) => batch.map((p) => p.octets[0]))).toEqual([[1, 2]]);
+  expect(atTap.batches.filter((batch) => batch.length > 0).map((batch) => batch.map((p) => p.octets[0]))).toEqual([
+    [1, 2],
+  ]);
 });
 
 test('a packet that waits is a copy: the sender and the link may reuse theirs', () => {
@@ -143,9 +157,13 @@ test('a packet that waits is a copy: the sender and the link may reuse theirs', 
 
 test('a script loses exactly the SYN-ACK, once', () => {
   const seg = new TcpSegment();
-  const isSynAck = onFirst((p) => decodeTcp(p.bytes, p.at + 20, p.end, seg) === 'ok' && seg.flags === (TcpFlag.SYN | TcpFlag.ACK), 'drop');
+  const isSynAck = onFirst(
+    (p) => decodeTcp(p.bytes, p.at + 20, p.end, seg) === 'ok' && seg.flags === (TcpFlag.SYN | TcpFlag.ACK),
+    'drop',
+  );
   const { time, tap, b, atTap } = tapped({ in: { script: isSynAck } });
-  for (const flags of [TcpFlag.ACK, TcpFlag.SYN | TcpFlag.ACK, TcpFlag.ACK, TcpFlag.SYN | TcpFlag.ACK]) b.send(tcpPacket({ flags }));
+  for (const flags of [TcpFlag.ACK, TcpFlag.SYN | TcpFlag.ACK, TcpFlag.ACK, TcpFlag.SYN | TcpFlag.ACK])
+    b.send(tcpPacket({ flags }));
   time.runUntil(ms(1));
   expect(atTap.octets.map((o) => o[33])).toEqual([TcpFlag.ACK, TcpFlag.ACK, TcpFlag.SYN | TcpFlag.ACK]);
   expect(tap.faults.in.lost).toBe(1);
@@ -158,24 +176,29 @@ test('a script that has no opinion leaves the packet to chance', () => {
 
 test('a corrupted segment never has a good checksum, whether it was complete or left to hardware', () => {
   fc.assert(
-    fc.property(fc.integer(), fc.boolean(), fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 40 }), (seed, partial, payload) => {
-      const link = { completesChecksum: true };
-      const out = tapped({ seed, link, out: { corrupt: 1 } });
-      const sent = tcpPacket({ payload, partial });
-      const before = [...sent.header];
-      out.tap.send(sent);
-      out.time.runUntil(ms(1));
-      expect(checksumOf(out.atB.octets[0]!)).toBe('bad');
-      expect(out.atB.batches[0]![0]!.checksum).toBe('unverified');
-      expect(out.tap.faults.out.corrupted).toBe(1);
-      expect([...sent.header]).toEqual(before);
+    fc.property(
+      fc.integer(),
+      fc.boolean(),
+      fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 40 }),
+      (seed, partial, payload) => {
+        const link = { completesChecksum: true };
+        const out = tapped({ seed, link, out: { corrupt: 1 } });
+        const sent = tcpPacket({ payload, partial });
+        const before = [...sent.header];
+        out.tap.send(sent);
+        out.time.runUntil(ms(1));
+        expect(checksumOf(out.atB.octets[0]!)).toBe('bad');
+        expect(out.atB.batches[0]![0]!.checksum).toBe('unverified');
+        expect(out.tap.faults.out.corrupted).toBe(1);
+        expect([...sent.header]).toEqual(before);
 
-      const inward = tapped({ seed, link, in: { corrupt: 1 } });
-      inward.b.send(tcpPacket({ payload, partial }));
-      inward.time.runUntil(ms(1));
-      expect(checksumOf(inward.atTap.octets[0]!)).toBe('bad');
-      expect(inward.atTap.batches[0]![0]!.checksum).toBe('unverified');
-    }),
+        const inward = tapped({ seed, link, in: { corrupt: 1 } });
+        inward.b.send(tcpPacket({ payload, partial }));
+        inward.time.runUntil(ms(1));
+        expect(checksumOf(inward.atTap.octets[0]!)).toBe('bad');
+        expect(inward.atTap.batches[0]![0]!.checksum).toBe('unverified');
+      },
+    ),
   );
 });
 
@@ -245,7 +268,11 @@ test('a link that is full keeps what waits, and asks for the rest again', () => 
 test('a refusal does not use up a number: the packet that comes again has it', () => {
   const link = { rate: 1_000_000, queue: 10, mtu: 200 };
   const seen: number[] = [];
-  const { time, tap, atTap, atB } = tapped({ link, out: { script: (_p, n) => (seen.push(n), 'pass') } });
+  const script: Script = (_packet, n) => {
+    seen.push(n);
+    return 'pass';
+  };
+  const { time, tap, atTap, atB } = tapped({ link, out: { script } });
   const big = (n: number) => packetOf([n, ...new Uint8Array(99)]);
   expect([tap.send(big(1)), tap.send(big(2))]).toEqual(['sent', 'full']);
   time.runWhile(() => atTap.writable === 0, ms(10));

@@ -14,7 +14,11 @@ export interface OutOptions {
 }
 
 /** A packet of octets without meaning: `head` as header, `parts` as payload. */
-export function packetOf(head: ArrayLike<number>, parts: readonly ArrayLike<number>[] = [], o: OutOptions = {}): PacketOut {
+export function packetOf(
+  head: ArrayLike<number>,
+  parts: readonly ArrayLike<number>[] = [],
+  o: OutOptions = {},
+): PacketOut {
   const payload = new Gather();
   for (const part of parts) payload.push(Uint8Array.from([0xee, ...Array.from(part), 0xee]), 1, part.length);
   return {
