@@ -84,7 +84,7 @@ function byListener(o: GuardOptions, addon: Addon): PortGuard {
 function byFirewall(o: GuardOptions, addon: Addon, why: string): PortGuard {
   const held = bindPort(o, addon);
   try {
-    const rule = dropIncoming(o.address, addon.portOf(held));
+    const rule = dropIncoming(o.address, addon.portOf(held), addon);
     return guard(
       o,
       addon,
@@ -139,7 +139,7 @@ function portFailure(o: GuardOptions, error: unknown): unknown {
         o.port === 0 ? `no port is free on ${address}` : `port ${o.port} of ${address} is in use`,
         o.port === 0
           ? 'see sysctl net.ipv4.ip_local_port_range'
-          : `\`ss -tanp sport = :${o.port}\` shows by whom; choose another with -p, or leave the choice to tcpx`,
+          : `\`ss -tanp sport = :${o.port}\` shows by whom (TIME-WAIT lasts a minute); choose another with -p, or leave that out`,
       );
     case 'EADDRNOTAVAIL':
       return new LinkFailure(

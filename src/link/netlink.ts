@@ -4,7 +4,7 @@
  */
 import { endianness } from 'node:os';
 import { getSystemErrorName } from 'node:util';
-import { type Handle, loadAddon } from './native.ts';
+import { type Addon, type Handle, loadAddon } from './native.ts';
 
 export const LITTLE = endianness() === 'LE';
 export const MessageFlag = { REQUEST: 1, ACK: 4, CREATE: 0x400 } as const;
@@ -117,8 +117,8 @@ export class NetlinkError extends Error {
 }
 
 /** Asks; the answer's body behind the netlink header, undefined for a bare acknowledgement. Throws NetlinkError. */
-export function ask(handle: Handle, request: Uint8Array): DataView | undefined {
-  const bytes = loadAddon().netlinkAsk(handle, request);
+export function ask(handle: Handle, request: Uint8Array, addon: Addon = loadAddon()): DataView | undefined {
+  const bytes = addon.netlinkAsk(handle, request);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const len = Math.min(view.getUint32(0, LITTLE), view.byteLength);
   if (view.getUint16(4, LITTLE) !== NLMSG_ERROR)

@@ -7,7 +7,7 @@
  * when the socket does, however the process ends. Needs CAP_NET_ADMIN and Linux 5.12.
  */
 import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
-import { type Handle, loadAddon } from './native.ts';
+import type { Addon, Handle } from './native.ts';
 import { ask, MessageFlag, NetlinkWriter } from './netlink.ts';
 
 const NETLINK_NETFILTER = 12;
@@ -40,11 +40,10 @@ const IP_PROTO_TCP = 6;
  * `table ip tcpx-ADDRESS-PORT { flags owner; chain input { type filter hook input priority 0;
  *  ip daddr ADDRESS tcp dport PORT counter drop } }`, until the handle is closed. Throws an Error with errno's name as `code`.
  */
-export function dropIncoming(address: Ipv4, port: number): Handle {
-  const addon = loadAddon();
+export function dropIncoming(address: Ipv4, port: number, addon: Addon): Handle {
   const netlink = addon.netlinkOpen(NETLINK_NETFILTER);
   try {
-    ask(netlink, ruleset(`tcpx-${ipv4Text(address)}-${port}`, address, port));
+    ask(netlink, ruleset(`tcpx-${ipv4Text(address)}-${port}`, address, port), addon);
   } catch (error) {
     addon.close(netlink);
     throw error;

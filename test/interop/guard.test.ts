@@ -1,7 +1,7 @@
 /** The port guard against a real kernel: nobody answers for the port, nobody else gets it, and nothing is left behind. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Child } from '../support/child.ts';
-import { type Namespace, openPair, type PairLab } from '../support/lab.ts';
+import { KERNEL_PEER, type Namespace, openPair, type PairLab } from '../support/lab.ts';
 
 const HOLDER = new URL('../support/guard-holder.ts', import.meta.url).pathname;
 let lab: PairLab;
@@ -135,6 +135,16 @@ test('a port on which a program listens is refused, with the way to find out whi
   const said = await failure('auto', peer.port);
   expect(said).toMatchObject({ code: 'EADDRINUSE' });
   expect(said['hint']).toContain(`ss -tanp sport = :${peer.port}`);
+});
+
+test("a port with a client's connection in TIME-WAIT is refused: the kernel would answer in our place", async () => {
+  lab = openPair();
+  const peer = await lab.server.kernelPeer('0');
+  const kernel = lab.client.node(KERNEL_PEER, ['--connect', `${lab.serverAddress}:${peer.port}`, '--close-first']);
+  const port = Number((await kernel.event('connection'))['localPort']);
+  expect((await kernel.exit()).code).toBe(0);
+  expect(lab.client.sockets(port).map((row) => row.state)).toEqual(['TIME-WAIT']);
+  expect(await failure('md5', port)).toMatchObject({ code: 'EADDRINUSE', hint: expect.stringContaining('TIME-WAIT') });
 });
 
 test("an address that is not this machine's is refused", async () => {

@@ -7,7 +7,11 @@ const say = (record: object): void => console.log(JSON.stringify(record));
 const [kind, address, port] = process.argv.slice(2);
 try {
   // the test writes the arguments
-  const guard = guardPort({ kind: kind as GuardOptions['kind'], address: parseIpv4(address!)!, port: Number(port) });
+  const guard = guardPort({
+    kind: kind as GuardOptions['kind'],
+    address: parseIpv4(address!)!,
+    port: Number(port),
+  });
   say({ event: 'ready', kind: guard.kind, port: guard.port, note: guard.note });
   process.stdin.resume().on('end', () => guard.close());
 } catch (error) {

@@ -60,7 +60,7 @@ static napi_value port_listen(napi_env env, napi_callback_info info) {
   const int wanted = args[2], on = 1, ttl = 255;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fail(env, fd, "socket");
-  /* The port may have connections of the kernel's in TIME-WAIT; one that listens still refuses us. */
+  /* Connections that a server left in TIME-WAIT don't keep us off its port; a listener does, and so does a client. */
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) return fail(env, fd, "setsockopt SO_REUSEADDR");
   if ((wanted & WITH_MINTTL) && setsockopt(fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof ttl) < 0)
     return fail(env, fd, "setsockopt IP_MINTTL");
