@@ -1,6 +1,9 @@
 /**
  * What was on the wire during one run: packets kept as they were seen, then read as segments of one connection.
- * Times are those at which this process read the packet; both sides' are taken in the same way.
+ *
+ * Times are those at which this process read the packet, and there are two. The wall's is shown. Waiting is measured by
+ * the pace: for the kernel that is the wall's too; for tcpx, which lives in this process, it is the time the event loop
+ * spent idle, so that a process that is busy or starved doesn't look like a stack that waits for a timer.
  */
 import { seqInt } from '../../base/seq.ts';
 import type { Micros } from '../../base/time.ts';
@@ -17,6 +20,9 @@ const HEADERS_LEN = 120;
 
 export interface KeptPacket {
   readonly t: Micros;
+  readonly pace: Micros;
+  /** The pace at the user's last call before it. */
+  readonly callPace: Micros;
   /** From the IP header on; shortened to the headers unless the capture keeps everything. */
   readonly octets: Uint8Array;
   /** Octets on the wire. */
@@ -28,18 +34,27 @@ export class Capture {
   /** Packets that found no room. */
   overflow = 0;
   readonly #now: () => Micros;
+  readonly #pace: () => Micros;
   readonly #whole: boolean;
   #lastAt: Micros;
+  #callPace: Micros;
 
-  constructor(now: () => Micros, whole: boolean) {
+  constructor(now: () => Micros, pace: () => Micros, whole: boolean) {
     this.#now = now;
+    this.#pace = pace;
     this.#whole = whole;
     this.#lastAt = now();
+    this.#callPace = pace();
   }
 
   /** Microseconds since the last packet, or since the beginning. */
   get silence(): number {
     return this.#now() - this.#lastAt;
+  }
+
+  /** The user makes a call: what follows may be its doing. */
+  onCall(): void {
+    this.#callPace = this.#pace();
   }
 
   add(bytes: Uint8Array, at: number, end: number): void {
@@ -49,7 +64,8 @@ export class Capture {
       return;
     }
     const kept = this.#whole ? end : Math.min(end, at + HEADERS_LEN);
-    this.packets.push({ t: this.#lastAt, octets: bytes.slice(at, kept), len: end - at });
+    const octets = bytes.slice(at, kept);
+    this.packets.push({ t: this.#lastAt, pace: this.#pace(), callPace: this.#callPace, octets, len: end - at });
   }
 }
 
@@ -58,17 +74,21 @@ export function shotsOf(packets: readonly KeptPacket[], a: Addresses): readonly 
   const ip = new Ipv4Header();
   const seg = new TcpSegment();
   const shots: Shot[] = [];
-  let startAt: Micros | undefined;
+  let start: KeptPacket | undefined;
+  let before: KeptPacket | undefined;
   const first: { in: number | undefined; out: number | undefined } = { in: undefined, out: undefined };
   for (const packet of packets) {
     const dir = readPacket(packet, a, ip, seg);
     if (dir === undefined) continue;
     const seq = seqInt(seg.seq);
-    startAt ??= packet.t;
+    start ??= packet;
+    before ??= packet;
     first[dir] ??= seq;
     const ackBase = first[dir === 'out' ? 'in' : 'out'] ?? 0;
     shots.push({
-      t: (packet.t - startAt) as Micros,
+      t: (packet.t - start.t) as Micros,
+      pace: (packet.pace - start.pace) as Micros,
+      gap: (packet.pace - Math.max(before.pace, packet.callPace)) as Micros,
       dir,
       flags: flagsText(seg.flags),
       seq: (seq - first[dir]) >>> 0,
@@ -80,6 +100,7 @@ export function shotsOf(packets: readonly KeptPacket[], a: Addresses): readonly 
       dontFragment: (ip.flags & Ipv4Flag.DF) !== 0,
       tos: (ip.dscp << 2) | ip.ecn,
     });
+    before = packet;
   }
   return shots;
 }

@@ -7,7 +7,7 @@ import { alignRuns, isPureAck } from './align.ts';
 import type { Comparison, Difference, Excuse, Property, Row, Run, Shot, Side } from './model.ts';
 import { shotText } from './model.ts';
 import type { Outcome } from './scenarios.ts';
-import { ackDelay, gapBefore, sameTimeClass, timeText } from './times.ts';
+import { ackDelay, sameTimeClass, timeText } from './times.ts';
 
 export interface Circumstances {
   readonly scenario: string;
@@ -54,8 +54,7 @@ function rowDifferences(
   check('df', a.dontFragment ? 'set' : 'not set', b.dontFragment ? 'set' : 'not set', excuse);
   check('tos', `0x${a.tos.toString(16)}`, `0x${b.tos.toString(16)}`, excuse);
   // an acknowledgment's time counts from what it acknowledges
-  const gaps = [gapBefore(kernel, row.kernel), gapBefore(tcpx, row.tcpx)] as const;
-  if (!isPureAck(a) && !sameTimeClass(...gaps)) check('time', timeText(gaps[0]), timeText(gaps[1]), excuse);
+  if (!isPureAck(a) && !sameTimeClass(a.gap, b.gap)) check('time', timeText(a.gap), timeText(b.gap), excuse);
   const delays = [ackDelay(kernel, row.kernel), ackDelay(tcpx, row.tcpx)] as const;
   if (!sameDelay(...delays)) check('ack delay', delayText(delays[0]), delayText(delays[1]), undefined);
   return found;

@@ -16,6 +16,10 @@ export type Side = 'kernel' | 'tcpx';
 export interface Shot {
   /** Microseconds since the run's first segment. */
   readonly t: Micros;
+  /** The same on the clock that waiting is measured by (see capture.ts). */
+  readonly pace: Micros;
+  /** Silence before it on that clock: since the segment before it, or the user's last call when that came later. */
+  readonly gap: Micros;
   /** As our end sees it. */
   readonly dir: 'in' | 'out';
   /** tcpdump's letters: S F R P . U E W. */

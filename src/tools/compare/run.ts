@@ -33,7 +33,7 @@ export interface Contact {
   readonly state: State | undefined;
   /** States entered so far, in order. */
   readonly seen: readonly State[];
-  /** A packet has been captured, or a call is about to be made. */
+  /** A packet has been captured. */
   nudge(): void;
   /** Idempotent. */
   close(): void;
@@ -58,6 +58,7 @@ export interface RunResult {
 
 const RING_OCTETS = 16 << 20;
 const now = (): Micros => micros(performance.now() * 1000);
+const idleTime = (): Micros => micros(performance.eventLoopUtilization().idle * 1000);
 
 /** Throws what opening throws (LinkFailure); what becomes of the connection is in the result. */
 export async function runScenario(
@@ -67,7 +68,7 @@ export async function runScenario(
   target: Target,
   o: RunOptions,
 ): Promise<RunResult> {
-  const capture = new Capture(now, o.keepPayload);
+  const capture = new Capture(now, side === 'kernel' ? now : idleTime, o.keepPayload);
   let contact: Contact | undefined;
   const sniffer = openSniffer({
     interface: target.route.interface,
@@ -81,7 +82,7 @@ export async function runScenario(
   try {
     contact = await open(target);
     const { socket, addresses } = contact;
-    const talk = new Talk(socket, { ...o.talk, signal: o.signal, onCall: () => contact?.nudge() });
+    const talk = new Talk(socket, { ...o.talk, signal: o.signal, onCall: () => capture.onCall() });
     await scenario.converse(talk);
     const { outcome } = talk;
     if (outcome.undone === undefined) await settled(contact, capture, o.talk, o.signal);

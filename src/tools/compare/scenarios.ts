@@ -7,9 +7,6 @@
  */
 import type { Duplex } from 'node:stream';
 
-/** A call the user made, in the RFC's words (RFC 9293 §3.10). */
-export type UserCall = 'OPEN' | 'SEND' | 'CLOSE' | 'ABORT';
-
 export interface ScenarioOptions {
   /** What `request` sends, octets. */
   readonly request: Uint8Array;
@@ -20,7 +17,7 @@ export interface ScenarioOptions {
   /** Ends every wait. */
   readonly signal: AbortSignal;
   /** Told of each call right before it is made. */
-  readonly onCall: (call: UserCall, octets: number) => void;
+  readonly onCall: () => void;
 }
 
 /** What both stacks' sockets have beside a Duplex's methods and the event 'connect'. */
@@ -123,7 +120,7 @@ export class Talk {
   sendRequest(): void {
     if (this.#over()) return;
     const octets = this.#options.request;
-    this.#options.onCall('SEND', octets.length);
+    this.#options.onCall();
     this.#sent += octets.length;
     this.#socket.write(octets);
   }
@@ -150,7 +147,7 @@ export class Talk {
   /** FIN after what has been sent; then waits for the peer's. A peer that never sends one is left: the socket is closed. */
   async finish(): Promise<void> {
     if (this.#over()) return;
-    this.#options.onCall('CLOSE', 0);
+    this.#options.onCall();
     this.#socket.end();
     await this.#until(() => this.#peerEnded, this.#options.patience);
     if (!this.#peerEnded && this.#error === undefined) this.#undone = 'the peer did not close';

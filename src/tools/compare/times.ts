@@ -24,11 +24,6 @@ export function sameTimeClass(a: Micros, b: Micros): boolean {
 
 export const timeText = (gap: Micros): string => `${timeClass(gap)}, after ${(gap / 1000).toFixed(1)} ms`;
 
-/** Silence before a segment: since the one before it, whoever sent that. */
-export function gapBefore(shots: readonly Shot[], i: number): Micros {
-  return (i === 0 ? 0 : shots[i]!.t - shots[i - 1]!.t) as Micros;
-}
-
 /**
  * How long our end took to acknowledge what segment `i`, the peer's, brought; 'never' while the capture lasted, undefined
  * when it brought nothing that is acknowledged.
@@ -39,8 +34,8 @@ export function ackDelay(shots: readonly Shot[], i: number): Micros | 'never' | 
   if (shot.dir === 'out' || octets === 0 || shot.flags.includes('R')) return undefined;
   const end = (shot.seq + octets) >>> 0;
   for (let j = i + 1; j < shots.length; j++) {
-    const { dir, ack, t } = shots[j]!;
-    if (dir === 'out' && ack !== undefined && ((ack - end) | 0) >= 0) return (t - shot.t) as Micros;
+    const { dir, ack, pace } = shots[j]!;
+    if (dir === 'out' && ack !== undefined && ((ack - end) | 0) >= 0) return (pace - shot.pace) as Micros;
   }
   return 'never';
 }

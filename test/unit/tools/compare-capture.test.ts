@@ -52,7 +52,8 @@ function packet(p: Parts): Uint8Array {
 
 function captured(parts: readonly Parts[], whole = false) {
   let t = 1000;
-  const capture = new Capture(() => t as Micros, whole);
+  const now = () => t as Micros;
+  const capture = new Capture(now, now, whole);
   for (const p of parts) {
     const octets = packet(p);
     capture.add(octets, 0, octets.length);
@@ -115,6 +116,34 @@ describe('a capture read as one connection', () => {
       ADDRESSES,
     );
     expect(shots[1]).toMatchObject({ flags: 'R.', seq: 0, ack: 1 });
+  });
+
+  test('silence counts from the last segment or the last call, on the clock of the pace', () => {
+    let wall = 0;
+    let idle = 0;
+    const capture = new Capture(
+      () => wall as Micros,
+      () => idle as Micros,
+      false,
+    );
+    const add = (p: Parts): void => {
+      const octets = packet(p);
+      capture.add(octets, 0, octets.length);
+    };
+    add(SYN);
+    wall = 90;
+    idle = 10;
+    add(SYN_ACK);
+    idle = 500;
+    capture.onCall();
+    wall = 700;
+    idle = 520;
+    add({ from: US, seq: 0, ack: 5001, flags: TcpFlag.ACK | TcpFlag.FIN });
+    expect(shotsOf(capture.packets, ADDRESSES).map((s) => [s.t, s.pace, s.gap])).toEqual([
+      [0, 0, 0],
+      [90, 10, 10],
+      [700, 520, 20],
+    ]);
   });
 
   test('packets beyond the most that is compared are counted, not kept', () => {

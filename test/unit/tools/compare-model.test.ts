@@ -150,9 +150,17 @@ describe('two runs side by side', () => {
     expect(compared(again(1000), again(1050)).differences).toEqual([]);
   });
 
+  test('how long the user takes to call is no difference', () => {
+    const fin = (at: number): readonly ShotParts[] => [
+      ...HANDSHAKE,
+      { line: '> F. 1 ack 1 win 63', at: ms(at), calledBefore: ms(1) },
+    ];
+    expect(compared(fin(250), fin(900)).differences).toEqual([]);
+  });
+
   test('a value just beside the bound of its class is no difference', () => {
     expect(timeClass(ms(24))).not.toBe(timeClass(ms(26)));
-    const gap = (at: number): readonly ShotParts[] => [HANDSHAKE[0]!, { line: '> . 1 ack 1 win 63', at: ms(at) }];
+    const gap = (at: number): readonly ShotParts[] => [HANDSHAKE[0]!, { line: '> P. 1:5 ack 1 win 63', at: ms(at) }];
     expect(compared(gap(24), gap(26)).differences).toEqual([]);
   });
 

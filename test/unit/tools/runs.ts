@@ -8,6 +8,8 @@ export interface ShotParts {
   /** `> P. 1:19 ack 1 win 63`. */
   readonly line: string;
   readonly at?: Micros;
+  /** A call came so long before it. */
+  readonly calledBefore?: Micros;
   readonly options?: readonly string[];
   readonly ttl?: number;
   readonly dontFragment?: boolean;
@@ -20,6 +22,8 @@ export function shot(parts: ShotParts): Shot {
   const [, arrow, flags = '', from, to, ack, win] = match;
   return {
     t: parts.at ?? (0 as Micros),
+    pace: parts.at ?? (0 as Micros),
+    gap: 0 as Micros,
     dir: arrow === '>' ? 'out' : 'in',
     flags,
     seq: Number(from),
@@ -34,7 +38,10 @@ export function shot(parts: ShotParts): Shot {
 }
 
 export function runOf(side: Side, parts: readonly ShotParts[]): Run {
-  const shots = parts.map(shot);
+  const shots = parts.map(shot).map((s, i, all): Shot => {
+    const silence = i === 0 ? 0 : s.t - all[i - 1]!.t;
+    return { ...s, gap: Math.min(silence, parts[i]!.calledBefore ?? silence) as Micros };
+  });
   return {
     side,
     local: { address: parseIpv4('10.0.0.1')!, port: 40000 },
