@@ -40,6 +40,9 @@ export function backToListen(tcb: Tcb, event: 'rcv SYN, passive' | 'rcv RST, pas
   tcb.ackOwed = 'none';
   tcb.synDue = false;
   tcb.synSent = false;
+  tcb.synRetransmits = 0;
+  tcb.isTiming = false;
+  tcb.rtt.stopBackingOff();
   tcb.sndNxt = tcb.iss;
   tcb.sndUna = tcb.iss;
   tcb.rtxNxt = tcb.iss;

@@ -486,10 +486,17 @@ export class Harness {
     const shift = isSyn ? 0 : this.info.rcv_wscale;
     if (seg.flags.includes('.')) {
       const edge = seg.ack + (seg.wnd ?? 0) * 2 ** shift;
+      if (isSyn) this.#startsOver(seg, edge);
       expect(edge, `the window's right edge moved left\n${story}`).toBeGreaterThanOrEqual(this.#edge);
       this.#edge = Math.max(this.#edge, edge);
       expect(seg.ack, `an ACK went back\n${story}`).toBeGreaterThanOrEqual(this.#ackedByUs);
     }
+  }
+
+  /** A SYN-ACK after a return to LISTEN: what was said before is void. */
+  #startsOver(seg: WholeSeg, edge: number): void {
+    this.#ackedByUs = seg.ack;
+    this.#edge = edge;
   }
 
   #time(): string {
@@ -523,6 +530,7 @@ function onlyAsked(actual: WholeSeg, want: WholeSeg): WholeSeg {
 }
 
 function endOf(seg: WholeSeg): number {
+  if (seg.flags.includes('R')) return -1;
   return seg.seq + seg.len + (seg.flags.includes('S') ? 1 : 0) + (seg.flags.includes('F') ? 1 : 0);
 }
 
