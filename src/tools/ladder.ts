@@ -2,8 +2,9 @@
  * A connection as a ladder: our states on the left, segments as rungs, the peer's states on the right. This is the
  * model, row by row; how it is drawn is ladder-text.ts's.
  *
- * Our states are the log's. The peer's are inferred from the segments (infer-states.ts). A segment that is sent again
- * later is taken to have been lost, so that the peer doesn't enter a state before it can have.
+ * Our states are the log's. The peer's are inferred from the segments (infer-states.ts). What takes sequence space
+ * reached it when it has acknowledged that, and not before: a FIN that crosses ours was sent in ignorance of ours. What
+ * takes none is taken to have arrived, after what was sent before it.
  */
 import type { SegmentRecord, SendNote } from '../tcp/trace.ts';
 import { carrierOf, carries, type SegmentTrace, type StateRecord } from './carrier.ts';
@@ -63,6 +64,10 @@ class LadderBuilder {
   readonly #rows: Draft[] = [];
   readonly #bases = new SegmentBases();
   readonly #peer: StateFollower | undefined;
+  /** Sent, and not shown to have arrived. */
+  #underway: { readonly seen: SeenSegment; readonly row: Draft; readonly end: number | undefined }[] = [];
+  /** Index of the last row in which the peer entered a state. */
+  #lastPeerRow = -1;
   /** Outgoing segments that were sent again. */
   readonly #lost: ReadonlySet<SegmentTrace>;
   /** A transition whose segment may come next. */
@@ -84,6 +89,9 @@ class LadderBuilder {
 
   finish(): readonly LadderRow[] {
     this.#settle();
+    // Of what was never acknowledged nothing is claimed; a RST or an ACK after it may well have arrived.
+    this.#underway = this.#underway.filter((u) => u.end === undefined);
+    this.#deliverFree();
     return this.#rows;
   }
 
@@ -93,17 +101,51 @@ class LadderBuilder {
     if (together) this.#called = undefined;
     else this.#settle();
     this.#bases.learn(record.dir, record.seg);
-    this.#row(record.t, {
+    const seen = seenSegment(record.seg);
+    const state = record.dir === 'in' ? this.#fromPeer(seen) : undefined;
+    const row = this.#row(record.t, {
       ours: together ? called.to : undefined,
-      peer: this.#peerAfter(record),
       segment: { dir: record.dir, seg: this.#bases.relative(record.dir, record.seg), note: record.note },
     });
+    if (state !== undefined) this.#peerEntered(row, state);
+    if (record.dir === 'out' && !this.#lost.has(record)) {
+      this.#underway.push({ seen, row, end: endOf(seen) });
+    }
+    this.#deliverFree();
   }
 
-  #peerAfter(record: SegmentTrace): string | undefined {
-    if (this.#peer === undefined || this.#lost.has(record)) return undefined;
-    const seen = seenSegment(record.seg);
-    return (record.dir === 'in' ? this.#peer.sent(seen) : this.#peer.received(seen)).at(-1);
+  /** The peer sent `seen`: what it acknowledges had reached it before. Returns the state it is shown to have entered. */
+  #fromPeer(seen: SeenSegment): string | undefined {
+    const peer = this.#peer;
+    if (peer === undefined) return undefined;
+    let entered: string | undefined;
+    const reached = this.#underway.findLastIndex(
+      (u) => u.end !== undefined && seen.ack !== undefined && after(seen.ack, u.end),
+    );
+    for (const { seen: ours, row } of this.#underway.splice(0, reached + 1)) {
+      const state = peer.received(ours).at(-1);
+      if (state === undefined) continue;
+      // Shown where it was sent, unless the peer has been seen to move since.
+      if (this.#rows.indexOf(row) > this.#lastPeerRow) this.#peerEntered(row, state);
+      else entered = state;
+    }
+    return peer.sent(seen).at(-1) ?? entered;
+  }
+
+  /** What takes no sequence space and has nothing unacknowledged before it arrives at once. */
+  #deliverFree(): void {
+    while (this.#underway[0] !== undefined && this.#underway[0].end === undefined) {
+      const { seen, row } = this.#underway.shift()!;
+      const state = this.#peer?.received(seen).at(-1);
+      if (state === undefined) continue;
+      if (this.#rows.indexOf(row) > this.#lastPeerRow) this.#peerEntered(row, state);
+      else this.#peerEntered(this.#row(this.#rows.at(-1)?.t ?? row.t, { remark: 'our ACK has arrived' }), state);
+    }
+  }
+
+  #peerEntered(row: Draft, state: string): void {
+    row.peer = state;
+    this.#lastPeerRow = Math.max(this.#lastPeerRow, this.#rows.indexOf(row));
   }
 
   #state(record: StateRecord): void {
@@ -124,8 +166,10 @@ class LadderBuilder {
     if (called !== undefined) this.#row(called.t, { ours: called.to, remark: called.event });
   }
 
-  #row(t: number, row: Partial<Draft>): void {
-    this.#rows.push({ t, ours: undefined, peer: undefined, segment: undefined, remark: undefined, ...row });
+  #row(t: number, row: Partial<Draft>): Draft {
+    const draft = { t, ours: undefined, peer: undefined, segment: undefined, remark: undefined, ...row };
+    this.#rows.push(draft);
+    return draft;
   }
 }
 
@@ -147,6 +191,14 @@ function sentAgain(segments: readonly SegmentTrace[]): ReadonlySet<SegmentTrace>
     if (segment.note === 'retransmission' || segment.note === 'fast retransmit') again.add(segment.seg.seq);
   }
   return lost;
+}
+
+const after = (a: number, b: number): boolean => ((a - b) | 0) >= 0;
+
+/** The sequence number after a segment that takes sequence space; undefined for one that takes none. */
+function endOf(seen: SeenSegment): number | undefined {
+  const len = seen.len + (seen.flags.includes('S') ? 1 : 0) + (seen.flags.includes('F') ? 1 : 0);
+  return len === 0 || seen.flags.includes('R') ? undefined : (seen.seq + len) >>> 0;
 }
 
 const seenSegment = (seg: SegmentRecord): SeenSegment => ({

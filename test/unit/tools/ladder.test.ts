@@ -34,6 +34,42 @@ test('a SYN that was lost does not move the peer; the one sent again does', () =
   expect(syns.map((r) => r.peer)).toEqual([undefined, 'SYN-RECEIVED']);
 });
 
+test('a FIN of the peer that crosses ours was sent before ours came: it goes by way of CLOSING, too', () => {
+  const pair = recordedPair();
+  const { time, ours, peer } = pair;
+  while (peer.connection.state !== 'ESTABLISHED') time.step();
+  ours.close();
+  peer.close();
+  while (ours.connection.state !== 'CLOSED') time.step();
+  const { rows } = buildLadder(pair.log())!;
+  expect(rows.flatMap((r) => r.ours ?? [])).toEqual([
+    'SYN-SENT',
+    'ESTABLISHED',
+    'FIN-WAIT-1',
+    'CLOSING',
+    'TIME-WAIT',
+    'CLOSED',
+  ]);
+  expect(rows.flatMap((r) => r.peer ?? [])).toEqual([
+    'SYN-RECEIVED',
+    'ESTABLISHED',
+    'FIN-WAIT-1',
+    'CLOSING',
+    'TIME-WAIT',
+  ]);
+});
+
+test('a peer that has gone silent is not said to have taken what it never acknowledged', () => {
+  const pair = recordedPair({ lose: [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22] });
+  const { time, ours } = pair;
+  while (ours.connection.state !== 'ESTABLISHED') time.step();
+  ours.close();
+  while (Number.isFinite(ours.connection.nextTimeout())) time.step();
+  const { rows } = buildLadder(pair.log())!;
+  expect(rows.filter((r) => r.segment?.note === 'retransmission').length).toBeGreaterThan(5);
+  expect(rows.flatMap((r) => r.peer ?? [])).toEqual(['SYN-RECEIVED', 'ESTABLISHED']);
+});
+
 test('of a peer that never said anything no state is claimed', () => {
   const pair = recordedPair({ lose: [1, 2, 3, 4, 5, 6, 7] });
   while (pair.time.step());
