@@ -112,6 +112,8 @@ function emitRetransmission(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
 }
 
 function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
+  // What waits to be sent again, the congestion window permitting, goes before anything new, a FIN included.
+  if (seqLt(tcb.rtxNxt, tcb.rtxEnd)) return false;
   const { smss } = tcb;
   const gso = tcb.config.path.maxGsoPayload;
   const room = roomForData(tcb);
@@ -126,7 +128,7 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   out.seq = tcb.sndNxt;
   if (len > 0) tcb.sendBuffer.gather(tcb.placeOfSeq(tcb.sndNxt), len, out.payload);
   tcb.sndNxt = seqAdd(tcb.sndNxt, len + (fin ? 1 : 0));
-  // Nothing was to be sent again (that comes first), so what is sent anew is not to be sent again either.
+  // Nothing is to be sent again, so what is sent anew is not either.
   tcb.rtxNxt = tcb.recovery === 'loss' ? seqMax(tcb.rtxNxt, tcb.sndNxt) : tcb.rtxNxt;
   tcb.rtxEnd = tcb.rtxNxt;
   tcb.overrideDue = false;
