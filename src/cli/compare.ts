@@ -44,10 +44,10 @@ const HELP = `
 Scenarios (default: all, in this order):
 ${SCENARIOS.map((s) => `  ${s.name.padEnd(11)}${s.summary}`).join('\n')}
 
-Each is run once through the kernel's sockets and once through tcpx, with the same settings and the same calls, and
-captured at the same place. \`!\` marks what differs, \`?\` what differs and doesn't count (the peer's own doing, or for
-the reason given), \`~\` a state that was not seen but inferred from the segments. Sequence numbers are relative; times are compared by class: at once,
-delayed (from 25 ms), timeout (from 190 ms).
+Each is run once through the kernel's sockets and once through tcpx, with the same settings and the same calls,
+and captured at the same place. \`!\` marks what differs, \`?\` what differs and doesn't count (the peer's own doing,
+or for the reason given), \`~\` a state that was not seen but inferred from the segments. Sequence numbers are
+relative. Waiting is compared by class: at once, delayed (from 25 ms), timeout (from 190 ms).
 
 Examples:
   $ sudo tcpx compare localhost:8080
@@ -321,6 +321,5 @@ class CompareRun {
 function hintFor(c: Comparison, { host, port }: Target): string {
   const scenario = SCENARIOS.find((s) => s.name === c.scenario)!;
   if (scenario.closedPort) return 'name a port where nothing listens and no firewall is silent: --closed-port PORT';
-  if (c.kernel.outcome.connected) return 'the peer broke off; with --request TEXT it gets what it understands';
   return `is something listening there? \`nc -zv ${host} ${port}\` tells; \`tcpx compare ${host}:${port} refused\` compares the refusal`;
 }

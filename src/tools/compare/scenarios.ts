@@ -173,10 +173,8 @@ export class Talk {
   }
 }
 
-const mustConnect = (outcome: Outcome): string | undefined => {
-  if (!outcome.connected) return `no connection (${outcome.error ?? outcome.undone ?? 'unknown'})`;
-  return outcome.error === undefined ? undefined : `the connection broke (${outcome.error})`;
-};
+const mustConnect = (outcome: Outcome): string | undefined =>
+  outcome.connected ? undefined : `no connection (${outcome.error ?? outcome.undone ?? 'unknown'})`;
 
 const handshake: Scenario = {
   name: 'handshake',
