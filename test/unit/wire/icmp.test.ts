@@ -24,7 +24,7 @@ function fields(message: IcmpMessage, at: number) {
 }
 
 function encoded(message: IcmpMessage): Uint8Array {
-  const octets = new Uint8Array(8 + message.payload.len);
+  const octets = new Uint8Array(8 + message.payload.len).fill(0x99);
   message.payload.copyTo(octets, encodeIcmp(message, octets, 0));
   return octets;
 }
@@ -184,6 +184,11 @@ describe('errors', () => {
     ['ok', quote],
   ])('a quote is %s', (expected, octets) => {
     expect(decodeIcmpQuote(octets, 0, octets.length, new IcmpQuote())).toBe(expected);
+  });
+
+  test('are the types that quote, and no others', () => {
+    const errors = Array.from({ length: 256 }, (_, type) => type).filter(isIcmpError);
+    expect(errors).toEqual([3, 4, 5, 11, 12]);
   });
 
   test('every code has its own words', () => {

@@ -194,13 +194,22 @@ describe('options', () => {
     ['a length past the end ends the options', '020405b4 01010305'],
     ['a window scale of a wrong length is skipped', '03040700 020405b4'],
     ['a second option of a wrong length changes nothing', '020405b4 02030201'],
+    ['an MSS of a wrong length is skipped', '020405b4 0205100000 010101'],
     ['timestamps of a wrong length are skipped', '0809 00000001000000 020405b4'],
     ['SACK-permitted of a wrong length is skipped', '040301 020405b4 01'],
     ['SACK without blocks is skipped', '0502 020405b4 0101'],
+    ['SACK with a block and a half is skipped', '050e 000000010000000200000003 020405b4 0101'],
     ['SACK with half a block is skipped', '0506 00000001 020405b4 0101'],
   ])('%s', (_, options) => {
     const seg = decoded(withOptions(options, 1));
     expect(fields(seg)).toMatchObject({ mss: 1460, wscale: ABSENT, sackPermitted: false, ts: undefined, sack: [] });
+  });
+
+  test('one that reaches into the payload ends the options', () => {
+    const header = withOptions('01020405');
+    const octets = Uint8Array.of(...header, 0xb4, 0xb4);
+    const seg = decoded(octets);
+    expect([seg.mss, seg.payload.len]).toEqual([ABSENT, 2]);
   });
 
   test('are read at any alignment', () => {
