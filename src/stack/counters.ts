@@ -16,8 +16,12 @@ export interface StackCounters {
   noConnection: number;
   /** RSTs sent, those of aborted connections included. */
   resetsOut: number;
-  /** SYNs dropped because the listener's queue was full. */
+  /** SYNs dropped, and third segments ignored, because a listener's queue was full. */
   backlogFull: number;
+  cookiesSent: number;
+  /** Third segments with a good cookie, and ACKs that claimed to have one. */
+  cookiesGood: number;
+  cookiesBad: number;
   icmpErrors: number;
   /** ICMP errors that quoted nothing we had sent. */
   icmpIgnored: number;
@@ -37,6 +41,9 @@ export function newCounters(): StackCounters {
     noConnection: 0,
     resetsOut: 0,
     backlogFull: 0,
+    cookiesSent: 0,
+    cookiesGood: 0,
+    cookiesBad: 0,
     icmpErrors: 0,
     icmpIgnored: 0,
     sendFailures: 0,

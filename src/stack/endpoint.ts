@@ -43,6 +43,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due {
   dueAt: Micros = NEVER;
   place = -1;
   touched = false;
+  memory = 0;
   /** The listener whose child this is, until it is accepted. */
   listener: Listener | undefined;
   readonly connection: Connection;

@@ -1,58 +1,90 @@
-/** A port that waits for connections: half-open ones, and those established and not yet accepted, up to `backlog` in all. */
-import type { SocketOptions } from '../tcp/config.ts';
+/**
+ * A port that waits for connections, with Linux's two queues: half-open ones, at most `backlog`, beyond which SYN
+ * cookies take over or SYNs are dropped; and established ones nobody has accepted, at most `backlog` + 1, beyond which
+ * SYNs and third segments are ignored, so that the peer tries again.
+ */
+import type { Micros } from '../base/time.ts';
+import type { ConnectionConfig } from '../tcp/config.ts';
 import type { Endpoint } from './endpoint.ts';
+
+/** How long after the last cookie an ACK may still bring one back. */
+const COOKIE_MEMORY = 128_000_000;
 
 export class Listener {
   readonly port: number;
   readonly backlog: number;
-  readonly options: Partial<SocketOptions>;
+  /** Of the connections it makes. */
+  readonly config: ConnectionConfig;
   /** A connection is waiting to be accepted. */
   onConnection: (() => void) | undefined = undefined;
-  readonly #pending = new Set<Endpoint>();
-  readonly #ready: Endpoint[] = [];
+  readonly #halfOpen = new Set<Endpoint>();
+  readonly #ready = new Set<Endpoint>();
   readonly #close: (listener: Listener) => void;
+  #lastCookieAt: Micros = Number.NEGATIVE_INFINITY as Micros;
 
-  constructor(port: number, backlog: number, options: Partial<SocketOptions>, close: (listener: Listener) => void) {
+  constructor(port: number, backlog: number, config: ConnectionConfig, close: (listener: Listener) => void) {
     this.port = port;
     this.backlog = backlog;
-    this.options = options;
+    this.config = config;
     this.#close = close;
   }
 
-  get isFull(): boolean {
-    return this.#pending.size + this.#ready.length >= this.backlog;
+  get halfOpen(): number {
+    return this.#halfOpen.size;
+  }
+
+  get ready(): number {
+    return this.#ready.size;
+  }
+
+  get isSynQueueFull(): boolean {
+    return this.#halfOpen.size >= this.backlog;
+  }
+
+  get isAcceptQueueFull(): boolean {
+    return this.#ready.size > this.backlog;
   }
 
   /** The connection that has waited longest; undefined when none waits. */
   accept(): Endpoint | undefined {
-    const endpoint = this.#ready.shift();
-    if (endpoint !== undefined) endpoint.listener = undefined;
-    return endpoint;
+    for (const endpoint of this.#ready) {
+      this.#ready.delete(endpoint);
+      endpoint.listener = undefined;
+      return endpoint;
+    }
+    return undefined;
   }
 
   /** No more connections; those not accepted are reset. */
   close(): void {
     this.#close(this);
-    const waiting = [...this.#pending, ...this.#ready];
-    this.#pending.clear();
-    this.#ready.length = 0;
+    const waiting = [...this.#halfOpen, ...this.#ready];
+    this.#halfOpen.clear();
+    this.#ready.clear();
     for (const endpoint of waiting) endpoint.abort();
   }
 
   // For the stack only.
 
   begun(endpoint: Endpoint): void {
-    this.#pending.add(endpoint);
+    this.#halfOpen.add(endpoint);
   }
 
   established(endpoint: Endpoint): void {
-    if (this.#pending.delete(endpoint)) this.#ready.push(endpoint);
+    if (this.#halfOpen.delete(endpoint)) this.#ready.add(endpoint);
   }
 
   /** It ended before anyone accepted it. */
   gone(endpoint: Endpoint): void {
-    this.#pending.delete(endpoint);
-    const i = this.#ready.indexOf(endpoint);
-    if (i >= 0) this.#ready.splice(i, 1);
+    this.#halfOpen.delete(endpoint);
+    this.#ready.delete(endpoint);
+  }
+
+  cookieSent(now: Micros): void {
+    this.#lastCookieAt = now;
+  }
+
+  mayHaveCookies(now: Micros): boolean {
+    return now - this.#lastCookieAt < COOKIE_MEMORY;
   }
 }

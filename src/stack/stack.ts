@@ -33,6 +33,7 @@ import { unreachableError } from './icmp-codes.ts';
 import { IpInput } from './ip-input.ts';
 import { IpOutput } from './ip-output.ts';
 import { Listener } from './listener.ts';
+import { type PassiveHost, PassiveOpens } from './passive-opens.ts';
 
 /** The core's tracer, and the addresses that the core doesn't know. */
 export interface StackTracer extends Tracer {
@@ -80,7 +81,7 @@ const DEFAULT_TTL = 64;
 /** RFC 9293 §3.7.1: what a peer over IPv4 takes that announces no MSS. */
 const IPV4_DEFAULT_MSS = 536;
 
-export class Stack implements LinkReceiver, EndpointHost {
+export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly address: Ipv4;
   readonly counters: StackCounters = newCounters();
   readonly #clock: Clock;
@@ -96,10 +97,14 @@ export class Stack implements LinkReceiver, EndpointHost {
   readonly #output: IpOutput;
   readonly #endpoints: DemuxTable<Endpoint>;
   readonly #deadlines = new Deadlines<Endpoint>();
+  readonly #passives: PassiveOpens;
   readonly #listeners = new Map<number, Listener>();
   readonly #out = new TcpSegment();
   #touched: Endpoint[] = [];
   #lastId = 0;
+  /** Octets in the buffers of all connections. */
+  #memory = 0;
+  #pressed = false;
   /** Inside a batch: what is touched waits for its end. */
   #busy = false;
   #alarmAt: Micros = Number.POSITIVE_INFINITY as Micros;
@@ -126,6 +131,7 @@ export class Stack implements LinkReceiver, EndpointHost {
     this.#input = new IpInput(o.address, this.counters);
     this.#output = new IpOutput(o.link, o.random.uint32());
     this.#endpoints = new DemuxTable(this.#prf);
+    this.#passives = new PassiveOpens(this, this.#prf);
     this.#link.start(this);
   }
 
@@ -154,7 +160,7 @@ export class Stack implements LinkReceiver, EndpointHost {
       old.connection.abort(this.now());
       this.#retire(old);
     }
-    const endpoint = this.#newEndpoint(addresses, o.options, o.ttl ?? DEFAULT_TTL, undefined);
+    const endpoint = this.#newEndpoint(addresses, this.#config(o.options ?? {}), o.ttl ?? DEFAULT_TTL);
     this.#open(endpoint, 'active', leastIss);
     this.touch(endpoint);
     return endpoint;
@@ -165,7 +171,9 @@ export class Stack implements LinkReceiver, EndpointHost {
     checkPort(o.port);
     if (this.#listeners.has(o.port))
       throw new TcpError('EADDRINUSE', `port ${o.port} is already listening`, 'choose another port');
-    const listener = new Listener(o.port, o.backlog ?? 511, o.options ?? {}, (l) => this.#listeners.delete(l.port));
+    const listener = new Listener(o.port, o.backlog ?? 511, this.#config(o.options ?? {}), (l) =>
+      this.#listeners.delete(l.port),
+    );
     this.#listeners.set(o.port, listener);
     return listener;
   }
@@ -212,6 +220,20 @@ export class Stack implements LinkReceiver, EndpointHost {
     }
   }
 
+  // What passive opens ask.
+
+  newChild(addresses: Addresses, listener: Listener): Endpoint {
+    return this.#newEndpoint(addresses, listener.config, DEFAULT_TTL, listener);
+  }
+
+  openChild(child: Endpoint, cookieIss?: number): void {
+    this.#open(child, 'passive', undefined, cookieIss);
+  }
+
+  sendAlone(seg: TcpSegment, to: Ipv4): void {
+    this.#send(seg, to, 0, DEFAULT_TTL);
+  }
+
   // What endpoints say.
 
   touch(endpoint: Endpoint): void {
@@ -224,44 +246,38 @@ export class Stack implements LinkReceiver, EndpointHost {
 
   #onSegment(seg: TcpSegment, source: Ipv4): void {
     const known = this.#endpoints.find(this.address, seg.dstPort, source, seg.srcPort);
-    const endpoint = known === undefined ? this.#beginPassive(seg, source) : this.#reborn(known, seg, source);
+    const listener = this.#listeners.get(seg.dstPort);
+    const endpoint =
+      known === undefined ? this.#passive(listener, seg, source) : this.#reborn(known, listener, seg, source);
     if (endpoint !== undefined) {
-      endpoint.connection.onSegment(seg, this.now());
+      // Nobody has accepted the earlier ones: the peer will send this again (Linux's behaviour).
+      if (endpoint.listener?.isAcceptQueueFull && endpoint.state === 'SYN-RECEIVED') this.counters.backlogFull++;
+      else endpoint.connection.onSegment(seg, this.now());
       this.touch(endpoint);
       return;
     }
+    if (listener !== undefined && isFirstSyn(seg)) return;
     this.counters.noConnection++;
-    if (!this.#ownsPort(seg.dstPort) || this.#listeners.get(seg.dstPort)?.isFull) return;
-    if (answerClosed(seg, this.#out)) this.#send(this.#out, source, 0, DEFAULT_TTL);
+    if (this.#ownsPort(seg.dstPort) && answerClosed(seg, this.#out)) this.sendAlone(this.#out, source);
+  }
+
+  #passive(listener: Listener | undefined, seg: TcpSegment, source: Ipv4): Endpoint | undefined {
+    if (listener === undefined) return undefined;
+    if (!isFirstSyn(seg)) return this.#passives.fromCookie(listener, seg, source);
+    const child = this.#passives.begin(listener, seg, source);
+    if (child !== undefined) this.#open(child, 'passive');
+    return child;
   }
 
   /** A younger SYN for a connection in TIME-WAIT begins the next incarnation, where someone listens (RFC 6191). */
-  #reborn(old: Endpoint, seg: TcpSegment, source: Ipv4): Endpoint | undefined {
-    if (old.state !== 'TIME-WAIT' || !isFirstSyn(seg) || !this.#listeners.has(seg.dstPort)) return old;
+  #reborn(old: Endpoint, listener: Listener | undefined, seg: TcpSegment, source: Ipv4): Endpoint | undefined {
+    if (old.state !== 'TIME-WAIT' || listener === undefined || !isFirstSyn(seg)) return old;
     const iss = old.connection.nextIss;
     if (!old.connection.giveWay(seg, this.now())) return old;
     this.#retire(old);
-    return this.#beginPassive(seg, source, iss);
-  }
-
-  /** A child in LISTEN for whatever a listening port gets; the core answers it as §3.10.7.2 says. */
-  #beginPassive(seg: TcpSegment, source: Ipv4, leastIss?: Seq): Endpoint | undefined {
-    const listener = this.#listeners.get(seg.dstPort);
-    if (listener === undefined || !isFirstSyn(seg)) return undefined;
-    if (listener.isFull) {
-      this.counters.backlogFull++;
-      return undefined;
-    }
-    const addresses = {
-      localAddress: this.address,
-      localPort: seg.dstPort,
-      remoteAddress: source,
-      remotePort: seg.srcPort,
-    };
-    const endpoint = this.#newEndpoint(addresses, listener.options, DEFAULT_TTL, listener);
-    listener.begun(endpoint);
-    this.#open(endpoint, 'passive', leastIss);
-    return endpoint;
+    const child = this.#passives.begin(listener, seg, source);
+    if (child !== undefined) this.#open(child, 'passive', iss);
+    return child;
   }
 
   #onIcmpError(): void {
@@ -325,6 +341,22 @@ export class Stack implements LinkReceiver, EndpointHost {
       this.#send(out, endpoint.remoteAddress, mss, endpoint.ttl);
     }
     this.#deadlines.set(endpoint, connection.nextTimeout());
+    this.#account(endpoint, connection.memory);
+  }
+
+  /** Counts what buffers hold in all; above tcp_mem_octets every connection is pressed, until a quarter is free again. */
+  #account(endpoint: Endpoint, held: number): void {
+    this.#memory += held - endpoint.memory;
+    endpoint.memory = held;
+    const limit = this.#sysctl.tcp_mem_octets;
+    const pressed = this.#pressed ? this.#memory > (limit * 3) / 4 : this.#memory > limit;
+    if (pressed === this.#pressed) return;
+    this.#pressed = pressed;
+    const now = this.now();
+    for (const each of this.#endpoints) {
+      each.connection.press(pressed, now);
+      if (each !== endpoint) this.touch(each);
+    }
   }
 
   #send(seg: TcpSegment, to: Ipv4, mss: number, ttl: number): void {
@@ -338,7 +370,10 @@ export class Stack implements LinkReceiver, EndpointHost {
     if (happened === 0 && endpoint.state !== 'LISTEN') return;
     const { listener } = endpoint;
     if (listener !== undefined) this.#tellListener(listener, endpoint, happened);
-    if (happened & Happened.closed) this.#endpoints.remove(endpoint);
+    if (happened & Happened.closed) {
+      this.#endpoints.remove(endpoint);
+      this.#account(endpoint, 0);
+    }
     endpoint.onEvent?.();
   }
 
@@ -365,17 +400,15 @@ export class Stack implements LinkReceiver, EndpointHost {
     this.#clock.wakeAt(at, this.#wake);
   }
 
-  #newEndpoint(
-    addresses: Addresses,
-    options: Partial<SocketOptions> | undefined,
-    ttl: number,
-    listener: Listener | undefined,
-  ): Endpoint {
-    const config: ConnectionConfig = {
+  #config(options: Partial<SocketOptions>): ConnectionConfig {
+    return {
       sysctl: this.#sysctl,
       options: { ...DEFAULT_SOCKET_OPTIONS, ...options },
       path: this.#path,
     };
+  }
+
+  #newEndpoint(addresses: Addresses, config: ConnectionConfig, ttl: number, listener?: Listener): Endpoint {
     const connection = new Connection(++this.#lastId, config, this.#tracer ?? NO_TRACE);
     const endpoint = new Endpoint(this, connection, addresses, ttl, listener);
     this.#endpoints.add(endpoint);
@@ -383,15 +416,15 @@ export class Stack implements LinkReceiver, EndpointHost {
   }
 
   /** `leastIss`: the last incarnation of the same addresses and ports ended below it. */
-  #open(endpoint: Endpoint, kind: 'active' | 'passive', leastIss?: Seq): void {
+  #open(endpoint: Endpoint, kind: 'active' | 'passive', leastIss?: Seq, cookieIss?: number): void {
     const now = this.now();
     const { localAddress, remoteAddress, localPort, remotePort } = endpoint;
     if (this.#tracer?.enabled) this.#tracer.open(endpoint.id, endpoint, now);
     const ports = (localPort << 16) | remotePort;
     const drawn = toSeq(initialSequence(this.#prf, localAddress, remoteAddress, ports, now));
-    const iss = seqInt(leastIss === undefined ? drawn : seqMax(drawn, leastIss));
+    const iss = cookieIss ?? seqInt(leastIss === undefined ? drawn : seqMax(drawn, leastIss));
     const tsOffset = timestampOffset(this.#prf, localAddress, remoteAddress, ports);
-    endpoint.connection.open(kind, { iss, tsOffset }, now);
+    endpoint.connection.open(kind, { iss, tsOffset, ...(cookieIss !== undefined && { cookie: true }) }, now);
   }
 
   /** A connection in TIME-WAIT whose timestamps tell its segments from those of the next (RFC 6191; sysctl tcp_tw_reuse). */

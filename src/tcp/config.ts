@@ -9,6 +9,10 @@ export interface Sysctl {
   readonly tcp_syn_retries: number;
   /** The same for a SYN-ACK. */
   readonly tcp_synack_retries: number;
+  /** SYN cookies, RFC 4987: 0 never, 1 when the queue of half-open connections is full, 2 always. */
+  readonly tcp_syncookies: number;
+  /** Most octets held by all connections of a stack; beyond it windows stop growing and what can be dropped is. */
+  readonly tcp_mem_octets: number;
   /** How many SYN retries come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
   readonly tcp_syn_linear_timeouts: number;
   /** Retransmissions of data before ETIMEDOUT, counted as the time they would take from the smallest RTO (Linux: 924.6 s). */
@@ -47,6 +51,8 @@ export interface Sysctl {
 export const DEFAULT_SYSCTL: Sysctl = {
   tcp_syn_retries: 6,
   tcp_synack_retries: 5,
+  tcp_syncookies: 1,
+  tcp_mem_octets: 512 << 20,
   tcp_syn_linear_timeouts: 0,
   tcp_retries2: 15,
   tcp_fin_timeout: 60,

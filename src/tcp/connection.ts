@@ -64,6 +64,13 @@ export class Connection {
     return Math.max(0, this.#tcb.sendCapacity - this.#tcb.sendBuffer.len);
   }
 
+  /** Memory that its buffers hold, octets. */
+  get memory(): number {
+    const held = this.#held;
+    if (held instanceof TimeWait) return 0;
+    return held.sendBuffer.len + held.receiveBuffer.unread + held.reassembly.cost;
+  }
+
   /** Octets queued: unsent and unacknowledged. */
   get sendQueued(): number {
     return this.#tcb.sendBuffer.len;
@@ -152,6 +159,11 @@ export class Connection {
 
   setOption<K extends keyof SocketOptions>(name: K, value: SocketOptions[K], now: Micros): void {
     user.setOption(this.#tcb, name, value, now);
+  }
+
+  /** The stack is short of memory, or no longer. */
+  press(pressed: boolean, now: Micros): void {
+    user.press(this.#tcb, pressed, now);
   }
 
   // What it wants.

@@ -4,9 +4,11 @@
  */
 import { seqAdd, seqDiff, seqLt } from '../base/seq.ts';
 import { later, type Micros, seconds } from '../base/time.ts';
+import { windowInSyn } from './receive-window.ts';
 import { pipe, usableCwnd } from './recovery.ts';
 import type { Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
+import { TIMESTAMPS_LEN } from './timestamps.ts';
 
 /** `newDataLen` says this when nothing may leave; 0 is a FIN alone. */
 export const NOTHING = -1;
@@ -94,15 +96,14 @@ export function persistDelay(tcb: Tcb): Micros {
 /** Octets of window there is room for, clamped as the user asked. */
 function freeWindow(tcb: Tcb): number {
   const clamp = tcb.options.TCP_WINDOW_CLAMP;
-  const free = tcb.receiveBuffer.free;
+  const free = tcb.pressed ? Math.min(tcb.receiveBuffer.free, tcb.rcvWnd) : tcb.receiveBuffer.free;
   return clamp > 0 ? Math.min(free, clamp) : free;
 }
 
-/** The window our SYN offers: whole segments, as Linux does, and never more than 16 bits say (RFC 7323 §2.2). */
 export function synWindow(tcb: Tcb): number {
-  const mss = tcb.ownMss(tcb.config.path.receiveMss) - (tcb.state !== 'SYN-SENT' && tcb.timestampsAgreed ? 12 : 0);
-  const wnd = Math.min(freeWindow(tcb), 65_535);
-  return wnd > mss ? wnd - (wnd % mss) : wnd;
+  const isAnswer = tcb.state !== 'SYN-SENT';
+  const mss = tcb.ownMss(tcb.config.path.receiveMss) - (isAnswer && tcb.timestampsAgreed ? TIMESTAMPS_LEN : 0);
+  return windowInSyn(freeWindow(tcb), mss);
 }
 
 /** Whether reading has made so much room that the peer should hear of it, RFC 9293 §3.8.6.2.2 (MUST-39). */

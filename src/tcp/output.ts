@@ -77,7 +77,7 @@ function emitSyn(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   if (again) {
     tcb.totalRetrans++;
     tcb.isTiming = false;
-  } else time(tcb, seqAdd(tcb.iss, 1), now);
+  } else if (!tcb.fromCookie) time(tcb, seqAdd(tcb.iss, 1), now);
   tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
   sent(tcb, now, out, again ? 'retransmission' : undefined);
   return true;

@@ -2,7 +2,7 @@
 import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
-import type { Verdict } from './answers.ts';
+import { drop, type Verdict } from './answers.ts';
 import { endConnection, owesReset } from './ending.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
@@ -57,9 +57,12 @@ function takeText(tcb: Tcb, seg: TcpSegment, now: Micros): void {
 
 function takeInOrder(tcb: Tcb, octets: Uint8Array, now: Micros): void {
   const hadHoles = !tcb.reassembly.isEmpty;
-  deliver(tcb, octets.slice());
-  for (let next = tcb.reassembly.takeAt(tcb.rcvNxt); next !== undefined; next = tcb.reassembly.takeAt(tcb.rcvNxt))
-    deliver(tcb, next);
+  tcb.receiveBuffer.copy(octets);
+  advance(tcb, octets.length);
+  for (let next = tcb.reassembly.takeAt(tcb.rcvNxt); next !== undefined; next = tcb.reassembly.takeAt(tcb.rcvNxt)) {
+    tcb.receiveBuffer.push(next);
+    advance(tcb, next.length);
+  }
   tcb.happened |= Happened.readable;
   tcb.ackPolicy.onData(now, tcb.rcvWnd, tcb.rcvMss, tcb.rtt.rto);
   // RFC 5681 §4.2: a segment that fills a hole is acknowledged at once, and two full segments are.
@@ -71,10 +74,9 @@ function takeInOrder(tcb: Tcb, octets: Uint8Array, now: Micros): void {
   }
 }
 
-function deliver(tcb: Tcb, octets: Uint8Array): void {
-  tcb.receiveBuffer.push(octets);
-  tcb.rcvNxt = seqAdd(tcb.rcvNxt, octets.length);
-  tcb.bytesReceived += octets.length;
+function advance(tcb: Tcb, len: number): void {
+  tcb.rcvNxt = seqAdd(tcb.rcvNxt, len);
+  tcb.bytesReceived += len;
 }
 
 /**
@@ -83,6 +85,12 @@ function deliver(tcb: Tcb, octets: Uint8Array): void {
  */
 function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array): void {
   tcb.oooSegsIn++;
+  if (tcb.pressed || tcb.reassembly.cost > tcb.receiveBuffer.capacity) {
+    // The peer still has it, and will send it again (RFC 2018 §8 allows a receiver to give up what it holds).
+    drop(tcb, 'no memory for what is out of order');
+    tcb.ackOwed = 'now';
+    return;
+  }
   const taken = tcb.reassembly.insert(from, octets);
   if (taken < octets.length && tcb.sackAgreed && tcb.config.sysctl.tcp_dsack && taken === 0) {
     tcb.dsackLeft = from;

@@ -11,6 +11,9 @@ interface Piece {
   readonly octets: Uint8Array;
 }
 
+/** About what a piece takes beside its octets. */
+const PIECE_COST = 256;
+
 const endOf = (p: Piece): Seq => seqAdd(p.seq, p.octets.length);
 
 export class Reassembly {
@@ -22,6 +25,11 @@ export class Reassembly {
 
   get isEmpty(): boolean {
     return this.#pieces.length === 0;
+  }
+
+  /** Memory that holds them, octets: many small pieces cost more than their octets. */
+  get cost(): number {
+    return this.len + this.#pieces.length * PIECE_COST;
   }
 
   /** Keeps what is new of `octets`, copying it; returns how many octets that were. */

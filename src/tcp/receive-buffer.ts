@@ -4,9 +4,15 @@
  */
 import type { Micros } from '../base/time.ts';
 
+const SMALL = 1024;
+const BLOCK_LEN = 4096;
+
 export class ReceiveBuffer {
   readonly #queue: Uint8Array[] = [];
   #head = 0;
+  /** The block behind the last entry, when it has room for more, and how far it is filled. */
+  #tail: Uint8Array | undefined;
+  #tailFill = 0;
   /** Octets in order, not yet read. */
   unread = 0;
   /** Octets the buffer may hold, in order and ahead of order together. */
@@ -27,9 +33,34 @@ export class ReceiveBuffer {
     return Math.max(0, this.capacity - this.unread);
   }
 
+  /**
+   * Copies `octets`. Small ones that nobody has read yet share a block, so that a peer who sends single octets to a
+   * reader who doesn't read can't make us keep an object for each.
+   */
+  copy(octets: Uint8Array): void {
+    const room = this.#tail === undefined ? 0 : this.#tail.length - this.#tailFill;
+    if (octets.length <= room) {
+      this.#tail!.set(octets, this.#tailFill);
+      this.#tailFill += octets.length;
+      this.#queue[this.#queue.length - 1] = this.#tail!.subarray(0, this.#tailFill);
+      this.unread += octets.length;
+      return;
+    }
+    if (octets.length >= SMALL || this.#queue.length === this.#head) {
+      this.push(octets.slice());
+      return;
+    }
+    const block = new Uint8Array(BLOCK_LEN);
+    block.set(octets);
+    this.push(block.subarray(0, octets.length));
+    this.#tail = block;
+    this.#tailFill = octets.length;
+  }
+
   /** Takes ownership of `octets`. */
   push(octets: Uint8Array): void {
     this.#queue.push(octets);
+    this.#tail = undefined;
     this.unread += octets.length;
   }
 
@@ -39,6 +70,7 @@ export class ReceiveBuffer {
     if (octets === undefined) return undefined;
     this.#queue[this.#head++] = NOTHING;
     if (this.#head === this.#queue.length) {
+      this.#tail = undefined;
       this.#queue.length = 0;
       this.#head = 0;
     } else if (this.#head > 1024) {
@@ -53,6 +85,7 @@ export class ReceiveBuffer {
   clear(): void {
     this.#queue.length = 0;
     this.#head = 0;
+    this.#tail = undefined;
     this.unread = 0;
   }
 

@@ -15,7 +15,7 @@ import { processAck } from './process-ack.ts';
 import { processText } from './process-text.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
-import { failsPaws, timestamp, updateTsRecent } from './timestamps.ts';
+import { failsPaws, TIMESTAMPS_LEN, timestamp, updateTsRecent } from './timestamps.ts';
 import { traceSegment } from './trace-segment.ts';
 import { takeUrgent } from './urgent.ts';
 
@@ -268,7 +268,7 @@ function takeSyn(tcb: Tcb, seg: TcpSegment, now: Micros): void {
 
 /** Eff.snd.MSS of RFC 9293 §3.7.1: what the peer takes and the path carries, less the options of every segment. */
 export function setSmss(tcb: Tcb, pathMss: number): void {
-  const options = tcb.timestampsAgreed ? 12 : 0;
+  const options = tcb.timestampsAgreed ? TIMESTAMPS_LEN : 0;
   tcb.smss = Math.max(8, Math.min(tcb.peerMss, tcb.ownMss(pathMss)) - options);
   tcb.congestion.onMssChange(tcb.smss);
 }
@@ -297,7 +297,7 @@ function establish(tcb: Tcb): void {
 /** An RTT sample from the handshake: by the clock if the SYN left once, by its echoed timestamp if not. */
 function sampleSynRtt(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   if (tcb.isTiming && tcb.synRetransmits === 0) tcb.sampleRtt(now - tcb.timedAt);
-  else if (tcb.timestampsAgreed && seg.hasTimestamps && seg.tsEcr !== 0)
+  else if (!tcb.fromCookie && tcb.timestampsAgreed && seg.hasTimestamps && seg.tsEcr !== 0)
     tcb.sampleRtt(((timestamp(tcb, now) - seg.tsEcr) | 0) * 1000);
   tcb.isTiming = false;
 }

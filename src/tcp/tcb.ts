@@ -11,6 +11,7 @@ import { Reno } from './congestion/reno.ts';
 import { type Event, Machine, type State } from './machine.ts';
 import { Reassembly } from './reassembly.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
+import { initialCapacity, mostCapacity, windowScale } from './receive-window.ts';
 import { RttEstimator } from './rtt.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { TimerTable } from './timers.ts';
@@ -129,6 +130,10 @@ export class Tcb {
   error: ErrorCode | undefined = undefined;
   softError: ErrorCode | undefined = undefined;
   happened = 0;
+  /** The stack is short of memory: windows don't grow, and what the peer would send again is not kept. */
+  pressed = false;
+  /** The handshake was kept by the peer, as a SYN cookie: nothing of it can be timed. */
+  fromCookie = false;
   /** `send` took less than it was given: tell the user when there is room. */
   userWaitsForRoom = false;
 
@@ -227,14 +232,10 @@ export class Tcb {
       { transition: (from, event, to, rule) => this.#traceTransition(from, event, to, rule) },
       state,
     );
-    const { sysctl, path, options } = config;
+    const { sysctl, path } = config;
     this.rtt = new RttEstimator(sysctl.tcp_rto_min_us as Micros, (sysctl.tcp_rto_max_ms * 1000) as Micros);
-    // Linux counts its own overhead in tcp_rmem and offers half of it as window; so do we, to look the same.
-    const fixed = options.SO_RCVBUF > 0;
-    const initial = fixed ? options.SO_RCVBUF : Math.floor(sysctl.tcp_rmem[1] / 2);
-    const most = fixed || !sysctl.tcp_moderate_rcvbuf ? initial : Math.max(initial, sysctl.tcp_rmem[2] / 2);
-    this.receiveBuffer = new ReceiveBuffer(initial, most);
-    if (sysctl.tcp_window_scaling) this.rcvWscale = scaleFor(fixed ? initial : sysctl.tcp_rmem[2]);
+    this.receiveBuffer = new ReceiveBuffer(initialCapacity(config), mostCapacity(config));
+    if (sysctl.tcp_window_scaling) this.rcvWscale = windowScale(config);
     this.peerMss = path.defaultMss;
     this.smss = Math.min(path.defaultMss, this.ownMss(path.sendMss));
     this.congestion = new Reno(this.smss, sysctl.initcwnd);
@@ -325,11 +326,4 @@ export class Tcb {
     if (!this.tracer.enabled) return;
     this.tracer.record({ t: this.now, conn: this.id, type: 'state', from, event, to, cause: this.cause, rule });
   }
-}
-
-/** The smallest shift that expresses a window of `octets`, RFC 7323 §2.3; 14 at most. */
-function scaleFor(octets: number): number {
-  let shift = 0;
-  while (shift < 14 && octets / 2 ** shift > 65_535) shift++;
-  return shift;
 }

@@ -4,6 +4,9 @@ import type { Micros } from '../base/time.ts';
 import type { TcpSegment } from '../wire/tcp.ts';
 import type { Tcb } from './tcb.ts';
 
+/** Octets of header that timestamps take on every segment, padding included. */
+export const TIMESTAMPS_LEN = 12;
+
 /** A 24-day silence makes TS.Recent worthless, RFC 7323 §5.5. */
 const PAWS_IDLE = 24 * 24 * 3600 * 1_000_000;
 

@@ -5,7 +5,7 @@ import type { SocketOptions } from './config.ts';
 import { endConnection, owesReset, startSyn } from './ending.ts';
 import { updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
-import type { ErrorCode, Tcb } from './tcb.ts';
+import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
 import { markUrgent } from './urgent.ts';
 
@@ -15,6 +15,8 @@ export interface OpenArgs {
   readonly iss: number;
   /** Where our timestamps begin, RFC 7323 §7.1. */
   readonly tsOffset: number;
+  /** Made after the fact from a SYN cookie: the SYN that follows is a reconstruction. */
+  readonly cookie?: true;
 }
 
 /** §3.10.1: from CLOSED, or an active OPEN of a connection that was listening. */
@@ -26,6 +28,7 @@ export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: 
   tcb.iss = toSeq(args.iss);
   tcb.tsOffset = args.tsOffset | 0;
   tcb.isPassive = kind === 'passive';
+  tcb.fromCookie = args.cookie === true;
   if (kind === 'passive') {
     tcb.step('passive OPEN');
     return;
@@ -40,7 +43,7 @@ export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: 
  */
 export function send(tcb: Tcb, octets: Uint8Array, now: Micros, urgent = false): number {
   if (tcb.finQueued || tcb.state === 'CLOSED') return 0;
-  const room = tcb.sendCapacity - tcb.sendBuffer.len;
+  const room = tcb.pressed && tcb.sendBuffer.len > 0 ? 0 : tcb.sendCapacity - tcb.sendBuffer.len;
   const taken = Math.max(0, Math.min(octets.length, room));
   if (taken < octets.length) tcb.userWaitsForRoom = true;
   if (taken === 0) return 0;
@@ -119,6 +122,16 @@ export function abort(tcb: Tcb, now: Micros, error: ErrorCode): void {
       break;
   }
   endConnection(tcb, 'ABORT', error);
+}
+
+/** The stack is short of memory, or no longer. */
+export function press(tcb: Tcb, pressed: boolean, now: Micros): void {
+  if (tcb.pressed === pressed) return;
+  traceCall(tcb, now, 'PRESS', undefined, { pressed });
+  tcb.pressed = pressed;
+  if (pressed) return;
+  tcb.windowMayHaveOpened = true;
+  if (tcb.userWaitsForRoom) tcb.happened |= Happened.writable;
 }
 
 /** Socket options that make sense once a connection exists; each takes effect on the next segment. */

@@ -171,7 +171,11 @@ class ReplayedConnection {
       case 'passive OPEN':
         this.#core.open(
           call === 'active OPEN' ? 'active' : 'passive',
-          { iss: number(args['iss']), tsOffset: number(args['tsOffset']) },
+          {
+            iss: number(args['iss']),
+            tsOffset: number(args['tsOffset']),
+            ...(args['cookie'] === true && { cookie: true }),
+          },
           t,
         );
         return;
@@ -193,6 +197,9 @@ class ReplayedConnection {
       case 'ABORT':
         // JSON boundary: the code as the core recorded it.
         this.#core.abort(t, args['error'] as Parameters<Connection['abort']>[1]);
+        return;
+      case 'PRESS':
+        this.#core.press(args['pressed'] === true, t);
         return;
       case 'SETSOCKOPT':
         // JSON boundary: an option's name and value as the core recorded them.

@@ -1,0 +1,146 @@
+/**
+ * Passive opens: what becomes of a SYN for a listening port, and of an ACK that claims to answer one of our SYN cookies.
+ * A connection exists from the SYN on, as a child of the listener; with a cookie only from the third segment on, when
+ * the SYN it answers is put together again from what the cookie tells and given to the core like any other.
+ */
+import { seqAdd, seqInt } from '../base/seq.ts';
+import type { SipHash } from '../base/siphash.ts';
+import type { Micros } from '../base/time.ts';
+import { timestampOffset } from '../tcp/isn.ts';
+import { initialCapacity, windowInSyn, windowScale } from '../tcp/receive-window.ts';
+import { TIMESTAMPS_LEN } from '../tcp/timestamps.ts';
+import type { Ipv4 } from '../wire/ipv4.ts';
+import { ABSENT, TcpFlag, TcpSegment } from '../wire/tcp.ts';
+import type { StackCounters } from './counters.ts';
+import type { Addresses, Endpoint } from './endpoint.ts';
+import type { Listener } from './listener.ts';
+import { type CookieOptions, SynCookies } from './syn-cookies.ts';
+
+/** What this needs of its stack. */
+export interface PassiveHost {
+  readonly address: Ipv4;
+  readonly counters: StackCounters;
+  now(): Micros;
+  newChild(addresses: Addresses, listener: Listener): Endpoint;
+  /** Opens it at `iss`, or at one drawn as usual. */
+  openChild(child: Endpoint, cookieIss?: number): void;
+  /** Sends a segment that belongs to no connection; ports are set. */
+  sendAlone(seg: TcpSegment, to: Ipv4): void;
+}
+
+export class PassiveOpens {
+  readonly #host: PassiveHost;
+  readonly #prf: SipHash;
+  readonly #cookies: SynCookies;
+  readonly #out = new TcpSegment();
+  readonly #syn = new TcpSegment();
+
+  constructor(host: PassiveHost, prf: SipHash) {
+    this.#host = host;
+    this.#prf = prf;
+    this.#cookies = new SynCookies(prf);
+  }
+
+  /** A child for `syn`, not yet opened; undefined when it was answered by a cookie or dropped, and counted. */
+  begin(listener: Listener, syn: TcpSegment, source: Ipv4): Endpoint | undefined {
+    const { counters } = this.#host;
+    const { tcp_syncookies } = listener.config.sysctl;
+    if (listener.isAcceptQueueFull) {
+      counters.backlogFull++;
+      return undefined;
+    }
+    if (tcp_syncookies === 2 || listener.isSynQueueFull) {
+      if (tcp_syncookies === 0) counters.backlogFull++;
+      else this.#sendCookie(listener, syn, source);
+      return undefined;
+    }
+    const child = this.#host.newChild(this.#addresses(syn, source), listener);
+    listener.begun(child);
+    return child;
+  }
+
+  /** A child that stands in SYN-RECEIVED as if it had waited there, for the ACK that is next; undefined without a good cookie. */
+  fromCookie(listener: Listener, ack: TcpSegment, source: Ipv4): Endpoint | undefined {
+    const { counters, address } = this.#host;
+    const now = this.#host.now();
+    if (!listener.mayHaveCookies(now) || !isThirdSegment(ack)) return undefined;
+    const options = this.#cookies.check(address, source, ack, now);
+    if (options === undefined) {
+      counters.cookiesBad++;
+      return undefined;
+    }
+    if (listener.isAcceptQueueFull) {
+      counters.backlogFull++;
+      return undefined;
+    }
+    counters.cookiesGood++;
+    const child = this.#host.newChild(this.#addresses(ack, source), listener);
+    listener.begun(child);
+    const iss = seqAdd(ack.ack, -1);
+    this.#host.openChild(child, seqInt(iss));
+    this.#rebuildSyn(ack, options);
+    child.connection.onSegment(this.#syn, now);
+    // The SYN-ACK left long ago, from #sendCookie.
+    child.connection.emit(now, this.#out);
+    return child;
+  }
+
+  #sendCookie(listener: Listener, syn: TcpSegment, source: Ipv4): void {
+    const host = this.#host;
+    const now = host.now();
+    const { config } = listener;
+    const { sysctl, path } = config;
+    const out = this.#out;
+    out.clear();
+    out.srcPort = syn.dstPort;
+    out.dstPort = syn.srcPort;
+    out.flags = TcpFlag.SYN | TcpFlag.ACK;
+    out.seq = this.#cookies.sequence(host.address, source, syn, now);
+    out.ack = seqAdd(syn.seq, 1);
+    out.mss = path.receiveMss;
+    const timestamps = sysctl.tcp_timestamps && syn.hasTimestamps;
+    out.wnd = windowInSyn(initialCapacity(config), path.receiveMss - (timestamps ? TIMESTAMPS_LEN : 0));
+    if (timestamps) {
+      const ports = (syn.dstPort << 16) | syn.srcPort;
+      const offset = timestampOffset(this.#prf, host.address, source, ports);
+      out.hasTimestamps = true;
+      out.tsVal = this.#cookies.timestamp(syn, (Math.floor(now / 1000) + offset) | 0);
+      out.tsEcr = syn.tsVal;
+      // Only the timestamp can carry what else was agreed on.
+      if (sysctl.tcp_window_scaling && syn.wscale !== ABSENT) out.wscale = windowScale(config);
+      out.sackPermitted = sysctl.tcp_sack && syn.sackPermitted;
+      const both = TcpFlag.ECE | TcpFlag.CWR;
+      if (sysctl.tcp_ecn !== 0 && (syn.flags & both) === both) out.flags |= TcpFlag.ECE;
+    }
+    listener.cookieSent(now);
+    host.counters.cookiesSent++;
+    host.sendAlone(out, source);
+  }
+
+  #rebuildSyn(ack: TcpSegment, options: CookieOptions): void {
+    const syn = this.#syn;
+    syn.clear();
+    syn.seq = seqAdd(ack.seq, -1);
+    syn.flags = TcpFlag.SYN | (options.ecn ? TcpFlag.ECE | TcpFlag.CWR : 0);
+    syn.wnd = ack.wnd;
+    syn.mss = options.mss;
+    syn.wscale = options.wscale;
+    syn.sackPermitted = options.sackPermitted;
+    syn.hasTimestamps = ack.hasTimestamps;
+    syn.tsVal = ack.tsVal;
+  }
+
+  #addresses(seg: TcpSegment, source: Ipv4): Addresses {
+    return {
+      localAddress: this.#host.address,
+      localPort: seg.dstPort,
+      remoteAddress: source,
+      remotePort: seg.srcPort,
+    };
+  }
+}
+
+/** What ends a handshake: ACK, and neither SYN nor RST. */
+function isThirdSegment(seg: TcpSegment): boolean {
+  return (seg.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.ACK;
+}
