@@ -33,7 +33,7 @@ export interface HostOptions {
   readonly tracer?: StackTracer;
   /** Gets every packet that was on the wire. */
   readonly capture?: CaptureSink;
-  /** Puts a tap (faults, delay) around the link, above the capture. */
+  /** Puts a tap (faults, delay) around the link, above the capture. `clock` is the tap's own, its alarm too. */
   readonly tap?: (link: Link, clock: Clock) => Link;
   readonly onLinkError?: (error: LinkError) => void;
 }
@@ -86,7 +86,7 @@ class SharedHost implements Host {
     this.guard = guard;
     this.port = guard.port;
     let link = o.capture === undefined ? driver : captureTap(driver, this.clock, o.capture);
-    if (o.tap !== undefined) link = o.tap(link, this.clock);
+    if (o.tap !== undefined) link = o.tap(link, nodeClock());
     this.link = link;
     this.stack = new Stack({
       clock: this.clock,
