@@ -8,6 +8,7 @@
  *   --close sent|fin|asked   when to send our FIN: all is sent (default), all is sent and the peer's FIN has come, told to
  *   --close-after N          or: once N octets have come
  *   --stall SECONDS          read nothing for that long
+ *   --faults JSON            {"in": …, "out": …} of a fault tap around the link, seeded by --seed N
  *   --guard KIND, --sysctl JSON, --options JSON, --log FILE   as they say; the log is NDJSON, trace records only
  *
  * On standard input, a line each: `close`, `abort`, `destroy`, `send N`.
@@ -17,6 +18,8 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { seededRandom } from '../../src/base/random.ts';
+import { type FaultLink, faultTap } from '../../src/link/taps/fault.ts';
 import { openHost } from '../../src/socket/host.ts';
 import { TcpSocket } from '../../src/socket/tcp-socket.ts';
 import type { TraceRecord } from '../../src/tcp/trace.ts';
@@ -38,6 +41,8 @@ const { values: o } = parseArgs({
     sysctl: string,
     options: string,
     log: string,
+    faults: string,
+    seed: string,
   },
 });
 
@@ -57,6 +62,7 @@ const remote = parseIpv4(remoteText);
 if (remote === undefined) throw new Error(`no address: ${remoteText}`);
 const ourPort = o.listen ?? o.port;
 
+let faults: FaultLink['faults'] | undefined;
 const host = await openHost({
   remote,
   ...(remotePortText === undefined ? {} : { remotePort: Number(remotePortText) }),
@@ -64,6 +70,12 @@ const host = await openHost({
   // As a test wrote it: what is no kind of guard is for openHost to refuse.
   guard: (o.guard ?? 'auto') as 'auto' | 'md5' | 'nft' | 'none',
   sysctl: JSON.parse(o.sysctl ?? '{}'),
+  tap: (link, clock) => {
+    if (o.faults === undefined) return link;
+    const tap = faultTap(link, { clock, random: seededRandom(Number(o.seed)), ...JSON.parse(o.faults) });
+    faults = tap.faults;
+    return tap;
+  },
   tracer: {
     enabled: true,
     record: (r: TraceRecord) => {
@@ -168,7 +180,7 @@ function commands(table: Readonly<Record<string, (n: number) => void>>): void {
 }
 
 function finish(): void {
-  say('counters', { stack: host.stack.counters, link: host.link.counters });
+  say('counters', { stack: host.stack.counters, link: host.link.counters, faults });
   host.close();
   writeLog(true);
   if (log !== undefined) closeSync(log);
