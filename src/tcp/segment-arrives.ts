@@ -104,7 +104,7 @@ function synSentState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
 /** §3.10.7.4: all states from SYN-RECEIVED on. */
 function otherStates(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   if (checkSequence(tcb, seg, now) === 'done') return;
-  if (checkRst(tcb, seg) === 'done') return;
+  if (checkRst(tcb, seg, now) === 'done') return;
   // Third, security and precedence: not implemented, and nothing to check.
   if (checkSyn(tcb, seg, now) === 'done') return;
   if (checkAck(tcb, seg, now) === 'done') return;
@@ -151,15 +151,17 @@ function isAcceptable(tcb: Tcb, seg: TcpSegment): boolean {
     return seg.seq === tcb.rcvNxt;
   }
   if (seqInWindow(seg.seq, tcb.rcvNxt, wnd)) return true;
-  if (len === 0) return seg.seq === seqAdd(tcb.rcvNxt, wnd);
+  // Linux takes an empty segment at the right edge too, where a sender stands that has filled the window; but no RST.
+  if (len === 0) return seg.seq === seqAdd(tcb.rcvNxt, wnd) && !seg.has(TcpFlag.RST);
   return seqLt(seg.seq, tcb.rcvNxt) && seqLt(tcb.rcvNxt, seqAdd(seg.seq, len));
 }
 
 /** Second, check the RST bit: exactly at RCV.NXT it counts, elsewhere in the window it is challenged (RFC 5961 §3.2). */
-function checkRst(tcb: Tcb, seg: TcpSegment): Verdict {
+function checkRst(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   if (!seg.has(TcpFlag.RST)) return 'continue';
   if (seg.seq !== tcb.rcvNxt) {
-    challenge(tcb, 'RST in window, not at RCV.NXT');
+    if (mayAnswerInvalid(tcb, now)) challenge(tcb, 'RST in window, not at RCV.NXT');
+    else drop(tcb, 'RST in window, not at RCV.NXT');
     return 'done';
   }
   switch (tcb.state) {
