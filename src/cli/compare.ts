@@ -8,7 +8,7 @@ import type { Sysctl } from '../tcp/config.ts';
 import { compareRuns } from '../tools/compare/differences.ts';
 import { compareDocument, verdictOf } from '../tools/compare/json.ts';
 import type { Comparison, Side } from '../tools/compare/model.ts';
-import { renderComparison, verdictColor, verdictText } from '../tools/compare/render.ts';
+import { renderComparison, verdictColor } from '../tools/compare/render.ts';
 import { type OpenContact, type RunOptions, type Target as RunTarget, runScenario } from '../tools/compare/run.ts';
 import { SCENARIOS, type Scenario } from '../tools/compare/scenarios.ts';
 import { tcpxContacts } from '../tools/compare/tcpx-side.ts';
@@ -305,7 +305,7 @@ class CompareRun {
     }
     const trouble = comparisons.find((c) => c.complaint !== undefined);
     if (trouble !== undefined) {
-      throw new CliFailure(`${trouble.scenario}: ${verdictText(trouble)}`, {
+      throw new CliFailure(`${trouble.scenario}: ${trouble.complaint}`, {
         exitCode: Exit.USAGE,
         hint: hintFor(trouble, this.#target),
       });
