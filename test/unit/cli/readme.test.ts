@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { connect } from '../../../src/cli/connect.ts';
+import { Exit } from '../../../src/cli/exit.ts';
+import * as stack from '../../../src/stack/index.ts';
+
+const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+/** The first fenced block in `language` behind `after`. */
+function block(language: string, after: string): string {
+  const behind = README.slice(README.indexOf(after) + after.length);
+  const found = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'm').exec(behind);
+  return found?.[1] ?? '';
+}
+
+test("the README's two stacks in virtual time print what it says they print", () => {
+  const example = block('js', 'Here are two stacks');
+  const [head, ...rest] = example.split('\n');
+  const names = /^import (\{.*\}) from 'tcpx\/stack';$/.exec(head!)![1]!;
+  const printed: string[] = [];
+  const run = new Function('stack', 'console', `'use strict'; const ${names} = stack; ${rest.join('\n')}`);
+  run(stack, { log: (...words: unknown[]) => printed.push(words.join(' ')) });
+  expect(`${printed.join('\n')}\n`).toBe(block('', "'ms');\n```\n"));
+});
+
+test('every option that the README names exists, and it names all that --help shows', () => {
+  const command = new Command();
+  connect.declare(command);
+  const table = README.slice(README.indexOf('## tcpx connect'), README.indexOf('`tcpx connect --help` has'));
+  const named = new Set([...table.matchAll(/`(-[^`]*)`/g)].map((m) => m[1]!.split(/[ ,]/)[0]!));
+  const known = command.options.filter((o) => !o.hidden);
+  for (const name of named)
+    expect(
+      known.some((o) => o.short === name || o.long === name),
+      name,
+    ).toBe(true);
+  for (const o of known) expect(named.has(o.short ?? '') || named.has(o.long ?? ''), o.flags).toBe(true);
+});
+
+test('every exit code is in the README', () => {
+  const table = README.slice(README.indexOf('| exit code'), README.indexOf('`compare` and `replay` end'));
+  const documented = [...table.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap((m) => m[1]!.split(', ').map(Number));
+  expect(documented.sort((a, b) => a - b)).toEqual(Object.values(Exit).sort((a, b) => a - b));
+});
