@@ -26,10 +26,10 @@ async function failure(
   return lab.client.node(HOLDER, [kind, address, String(port)]).event('failure');
 }
 
-/** What a kernel's connect from the other side meets: 'ECONNREFUSED' when our kernel answers with RST, 'silence' when nobody does. */
-function knock(port: number): string {
-  const program = `const s=require('net').connect(${port},'${lab.clientAddress}');s.on('error',(e)=>console.log(e.code));s.on('connect',()=>{console.log('connected');s.destroy()});setTimeout(()=>{if(s.connecting)console.log('silence');s.destroy()},400)`;
-  return lab.server.exec(process.execPath, '-e', program).trim();
+/** What a kernel's connect meets: 'ECONNREFUSED' when our kernel answers with RST, 'silence' when nobody does. */
+function knock(port: number, from = lab.server, to = lab.clientAddress): string {
+  const program = `const s=require('net').connect(${port},'${to}');s.on('error',(e)=>console.log(e.code));s.on('connect',()=>{console.log('connected');s.destroy()});setTimeout(()=>{if(s.connecting)console.log('silence');s.destroy()},400)`;
+  return from.exec(process.execPath, '-e', program).trim();
 }
 
 const moved = (from: Readonly<Record<string, number>>, to: Namespace, name: string): number =>
@@ -102,8 +102,7 @@ test('the md5 guard holds on loopback', async () => {
   lab = openPair();
   const { port } = await hold('md5', 0, '127.0.0.1');
   const before = lab.client.counters();
-  const program = `const s=require('net').connect(${port},'127.0.0.1');s.on('error',(e)=>console.log(e.code));setTimeout(()=>s.destroy(),200)`;
-  expect(lab.client.exec(process.execPath, '-e', program)).toBe('');
+  expect(knock(port, lab.client, '127.0.0.1')).toBe('silence');
   expect(moved(before, lab.client, 'TcpOutRsts')).toBe(0);
 });
 

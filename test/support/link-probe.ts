@@ -7,7 +7,8 @@
  *   flood N        up to N packets of 1400 octets, until one is not taken
  *   rst            RST
  *   count          {"event":"count",…}: the link's counters
- *   end            closes link and guard; the process ends of its own accord
+ *   close          closes link and guard, says {"event":"closed"}
+ *   end            stops reading its input: once the link is closed, nothing keeps the process
  * Packets that come in are said as {"event":"packet",…}, batches as {"event":"batch","packets"}.
  */
 import { createInterface } from 'node:readline';
@@ -159,11 +160,12 @@ async function main(): Promise<void> {
     else if (command === 'fragments') sendFragments(Number(n));
     else if (command === 'flood') flood(Number(n));
     else if (command === 'count') say({ event: 'count', ...link.counters });
-    else if (command === 'end') {
+    else if (command === 'end') process.stdin.destroy();
+    else if (command === 'close') {
       link.close();
       link.close();
       guard.close();
-      process.stdin.destroy();
+      say({ event: 'closed' });
     }
   });
   say({ event: 'ready', port: guard.port, interface: route.interface, mtu: link.mtu, receiveMtu: link.receiveMtu });
