@@ -1,10 +1,10 @@
 /** The command against kernel peers: octets through its standard streams, its log, exit codes, and what is left behind. */
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { openPair, type PairLab } from '../support/lab.ts';
+import { openPair, type PairLab, run } from '../support/lab.ts';
 import { ACTIVE_CLOSE, ACTIVE_OPEN, PASSIVE_CLOSE } from '../support/log.ts';
 import { pattern, sha256 } from '../support/pattern.ts';
-import { expectNoResets, startCli } from '../support/tcpx.ts';
+import { cliProgram, expectNoResets, scratch, startCli } from '../support/tcpx.ts';
 
 // Namespaces, children and real time, on a machine that may be busy.
 vi.setConfig({ testTimeout: 90_000 });
@@ -28,6 +28,25 @@ const leftBehind = (): readonly string[] =>
     (s) => s !== '',
   );
 
+/** One row a frame, checksums checked: 1 is good, 0 is bad. */
+function tshark(file: string, fields: readonly string[]): readonly (readonly string[])[] {
+  const check = ['-o', 'tcp.check_checksum:TRUE', '-o', 'ip.check_checksum:TRUE'];
+  const text = run('tshark', [
+    '-r',
+    file,
+    ...check,
+    '-T',
+    'fields',
+    '-E',
+    'separator=,',
+    ...fields.flatMap((f) => ['-e', f]),
+  ]);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split(','));
+}
+
 describe('in peace', () => {
   expectNoResets(() => lab.client);
 
@@ -44,6 +63,32 @@ describe('in peace', () => {
     expect(log.of('summary')).toMatchObject([{ state: 'CLOSED' }]);
     expect(tcpx.child.stderr).toContain('TIME-WAIT');
     expect(leftBehind()).toEqual([]);
+  });
+
+  test('the capture holds every packet with a checksum that tshark finds good, and the log replays to the same end', async () => {
+    const server = await lab.server.kernelPeer('0', '--send', '1000000');
+    const capture = scratch('run.pcap');
+    const tcpx = startCli(
+      lab.client,
+      'connect',
+      `${lab.serverAddress}:${server.port}`,
+      '-w',
+      capture,
+      '--time-wait',
+      '--msl',
+      '1',
+    );
+    tcpx.child.end(MEGABYTE);
+    const { exit, log, file } = await tcpx.ended();
+    expect(exit.code).toBe(0);
+    const fields = ['ip.checksum.status', 'tcp.checksum.status', '_ws.malformed', 'tcp.len'];
+    const rows = tshark(capture, fields);
+    expect(rows.length).toBe(log.of('segment').length);
+    expect(new Set(rows.map((row) => row.slice(0, 3).join()))).toEqual(new Set(['1,1,']));
+    expect(rows.reduce((sum, row) => sum + Number(row[3]), 0)).toBeGreaterThanOrEqual(2_000_000);
+
+    const replay = await lab.client.node(cliProgram(), ['replay', file]).exit(60_000);
+    expect(replay.code).toBe(0);
   });
 
   test('without being asked it leaves at TIME-WAIT, and says so', async () => {

@@ -34,13 +34,14 @@ test('two megabytes each way arrive unchanged through 1 % of everything that can
   expect(await server.child.event('close')).toMatchObject({ received: LEN, sha256: DIGEST, hadError: false });
   const { faults, stack } = (await tcpx.child.event('counters')) as {
     faults: { in: Counts; out: Counts };
-    stack: { badChecksum: number };
+    stack: { badChecksum: number; malformed: number };
   };
   // A merged frame counts as one packet: few come in, many go out.
   for (const kind of ['lost', 'duplicated', 'reordered', 'corrupted'] as const)
     expect(faults.out[kind], kind).toBeGreaterThan(0);
   expect(faults.in.lost + faults.in.corrupted).toBeGreaterThan(0);
-  expect(stack.badChecksum).toBe(faults.in.corrupted);
+  // A corrupted one may have come twice, and one whose header no longer adds up is found out before its checksum.
+  expect(stack.badChecksum + stack.malformed).toBeGreaterThanOrEqual(faults.in.corrupted);
   const again = log.segments('out', (_seg, line) => line.note === 'retransmission' || line.note === 'fast retransmit');
   expect(again.length).toBeGreaterThan(0);
   expect(again.length).toBeLessThan(5 * (faults.out.lost + faults.out.corrupted + faults.out.reordered));

@@ -19,6 +19,8 @@ export interface TcpxRun {
 export interface Ended {
   readonly exit: Exit;
   readonly log: RunLog;
+  /** Where the log is. */
+  readonly file: string;
 }
 
 let directory: string | undefined;
@@ -42,7 +44,7 @@ function started(child: Child, file: string): TcpxRun {
       const exit = await child.exit(withinMs);
       // Not even an error of the connection is a reason to die of it.
       if (/^\s+at .*\.[jt]s:/m.test(child.stderr)) throw new Error(`tcpx threw:\n${child.stderr}`);
-      return { exit, log: readRunLog(file) };
+      return { exit, log: readRunLog(file), file };
     },
   };
 }
