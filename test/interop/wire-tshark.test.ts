@@ -189,6 +189,29 @@ describe('what we write', () => {
     });
   });
 
+  test('tshark reads of ARP and ICMP what was meant, too', () => {
+    const [request] = manyArp();
+    const tooBig = icmp(IcmpType.UNREACHABLE, UnreachableCode.FRAGMENTATION_NEEDED, new Uint8Array(28), {
+      nextHopMtu: 1400,
+    });
+    const echo = icmp(IcmpType.ECHO, 0, Uint8Array.of(1), { identifier: 513, sequence: 7 });
+    const frames = [frame(EtherType.ARP, request!), frame(EtherType.IPV4, tooBig), frame(EtherType.IPV4, echo)];
+    const theirs = tsharkFields(writeCapture('meant.pcap', LinkType.EN10MB, frames));
+    expect(theirs).toMatchObject([
+      {
+        'eth.dst': ['ff:ff:ff:ff:ff:ff'],
+        'eth.src': ['02:00:00:00:00:01'],
+        'arp.opcode': ['1'],
+        'arp.src.hw_mac': ['02:00:00:00:00:01'],
+        'arp.src.proto_ipv4': ['10.0.0.1'],
+        'arp.dst.hw_mac': ['02:00:00:00:00:02'],
+        'arp.dst.proto_ipv4': ['10.0.0.2'],
+      },
+      { 'icmp.type': ['3'], 'icmp.code': ['4'], 'icmp.mtu': ['1400'] },
+      { 'icmp.type': ['8'], 'icmp.ident': ['513'], 'icmp.seq': ['7'] },
+    ]);
+  });
+
   test('and then corrupt, tshark and we call bad', () => {
     const good = segs.map((seg) => packet(IpProtocol.TCP, segment(seg))).filter((_, i) => i % 7 === 0);
     const [inTcp, inIp] = [16, 10].map((checksumAt, which) =>

@@ -106,6 +106,15 @@ describe('a segment', () => {
     );
   });
 
+  test('has an urgent pointer when URG says so, be it 0', () => {
+    const seg = new TcpSegment();
+    seg.flags = TcpFlag.URG;
+    expect(textSegment(seg).urg).toBe(0);
+    seg.flags = 0;
+    seg.urgentPointer = 5;
+    expect(textSegment(seg).urg).toBeUndefined();
+  });
+
   test('keeps sequence numbers and timestamps unsigned', () => {
     const seg = new TcpSegment();
     decodeTcp(hex('0001 0002 ffffffff fffffffe 8012 0005 0000 0000 0101080a ffffffff 80000000'), 0, 32, seg);
