@@ -5,8 +5,9 @@
 import { closeSync, constants, fchownSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { CliFailure, codeOf, Exit } from './exit.ts';
 
-/** Octets that may wait in memory. */
+/** Octets that may wait in memory, and for how long, milliseconds: who follows the file, or loses the process, misses little. */
 const BATCH = 1 << 16;
+const PATIENCE = 100;
 
 const WHY: Readonly<Record<string, readonly [why: string, hint: string]>> = {
   ENOENT: ['no such directory', 'create the directory first'],
@@ -23,6 +24,7 @@ export class OutFile {
   readonly #fd: number;
   readonly #chunks: Uint8Array[] = [];
   #waiting = 0;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #failure: CliFailure | undefined;
   readonly #atExit = (): void => this.#drain();
@@ -49,6 +51,7 @@ export class OutFile {
     this.#chunks.push(octets);
     this.#waiting += octets.length;
     if (this.#waiting >= BATCH) this.#drain();
+    else this.#timer ??= setTimeout(() => this.#drain(), PATIENCE).unref();
   }
 
   /** Idempotent. */
@@ -61,6 +64,8 @@ export class OutFile {
   }
 
   #drain(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#closed || this.#waiting === 0) return;
     const octets = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
     this.#chunks.length = 0;

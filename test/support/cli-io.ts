@@ -79,8 +79,8 @@ export interface FakeNet {
   readonly open: number;
 }
 
-/** A peer 5 ms away, in a virtual time that passes as fast as it can while the process has nothing else to do. */
-export function fakeNet(): FakeNet {
+/** A peer 5 ms away, in a virtual time that passes as fast as it can while the process has nothing else to do, or not at all. */
+export function fakeNet({ frozen = false }: { frozen?: boolean } = {}): FakeNet {
   const time = new VirtualTime();
   const [ourEnd, peerEnd] = memoryLink(time, { delay: ms(5) });
   const peer = new Stack({ clock: time.clock(), random: seededRandom(2), link: peerEnd, address: PEER });
@@ -106,7 +106,7 @@ export function fakeNet(): FakeNet {
     let running = true;
     const pass = (): void => {
       if (!running) return;
-      time.step();
+      if (!frozen) time.step();
       setImmediate(pass);
     };
     pass();

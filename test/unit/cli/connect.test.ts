@@ -144,6 +144,28 @@ test('a silent peer: SYNs after 1, 2, 4… seconds, then exit 4', async () => {
   expect(again).toEqual([1, 3, 7, 15, 31, 63]);
 });
 
+test('--connect-timeout gives up sooner: exit 4', async () => {
+  // Nothing arrives and no timer rings: its clock stands still.
+  const { io, ended } = start(['10.0.0.9:7', '--connect-timeout', '0.05'], { net: fakeNet({ frozen: true }) });
+  expect(await ended).toBe(4);
+  expect(io.err()).toContain('tcpx: connect 10.0.0.9:7: no answer within 0.05 s\n  hint: ');
+});
+
+test('--timeout closes an idle connection, and aborts when the peer does not follow: exit 4', async () => {
+  const polite = start(['10.0.0.2:7', '--timeout', '0.05', '--json']);
+  expect(await polite.ended).toBe(4);
+  expect(states(records(polite.io.err())).slice(2)).toEqual([
+    'CLOSE FIN-WAIT-1',
+    'rcv ACK of FIN FIN-WAIT-2',
+    'rcv FIN TIME-WAIT',
+  ]);
+  const net = fakeNet();
+  net.onPeer = (socket) => socket.on('error', () => {}).resume();
+  const rude = start(['10.0.0.2:7', '--timeout', '0.05', '--json'], { net });
+  expect(await rude.ended).toBe(4);
+  expect(states(records(rude.io.err())).at(-1)).toBe('ABORT CLOSED');
+});
+
 test('a reset after the handshake: exit 5', async () => {
   const net = fakeNet();
   net.onPeer = (socket) => socket.on('error', () => {}).once('data', () => socket.resetAndDestroy());
