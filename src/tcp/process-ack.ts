@@ -43,8 +43,8 @@ function acknowledge(tcb: Tcb, seg: TcpSegment, acked: number, flightBefore: num
   tcb.sndUna = seg.ack;
   tcb.sendBuffer.dropTo(Math.min(tcb.placeOfSeq(seg.ack), tcb.sendBuffer.end));
   tcb.bytesAcked += heldBefore - tcb.sendBuffer.len;
+  // Without a sample RTO stays backed off: whose ACK it is can't be told (RFC 6298 §5.6, Karn's second part).
   const rtt = sampleRtt(tcb, seg, now);
-  tcb.rtt.stopBackingOff();
   tcb.timeouts = 0;
   onNewAck(tcb, acked, flightBefore, rtt, now);
   if (tcb.flightSize === 0) {

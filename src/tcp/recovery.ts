@@ -2,7 +2,7 @@
  * Which octets are sent again, and when: fast retransmit and NewReno's fast recovery (RFC 5681 §3.2, RFC 6582), and
  * what follows a retransmission timeout (RFC 5681 §3.1). It sets `rtxNxt…rtxEnd`; output.ts sends what they name.
  */
-import { seqAdd, seqDiff, seqLeq, seqLt, seqMax, seqMin } from '../base/seq.ts';
+import { seqAdd, seqDiff, seqLeq, seqMax, seqMin } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import type { Tcb } from './tcb.ts';
 
@@ -16,11 +16,13 @@ export function onDuplicateAck(tcb: Tcb, now: Micros): void {
     tcb.inflation += tcb.smss;
     return;
   }
-  // RFC 6582 §3.2 step 2: after a timeout, ACKs for what was already out at the time say nothing about a new loss.
-  if (tcb.dupAcks !== DUP_THRESH || tcb.recovery === 'loss' || seqLt(tcb.sndUna, tcb.recover)) return;
+  if (tcb.dupAcks === 1) tcb.flightBeforeDups = tcb.flightSize;
+  // RFC 6582 §3.2 step 2: up to what was out at the last loss, duplicates may be of what we sent again ourselves.
+  if (tcb.dupAcks !== DUP_THRESH || tcb.recovery === 'loss' || seqLeq(tcb.sndUna, tcb.recover)) return;
   tcb.recover = tcb.sndNxt;
   tcb.recovery = 'recovery';
-  tcb.congestion.onLoss(tcb.flightSize, now);
+  // RFC 5681 §3.2 step 2: what limited transmit has let out does not count.
+  tcb.congestion.onLoss(tcb.flightBeforeDups, now);
   tcb.inflation = DUP_THRESH * tcb.smss;
   retransmitFirst(tcb);
   traceCongestion(tcb, 'three duplicate ACKs');

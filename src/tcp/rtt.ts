@@ -60,7 +60,7 @@ export class RttEstimator {
     if (this.#rto * 2 ** this.#backoff < this.#ceiling) this.#backoff++;
   }
 
-  /** New data was acknowledged: the path works again, though a sample may be wanting (§5.7's "cleared" timer). */
+  /** What timed out is no more: the next SYN-ACK is another connection's. */
   stopBackingOff(): void {
     this.#backoff = 0;
   }

@@ -290,7 +290,6 @@ function establish(tcb: Tcb): void {
   const segments = tcb.synRetransmits > 1 ? 1 : sysctl.initcwnd;
   tcb.congestion = tcb.newCongestion(segments);
   if (tcb.synRetransmits > 0) tcb.rtt.afterLostSyn();
-  tcb.recover = afterSyn(tcb);
   tcb.ecnRecover = afterSyn(tcb);
   updateKeepAlive(tcb, tcb.now);
   tcb.happened |= Happened.connected | Happened.writable;

@@ -142,6 +142,8 @@ export class Tcb {
   /** recover of RFC 6582: the episode ends when this is acknowledged. */
   recover: Seq = toSeq(0);
   dupAcks = 0;
+  /** FlightSize when the first of them came. */
+  flightBeforeDups = 0;
   /** Octets by which duplicate ACKs inflate the window in recovery (RFC 6582 §3.2 steps 2 and 3). */
   inflation = 0;
   /** What is to be sent again: from here… */
