@@ -12,8 +12,9 @@ import { answerClosed } from '../tcp/closed.ts';
 import {
   type ConnectionConfig,
   DEFAULT_SOCKET_OPTIONS,
-  DEFAULT_SYSCTL,
   type PathConfig,
+  type Profile,
+  profileSysctl,
   type SocketOptions,
   type Sysctl,
 } from '../tcp/config.ts';
@@ -47,7 +48,9 @@ export interface StackOptions {
   readonly link: Link;
   /** Our address. */
   readonly address: Ipv4;
-  /** What differs from DEFAULT_SYSCTL. */
+  /** 'linux' when absent. */
+  readonly profile?: Profile;
+  /** What differs from the profile's. */
   readonly sysctl?: Partial<Sysctl>;
   /** Octets of MSS announced, where less than the link can receive is wanted. */
   readonly advmss?: number;
@@ -87,6 +90,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #link: Link;
+  readonly #profile: Profile;
   readonly #sysctl: Sysctl;
   readonly #path: PathConfig;
   readonly #tracer: StackTracer | undefined;
@@ -116,7 +120,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#clock = o.clock;
     this.#random = o.random;
     this.#link = o.link;
-    this.#sysctl = { ...DEFAULT_SYSCTL, ...o.sysctl };
+    this.#profile = o.profile ?? 'linux';
+    this.#sysctl = { ...profileSysctl(this.#profile), ...o.sysctl };
     const headers = IPV4_HEADER_LEN + TCP_HEADER_LEN;
     this.#path = {
       receiveMss: Math.min(o.advmss ?? 65_495, Math.min(o.link.mtu, o.link.receiveMtu) - headers),
@@ -202,7 +207,9 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     else if (arrival === 'icmp error') this.#onIcmpError();
   }
 
+  /** Deadlines are looked at here too: in a flood some drivers don't let the clock's alarm through. */
   onBatchEnd(): void {
+    this.#runDeadlines();
     this.#busy = false;
     this.#settle();
   }
@@ -303,14 +310,18 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #onAlarm(): void {
     this.#alarmAt = Number.POSITIVE_INFINITY as Micros;
     this.#busy = true;
+    this.#runDeadlines();
+    this.#busy = false;
+    this.#settle();
+  }
+
+  #runDeadlines(): void {
     const now = this.now();
     for (let e = this.#deadlines.due(now); e !== undefined; e = this.#deadlines.due(now)) {
       e.connection.onTimeout(now);
       this.#deadlines.set(e, e.connection.nextTimeout());
       this.touch(e);
     }
-    this.#busy = false;
-    this.#settle();
   }
 
   /** Sends what may be sent, tells what happened, until nothing more does; then sets the alarm. */
@@ -341,7 +352,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       this.#send(out, endpoint.remoteAddress, mss, endpoint.ttl);
     }
     this.#deadlines.set(endpoint, connection.nextTimeout());
-    this.#account(endpoint, connection.memory);
+    this.#account(endpoint, connection.state === 'CLOSED' ? 0 : connection.memory);
   }
 
   /** Counts what buffers hold in all; above tcp_mem_octets every connection is pressed, until a quarter is free again. */
@@ -402,6 +413,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   #config(options: Partial<SocketOptions>): ConnectionConfig {
     return {
+      profile: this.#profile,
       sysctl: this.#sysctl,
       options: { ...DEFAULT_SOCKET_OPTIONS, ...options },
       path: this.#path,

@@ -3,6 +3,12 @@
  * Names and units are those of Linux's sysctls (ip-sysctl) and socket options (tcp(7)).
  */
 
+/**
+ * Whose behaviour where they differ: 'linux', what the kernel does and peers have come to depend on, or 'rfc', the
+ * letter. Each difference is made where it is written, by a test of `profile`.
+ */
+export type Profile = 'linux' | 'rfc';
+
 /** Per-stack settings. */
 export interface Sysctl {
   /** Retransmissions of an unanswered SYN before ETIMEDOUT. */
@@ -73,6 +79,11 @@ export const DEFAULT_SYSCTL: Sysctl = {
   initcwnd: 10,
 };
 
+/** The settings a profile begins with. 'rfc': R2 of a SYN is at least 3 minutes (RFC 9293 MUST-23), the least RTO 1 s (RFC 6298 §2.4). */
+export function profileSysctl(profile: Profile): Sysctl {
+  return profile === 'linux' ? DEFAULT_SYSCTL : { ...DEFAULT_SYSCTL, tcp_syn_retries: 7, tcp_rto_min_us: 1_000_000 };
+}
+
 /** Per-connection settings. */
 export interface SocketOptions {
   /** Nagle's algorithm off. */
@@ -128,6 +139,7 @@ export interface PathConfig {
 }
 
 export interface ConnectionConfig {
+  readonly profile: Profile;
   readonly sysctl: Sysctl;
   readonly options: Readonly<SocketOptions>;
   readonly path: PathConfig;

@@ -21,9 +21,9 @@ export function endConnection(tcb: Tcb, event: Event, error: ErrorCode | undefin
   tcb.happened |= Happened.closed | Happened.readable;
 }
 
-/** A RST that says where we stand: <SEQ=SND.NXT><ACK=RCV.NXT>, with ACK as Linux sends it. */
+/** A RST that says where we stand: <SEQ=SND.NXT><CTL=RST> in the RFC; Linux acknowledges with it as well. */
 export function owesReset(tcb: Tcb): void {
-  tcb.pendingReset = { seq: tcb.sndNxt, ack: tcb.rcvNxt };
+  tcb.pendingReset = { seq: tcb.sndNxt, ack: tcb.isRfc ? undefined : tcb.rcvNxt };
 }
 
 /** TIME-WAIT has begun, or begins again: the other timers are off, 2MSL runs (§3.10.7.4, fifth and eighth). */

@@ -13,8 +13,9 @@ export function icmpError(tcb: Tcb, code: ErrorCode, quoted: Seq, now: Micros): 
   switch (tcb.state) {
     case 'SYN-SENT':
     case 'SYN-RECEIVED':
-      // Linux ends a connection that isn't one yet on any of them; the RFC asks for patience with the soft ones.
-      endConnection(tcb, 'ICMP error', code);
+      // Linux ends a connection that isn't one yet on any of them; the RFC asks for patience with the soft ones (MUST-56).
+      if (!tcb.isRfc || HARD.has(code)) endConnection(tcb, 'ICMP error', code);
+      else remember(tcb, code);
       return;
     case 'CLOSED':
     case 'LISTEN':
@@ -22,9 +23,16 @@ export function icmpError(tcb: Tcb, code: ErrorCode, quoted: Seq, now: Micros): 
       return;
     default:
       // A synchronized connection survives them all (RFC 5927 §5.2): whoever can forge one must not be able to end it.
-      tcb.softError = code;
-      tcb.happened |= Happened.softError;
+      remember(tcb, code);
   }
+}
+
+/** Protocol and port unreachable (RFC 9293 §3.9.2.2; the third, fragmentation needed, is path MTU discovery's). */
+const HARD: ReadonlySet<ErrorCode> = new Set(['ENOPROTOOPT', 'ECONNREFUSED']);
+
+function remember(tcb: Tcb, code: ErrorCode): void {
+  tcb.softError = code;
+  tcb.happened |= Happened.softError;
 }
 
 /** A router can't carry what we sent: `mss` octets of TCP payload and options fit (RFC 1191). */

@@ -42,6 +42,7 @@ export function newDataLen(tcb: Tcb, most: number): number {
   const window = usableWindow(tcb);
   if (unsent === 0) return finToSend(tcb) && window > 0 ? 0 : NOTHING;
 
+  if (tcb.probeOctetDue) return Math.min(1, most);
   const cwndRoom = usableCwnd(tcb) - pipe(tcb);
   const room = Math.min(window, cwndRoom);
   const len = Math.min(unsent, room, most);

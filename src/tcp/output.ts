@@ -132,6 +132,12 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   tcb.rtxNxt = tcb.recovery === 'loss' ? seqMax(tcb.rtxNxt, tcb.sndNxt) : tcb.rtxNxt;
   tcb.rtxEnd = tcb.rtxNxt;
   tcb.overrideDue = false;
+  tcb.probeOctetDue = false;
+  if (fin && tcb.closePending) {
+    tcb.closePending = false;
+    tcb.cause = 'call';
+    tcb.step('CLOSE');
+  }
   tcb.bytesSent += len;
   if (len > 0) {
     tcb.dataSegsOut++;
@@ -150,7 +156,7 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
 }
 
 /**
- * A probe of a zero window, RFC 9293 §3.8.6.1, in Linux's form: no data, and a sequence number just before SND.UNA,
+ * A probe of a zero window, RFC 9293 §3.8.6.1, in Linux's form (the rfc profile spends an octet, see timeouts.ts): no data, and a sequence number just before SND.UNA,
  * which the peer must answer with an ACK that carries its window. No octet is spent on a window that is not there.
  * A keep-alive asks in the same words whether the peer is there at all (§3.8.4).
  */

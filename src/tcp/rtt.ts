@@ -1,11 +1,12 @@
 /**
  * Round-trip time and retransmission timeout, RFC 6298.
  *
- * Departures, both Linux's: the floor is 200 ms instead of 1 s, and it bounds 4*RTTVAR rather than the sum, so that a
- * peer's delayed ACK does not look like a loss on a short path. Before the first sample RTO is 1 s (§2.1).
+ * Departures of the linux profile: the floor is 200 ms instead of 1 s, and it bounds 4*RTTVAR rather than the sum, so
+ * that a peer's delayed ACK does not look like a loss on a short path. Before the first sample RTO is 1 s (§2.1).
  * All times are integer microseconds. Knows nothing of segments.
  */
 import { type Micros, seconds } from '../base/time.ts';
+import type { Profile } from './config.ts';
 
 export class RttEstimator {
   /** Smoothed round-trip time; 0 before the first sample. */
@@ -18,11 +19,13 @@ export class RttEstimator {
   sampleCount = 0;
   readonly #floor: number;
   readonly #ceiling: number;
+  readonly #boundsSum: boolean;
   #rto: number;
   #backoff = 0;
 
-  constructor(floor: Micros, ceiling: Micros) {
+  constructor(floor: Micros, ceiling: Micros, profile: Profile) {
     this.#floor = floor;
+    this.#boundsSum = profile === 'rfc';
     this.#ceiling = ceiling;
     this.#rto = seconds(1);
   }
@@ -52,7 +55,10 @@ export class RttEstimator {
     this.sumRtt += r;
     this.sampleCount++;
     this.#backoff = 0;
-    this.#rto = Math.round(Math.min(this.srtt + Math.max(this.#floor, 4 * this.rttvar), this.#ceiling));
+    const rto = this.#boundsSum
+      ? Math.max(this.#floor, this.srtt + 4 * this.rttvar)
+      : this.srtt + Math.max(this.#floor, 4 * this.rttvar);
+    this.#rto = Math.round(Math.min(rto, this.#ceiling));
   }
 
   /** §5.5: the timer expired. */

@@ -152,7 +152,7 @@ function isAcceptable(tcb: Tcb, seg: TcpSegment): boolean {
   }
   if (seqInWindow(seg.seq, tcb.rcvNxt, wnd)) return true;
   // Linux takes an empty segment at the right edge too, where a sender stands that has filled the window; but no RST.
-  if (len === 0) return seg.seq === seqAdd(tcb.rcvNxt, wnd) && !seg.has(TcpFlag.RST);
+  if (len === 0 && !tcb.isRfc) return seg.seq === seqAdd(tcb.rcvNxt, wnd) && !seg.has(TcpFlag.RST);
   return seqLt(seg.seq, tcb.rcvNxt) && seqLt(tcb.rcvNxt, seqAdd(seg.seq, len));
 }
 
@@ -290,6 +290,10 @@ function establish(tcb: Tcb): void {
   const segments = tcb.synRetransmits > 1 ? 1 : sysctl.initcwnd;
   tcb.congestion = tcb.newCongestion(segments);
   if (tcb.synRetransmits > 0) tcb.rtt.afterLostSyn();
+  if (tcb.closePending && tcb.unsent === 0) {
+    tcb.closePending = false;
+    tcb.step('CLOSE');
+  }
   tcb.ecnRecover = afterSyn(tcb);
   updateKeepAlive(tcb, tcb.now);
   tcb.happened |= Happened.connected | Happened.writable;

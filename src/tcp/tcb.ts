@@ -124,6 +124,8 @@ export class Tcb {
   // The user's side.
   /** CLOSE was called: a FIN follows what is queued. */
   finQueued = false;
+  /** CLOSE waits for what is queued to be segmentized (profile rfc). */
+  closePending = false;
   /** The user will read no more: data that still arrives is answered by RST (RFC 9293 §3.6.1). */
   userGone = false;
   /** Why the connection ended; undefined while it lives and after an orderly end. */
@@ -178,6 +180,8 @@ export class Tcb {
 
   // Probing of a zero window.
   probeDue = false;
+  /** The same by an octet of new data, beyond the window (profile rfc). */
+  probeOctetDue = false;
   /** A segment smaller than silly-window avoidance likes may leave (RFC 9293 §3.8.6.2.1, override). */
   overrideDue = false;
   /** Expiries of the persist timer since the window was last open: its back-off. */
@@ -235,7 +239,11 @@ export class Tcb {
       state,
     );
     const { sysctl, path } = config;
-    this.rtt = new RttEstimator(sysctl.tcp_rto_min_us as Micros, (sysctl.tcp_rto_max_ms * 1000) as Micros);
+    this.rtt = new RttEstimator(
+      sysctl.tcp_rto_min_us as Micros,
+      (sysctl.tcp_rto_max_ms * 1000) as Micros,
+      config.profile,
+    );
     this.receiveBuffer = new ReceiveBuffer(initialCapacity(config), mostCapacity(config));
     if (sysctl.tcp_window_scaling) this.rcvWscale = windowScale(config);
     this.peerMss = path.defaultMss;
@@ -290,6 +298,10 @@ export class Tcb {
   /** Octets that may be queued at once. */
   get sendCapacity(): number {
     return this.options.SO_SNDBUF > 0 ? this.options.SO_SNDBUF : this.config.sysctl.tcp_wmem[1];
+  }
+
+  get isRfc(): boolean {
+    return this.config.profile === 'rfc';
   }
 
   get timeWaitLen(): Micros {

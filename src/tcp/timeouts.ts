@@ -94,8 +94,13 @@ function persistTimeout(tcb: Tcb, now: Micros): void {
     tcb.overrideDue = true;
     return;
   }
-  tcb.probeDue = true;
   tcb.probesUnanswered++;
+  if (tcb.isRfc && tcb.unsent > 0) {
+    // An octet of new data, which the retransmission timer then repeats with its back-off (SHLD-29, SHLD-30).
+    tcb.probeOctetDue = true;
+    return;
+  }
+  tcb.probeDue = true;
   tcb.timers.set(Timer.persist, later(now, persistDelay(tcb)));
 }
 

@@ -15,9 +15,12 @@ export function timestamp(tcb: Tcb, now: Micros): number {
   return (Math.floor(now / 1000) + tcb.tsOffset) | 0;
 }
 
-/** RFC 7323 §5.3 R1: in sequence once, but from before. A segment without the option passes, as in Linux: old kernels leave it out of the ACK that ends the handshake. */
+/** RFC 7323 §5.3 R1: in sequence once, but from before. */
 export function failsPaws(tcb: Tcb, seg: TcpSegment, now: Micros): boolean {
-  if (!tcb.timestampsAgreed || !seg.hasTimestamps) return false;
+  if (!tcb.timestampsAgreed) return false;
+  // RFC 7323 §3.2 drops a segment without the option; Linux lets it pass, and Linux 3.x to 4.14 may leave it out of
+  // the ACK that ends the handshake.
+  if (!seg.hasTimestamps) return tcb.isRfc;
   return ((seg.tsVal - tcb.tsRecent) | 0) < 0 && now - tcb.tsRecentAt < PAWS_IDLE;
 }
 

@@ -71,8 +71,8 @@ export function receive(tcb: Tcb, now: Micros): Uint8Array | 'empty' | 'end' {
 /**
  * §3.10.4: our FIN follows what is queued; receiving goes on.
  *
- * The state moves at once even while octets wait to be sent. The RFC says so for ESTABLISHED and would wait in
- * SYN-RECEIVED and CLOSE-WAIT; Linux never waits, and nothing on the wire depends on it.
+ * In SYN-RECEIVED and CLOSE-WAIT the RFC's state moves when what is queued has been segmentized; Linux moves at once,
+ * as the RFC itself does in ESTABLISHED. Nothing on the wire depends on it.
  */
 export function close(tcb: Tcb, now: Micros): void {
   if (tcb.finQueued || tcb.state === 'CLOSED' || tcb.state === 'TIME-WAIT') return;
@@ -82,7 +82,8 @@ export function close(tcb: Tcb, now: Micros): void {
     return;
   }
   tcb.finQueued = true;
-  tcb.step('CLOSE');
+  if (tcb.isRfc && tcb.state !== 'ESTABLISHED' && tcb.unsent > 0) tcb.closePending = true;
+  else tcb.step('CLOSE');
   updatePersist(tcb, now);
 }
 

@@ -17,8 +17,9 @@ import { later, type Micros, micros, ms, NEVER, seconds } from '../../src/base/t
 import {
   type ConnectionConfig,
   DEFAULT_SOCKET_OPTIONS,
-  DEFAULT_SYSCTL,
   type PathConfig,
+  type Profile,
+  profileSysctl,
   type SocketOptions,
   type Sysctl,
 } from '../../src/tcp/config.ts';
@@ -35,6 +36,8 @@ import { ack, type Seg, segText, syn, synAck, type WholeSeg } from './segments.t
 export * from './segments.ts';
 
 export interface HarnessOptions {
+  /** 'linux' when absent. */
+  readonly profile?: Profile;
   /** MSS that both sides announce, and that the path carries. */
   readonly mss?: number;
   /** Of the peer, where it differs; 'none': it announces nothing. */
@@ -49,6 +52,7 @@ export interface HarnessOptions {
   readonly sack?: boolean;
   /** Shift that the peer offers; without it neither offers one. */
   readonly wscale?: number;
+  readonly profile?: Profile;
   readonly sysctl?: Partial<Sysctl>;
   readonly options?: Partial<SocketOptions>;
   readonly path?: Partial<PathConfig>;
@@ -538,9 +542,11 @@ function endOf(seg: WholeSeg): number {
 
 function configOf(o: HarnessOptions): ConnectionConfig {
   const mss = o.mss ?? 1460;
+  const profile = o.profile ?? 'linux';
   return {
+    profile,
     sysctl: {
-      ...DEFAULT_SYSCTL,
+      ...profileSysctl(profile),
       tcp_timestamps: o.timestamps ?? false,
       tcp_sack: o.sack ?? false,
       tcp_window_scaling: o.wscale !== undefined,

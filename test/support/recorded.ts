@@ -8,6 +8,7 @@ import { type HeaderRecord, LOG_SCHEMA, type LogRecord, LogTally } from '../../s
 import { TcpSegment } from '../../src/wire/tcp.ts';
 
 export const CONFIG: ConnectionConfig = {
+  profile: 'linux',
   sysctl: { ...DEFAULT_SYSCTL, tcp_msl: 1 },
   options: DEFAULT_SOCKET_OPTIONS,
   path: { receiveMss: 1460, sendMss: 1460, defaultMss: 536, maxGsoPayload: 0 },
