@@ -17,7 +17,7 @@ import { type Paint, paintFor, useColor } from '../tools/log-style.ts';
 import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
 import type { CliCommand } from './command.ts';
 import { CLOSED_PORT, type CompareOptions, declareCompare } from './compare-options.ts';
-import { CliFailure, EXIT_CODES_AS_DIFF, Exit, failureFrom } from './exit.ts';
+import { CliFailure, Exit, failureFrom } from './exit.ts';
 import type { Io } from './io.ts';
 import { PcapFile } from './pcap-file.ts';
 import { parseTarget, resolveHost, type Target } from './target.ts';
