@@ -21,6 +21,14 @@ export interface Sysctl {
   readonly tcp_mem_octets: number;
   /** How many SYN retries come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
   readonly tcp_syn_linear_timeouts: number;
+  /** Timeouts after which the user is told that delivery is in trouble, and a black hole is suspected (R1 of RFC 9293 §3.8.3). */
+  readonly tcp_retries1: number;
+  /** RFC 4821: 0 never, 1 when segments vanish, 2 always. Linux has 0; a path that swallows ICMP needs 1. */
+  readonly tcp_mtu_probing: number;
+  /** Octets of MSS that a suspected black hole leaves. */
+  readonly tcp_base_mss: number;
+  /** Least MSS taken from a peer or a router, so that nobody makes us send mere headers. */
+  readonly tcp_min_snd_mss: number;
   /** Retransmissions of data before ETIMEDOUT, counted as the time they would take from the smallest RTO (Linux: 924.6 s). */
   readonly tcp_retries2: number;
   /** Seconds that FIN-WAIT-2 lasts after the user has closed both ways. */
@@ -60,6 +68,10 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_syncookies: 1,
   tcp_mem_octets: 512 << 20,
   tcp_syn_linear_timeouts: 0,
+  tcp_retries1: 3,
+  tcp_mtu_probing: 1,
+  tcp_base_mss: 1024,
+  tcp_min_snd_mss: 48,
   tcp_retries2: 15,
   tcp_fin_timeout: 60,
   tcp_msl: 30,

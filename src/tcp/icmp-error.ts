@@ -2,8 +2,8 @@
 import { type Seq, seqInt, seqLeq, seqLt } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import { endConnection } from './ending.ts';
+import { setSmss } from './path-mtu.ts';
 import { resendAll } from './recovery.ts';
-import { setSmss } from './segment-arrives.ts';
 import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
 
 /** An ICMP error that quoted our segment at sequence number `quoted`; `code` as the kernel would report it. */
@@ -40,7 +40,8 @@ export function pathMss(tcb: Tcb, mss: number, quoted: Seq, now: Micros): void {
   begin(tcb, now, 'EMSGSIZE', { mss, seq: seqInt(quoted) >>> 0 });
   if (!isOutstanding(tcb, quoted)) return;
   const before = tcb.smss;
-  setSmss(tcb, Math.min(mss, tcb.config.path.sendMss));
+  tcb.pathMtu.tooBig(Math.max(mss, tcb.config.sysctl.tcp_min_snd_mss), now);
+  setSmss(tcb);
   if (tcb.smss < before && tcb.flightSize > 0 && tcb.synAcked) resendAll(tcb);
 }
 

@@ -18,6 +18,11 @@ export function usableWindow(tcb: Tcb): number {
   return seqDiff(seqAdd(tcb.sndUna, tcb.sndWnd), tcb.sndNxt);
 }
 
+/** Octets that both windows, the peer's and the congestion window, still allow. */
+export function roomInWindows(tcb: Tcb): number {
+  return Math.min(usableWindow(tcb), usableCwnd(tcb) - pipe(tcb));
+}
+
 function finToSend(tcb: Tcb): boolean {
   return tcb.finQueued && !tcb.finSent;
 }
@@ -78,7 +83,8 @@ function mayFillWindow(tcb: Tcb, len: number, limitedByPeer: boolean): boolean {
  * The first expiry comes after one RTO (SHLD-29), and no later than 1 s where only silly-window avoidance holds us.
  */
 export function updatePersist(tcb: Tcb, now: Micros): void {
-  const waiting = (tcb.unsent > 0 && !tcb.options.TCP_CORK) || finToSend(tcb);
+  const least = tcb.options.TCP_CORK ? tcb.smss : 1;
+  const waiting = tcb.unsent >= least || finToSend(tcb);
   if (!waiting || tcb.flightSize > 0 || !mayCarryData(tcb) || newDataLen(tcb, tcb.smss) !== NOTHING) {
     tcb.timers.stop(Timer.persist);
     tcb.probeDue = false;
@@ -107,9 +113,14 @@ export function synWindow(tcb: Tcb): number {
   return windowInSyn(freeWindow(tcb), mss);
 }
 
-/** Whether reading has made so much room that the peer should hear of it, RFC 9293 §3.8.6.2.2 (MUST-39). */
-export function windowWorthTelling(tcb: Tcb): boolean {
+/** Whether reading has made so much room that the next segment should say so, RFC 9293 §3.8.6.2.2 (MUST-39). */
+function windowWorthTelling(tcb: Tcb): boolean {
   return freeWindow(tcb) - tcb.rcvWnd >= leastIncrease(tcb);
+}
+
+/** Whether it is worth a segment of its own: the window has doubled (Linux). Less than that rides on the ACKs of data. */
+export function windowWorthAnAck(tcb: Tcb): boolean {
+  return windowWorthTelling(tcb) && freeWindow(tcb) >= 2 * tcb.rcvWnd;
 }
 
 function leastIncrease(tcb: Tcb): number {

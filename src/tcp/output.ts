@@ -6,7 +6,16 @@ import { seqAdd, seqDiff, seqLt, seqMax, seqMin } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { MAX_SACK_BLOCKS, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { markEcn, offerEcn } from './ecn.ts';
-import { NOTHING, newDataLen, offerWindow, synWindow, usableWindow, windowWorthTelling } from './output-rules.ts';
+import {
+  NOTHING,
+  newDataLen,
+  offerWindow,
+  roomInWindows,
+  synWindow,
+  usableWindow,
+  windowWorthAnAck,
+} from './output-rules.ts';
+import { probeLen } from './path-mtu.ts';
 import { pipe, usableCwnd } from './recovery.ts';
 import type { Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
@@ -117,8 +126,13 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   const { smss } = tcb;
   const gso = tcb.config.path.maxGsoPayload;
   const room = roomForData(tcb);
-  const len = newDataLen(tcb, gso > smss && room === smss ? gso - (gso % smss) : room);
+  let len = newDataLen(tcb, gso > smss && room === smss ? gso - (gso % smss) : room);
   if (len === NOTHING) return false;
+  const probe = len >= smss && room === smss ? probeLen(tcb, now) : 0;
+  if (probe > 0 && probe <= roomInWindows(tcb)) {
+    tcb.pathMtu.probeSent(probe, tcb.sndNxt);
+    len = probe;
+  }
   const idle = tcb.flightSize === 0 && tcb.dataSegsOut > 0 && now - tcb.lastSentAt > tcb.rtt.rto;
   if (idle) tcb.congestion.onIdle(now);
 
@@ -173,7 +187,7 @@ function emitProbe(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
 }
 
 function emitAck(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
-  const opened = tcb.windowMayHaveOpened && canStillReceive(tcb) && windowWorthTelling(tcb);
+  const opened = tcb.windowMayHaveOpened && canStillReceive(tcb) && windowWorthAnAck(tcb);
   if (tcb.ackOwed !== 'now' && tcb.dupAcksOwed === 0 && !opened) return false;
   const note = tcb.ackNote ?? (tcb.ackOwed !== 'now' && tcb.dupAcksOwed === 0 ? 'window update' : undefined);
   if (tcb.ackOwed === 'now') tcb.ackOwed = 'none';

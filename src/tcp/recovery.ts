@@ -4,6 +4,7 @@
  */
 import { seqAdd, seqDiff, seqLeq, seqMax, seqMin } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
+import { setSmss } from './path-mtu.ts';
 import type { Tcb } from './tcb.ts';
 
 /** Duplicate ACKs that mean a loss rather than reordering (RFC 5681 §2). */
@@ -19,6 +20,12 @@ export function onDuplicateAck(tcb: Tcb, now: Micros): void {
   if (tcb.dupAcks === 1) tcb.flightBeforeDups = tcb.flightSize;
   // RFC 6582 §3.2 step 2: up to what was out at the last loss, duplicates may be of what we sent again ourselves.
   if (tcb.dupAcks !== DUP_THRESH || tcb.recovery === 'loss' || seqLeq(tcb.sndUna, tcb.recover)) return;
+  const probe = tcb.pathMtu.lost(tcb.sndUna);
+  if (probe > 0) {
+    // The probe was too large for the path: its octets go again in segments that fit, and the window stays (RFC 4821 §7.6.2).
+    retransmit(tcb, probe);
+    return;
+  }
   tcb.recover = tcb.sndNxt;
   tcb.recovery = 'recovery';
   // RFC 5681 §3.2 step 2: what limited transmit has let out does not count.
@@ -33,6 +40,7 @@ export function onNewAck(tcb: Tcb, acked: number, flightBefore: number, rtt: num
   tcb.dupAcks = 0;
   tcb.rtxNxt = seqMax(tcb.rtxNxt, tcb.sndUna);
   tcb.rtxEnd = seqMax(tcb.rtxEnd, tcb.rtxNxt);
+  if (tcb.pathMtu.acknowledged(tcb.sndUna)) setSmss(tcb);
   if (tcb.recovery === 'recovery') {
     if (seqLeq(tcb.recover, tcb.sndUna)) {
       endRecovery(tcb);
@@ -60,6 +68,7 @@ export function onNewAck(tcb: Tcb, acked: number, flightBefore: number, rtt: num
 
 /** The retransmission timer expired: everything outstanding is presumed lost and sent again in slow start. */
 export function onRetransmitTimeout(tcb: Tcb, now: Micros): void {
+  tcb.pathMtu.lost(tcb.sndUna);
   tcb.congestion.onRto(tcb.flightSize, tcb.timeouts === 1, now);
   tcb.recovery = 'loss';
   tcb.recover = tcb.sndNxt;
@@ -90,8 +99,12 @@ export function resendAll(tcb: Tcb): void {
 }
 
 function retransmitFirst(tcb: Tcb): void {
+  retransmit(tcb, tcb.smss);
+}
+
+function retransmit(tcb: Tcb, len: number): void {
   tcb.rtxNxt = tcb.sndUna;
-  tcb.rtxEnd = seqMin(seqAdd(tcb.sndUna, tcb.smss), tcb.sndNxt);
+  tcb.rtxEnd = seqMin(seqAdd(tcb.sndUna, len), tcb.sndNxt);
   tcb.rtxNote = 'fast retransmit';
 }
 

@@ -11,11 +11,12 @@ import { takeEcnMark, takeEcnOffer } from './ecn.ts';
 import { afterSyn, backToListen, endConnection, startSyn, startTimeWait } from './ending.ts';
 import { heard, updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
+import { setSmss } from './path-mtu.ts';
 import { processAck } from './process-ack.ts';
 import { processText } from './process-text.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
-import { failsPaws, TIMESTAMPS_LEN, timestamp, updateTsRecent } from './timestamps.ts';
+import { failsPaws, timestamp, updateTsRecent } from './timestamps.ts';
 import { traceSegment } from './trace-segment.ts';
 import { takeUrgent } from './urgent.ts';
 
@@ -253,7 +254,7 @@ function takeSyn(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   tcb.irs = seg.seq;
   tcb.rcvNxt = seqAdd(seg.seq, 1);
   tcb.rcvAdv = tcb.rcvNxt;
-  tcb.peerMss = seg.mss === ABSENT || seg.mss === 0 ? path.defaultMss : seg.mss;
+  tcb.peerMss = Math.max(seg.mss === ABSENT ? path.defaultMss : seg.mss, sysctl.tcp_min_snd_mss);
   tcb.wscaleAgreed = sysctl.tcp_window_scaling && seg.wscale !== ABSENT;
   // RFC 7323 §2.3: a shift above 14 is taken as 14.
   tcb.sndWscale = tcb.wscaleAgreed ? Math.min(seg.wscale, 14) : 0;
@@ -265,14 +266,7 @@ function takeSyn(tcb: Tcb, seg: TcpSegment, now: Micros): void {
     tcb.tsRecent = seg.tsVal;
     tcb.tsRecentAt = now;
   }
-  setSmss(tcb, path.sendMss);
-}
-
-/** Eff.snd.MSS of RFC 9293 §3.7.1: what the peer takes and the path carries, less the options of every segment. */
-export function setSmss(tcb: Tcb, pathMss: number): void {
-  const options = tcb.timestampsAgreed ? TIMESTAMPS_LEN : 0;
-  tcb.smss = Math.max(8, Math.min(tcb.peerMss, tcb.ownMss(pathMss)) - options);
-  tcb.congestion.onMssChange(tcb.smss);
+  setSmss(tcb);
 }
 
 /** SND.WND from a SYN: never scaled (RFC 7323 §2.2). On other segments see process-ack.ts. */

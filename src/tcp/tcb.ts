@@ -9,6 +9,7 @@ import type { ConnectionConfig, SocketOptions } from './config.ts';
 import type { AckSample, CongestionControl } from './congestion/controller.ts';
 import { Reno } from './congestion/reno.ts';
 import { type Event, Machine, type State } from './machine.ts';
+import { PathMtu } from './path-mtu.ts';
 import { Reassembly } from './reassembly.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 import { initialCapacity, mostCapacity, windowScale } from './receive-window.ts';
@@ -111,6 +112,7 @@ export class Tcb {
   ecnAgreed = false;
   /** The MSS the peer announced, or the default it gets by saying nothing. */
   peerMss: number;
+  readonly pathMtu: PathMtu;
   /** SMSS of RFC 5681: octets of payload in a full segment, options taken off. */
   smss: number;
   /** Octets of payload in the fullest segment received: what "two full segments" means to the ACK policy. */
@@ -247,6 +249,7 @@ export class Tcb {
     this.receiveBuffer = new ReceiveBuffer(initialCapacity(config), mostCapacity(config));
     if (sysctl.tcp_window_scaling) this.rcvWscale = windowScale(config);
     this.peerMss = path.defaultMss;
+    this.pathMtu = new PathMtu(path.sendMss);
     this.smss = Math.min(path.defaultMss, this.ownMss(path.sendMss));
     this.congestion = new Reno(this.smss, sysctl.initcwnd);
   }

@@ -3,8 +3,9 @@ import { later, type Micros } from '../base/time.ts';
 import { endConnection } from './ending.ts';
 import { keepAliveTimeout } from './keep-alive.ts';
 import { persistDelay, usableWindow } from './output-rules.ts';
+import { setSmss } from './path-mtu.ts';
 import { onRetransmitTimeout } from './recovery.ts';
-import type { Tcb } from './tcb.ts';
+import { Happened, type Tcb } from './tcb.ts';
 import { TIMER_NAMES, Timer } from './timers.ts';
 
 /** Runs every timer that is due. */
@@ -62,8 +63,14 @@ function synTimeout(tcb: Tcb, now: Micros): void {
 
 /** RFC 6298 §5.4 to §5.6; RFC 9293 §3.8.3, where R2 is Linux's tcp_retries2. */
 function retransmitTimeout(tcb: Tcb, now: Micros): void {
-  // The peer has shut its window on octets that are out: they become probes, and patience has no end (MUST-35, MUST-37).
-  if (tcb.sndWnd > 0) {
+  // The peer has shut its window on octets that are out: they become probes, and patience ends as with any (MUST-35, MUST-37).
+  if (tcb.sndWnd === 0) {
+    if (tcb.probesUnanswered >= tcb.config.sysctl.tcp_retries2) {
+      giveUp(tcb);
+      return;
+    }
+    tcb.probesUnanswered++;
+  } else {
     tcb.timeouts++;
     if (tcb.timeouts === 1) tcb.firstTimeoutAt = now;
     else if (now - tcb.firstTimeoutAt >= patience(tcb, tcb.config.sysctl.tcp_retries2)) {
@@ -73,7 +80,19 @@ function retransmitTimeout(tcb: Tcb, now: Micros): void {
   }
   tcb.rtt.backOff();
   onRetransmitTimeout(tcb, now);
+  if (tcb.timeouts >= tcb.config.sysctl.tcp_retries1) troubled(tcb, now);
   tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
+}
+
+/** R1 of RFC 9293 §3.8.3: the user hears of it once (SHLD-9), and full segments may be what does not pass (RFC 4821 §7.7). */
+function troubled(tcb: Tcb, now: Micros): void {
+  if (tcb.timeouts === tcb.config.sysctl.tcp_retries1) {
+    tcb.softError ??= 'ETIMEDOUT';
+    tcb.happened |= Happened.softError;
+  }
+  if (tcb.config.sysctl.tcp_mtu_probing === 0) return;
+  tcb.pathMtu.blackHole(tcb.config.sysctl.tcp_base_mss, now);
+  setSmss(tcb);
 }
 
 /** How long `retries` retransmissions take from the smallest RTO on, µs: what Linux makes of tcp_retries2. */
