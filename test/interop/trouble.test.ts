@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { openPair, type PairLab } from '../support/lab.ts';
 import { ACTIVE_CLOSE, ACTIVE_OPEN, gaps } from '../support/log.ts';
 import { pattern, sha256 } from '../support/pattern.ts';
-import { expectNoResets, startClient, type TcpxRun } from '../support/tcpx.ts';
+import { expectNoResets, startClient, type TcpxRun, until } from '../support/tcpx.ts';
 
 // Namespaces, children and real time, on a machine that may be busy.
 vi.setConfig({ testTimeout: 90_000 });
@@ -180,11 +180,4 @@ async function lossOf(count: number): Promise<void> {
 function dropped(): number {
   const rules = lab.server.exec('nft', 'list', 'table', 'ip', 'lab');
   return Math.max(0, ...[...rules.matchAll(/packets (\d+)/g)].map((m) => Number(m[1])));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = performance.now() + 15_000; !condition(); ) {
-    if (performance.now() > end) throw new Error('what the test waits for did not come');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

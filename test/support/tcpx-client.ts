@@ -11,7 +11,7 @@
  *   --faults JSON            {"in": …, "out": …} of a fault tap around the link, seeded by --seed N
  *   --guard KIND, --sysctl JSON, --options JSON, --log FILE   as they say; the log is NDJSON, trace records only
  *
- * On standard input, a line each: `close`, `abort`, `destroy`, `send N`.
+ * On standard input, a line each: `close` (FIN; a listener ends), `abort` (RST), `destroy` (FIN, and nobody reads on), `send N`.
  * Says what happens as NDJSON on stdout, like kernel-peer.mjs: ready, state, connect, sent, received-fin, time-wait, error, close.
  */
 import { createHash } from 'node:crypto';
@@ -62,6 +62,8 @@ const remote = parseIpv4(remoteText);
 if (remote === undefined) throw new Error(`no address: ${remoteText}`);
 const ourPort = o.listen ?? o.port;
 
+/** The user has gone, the connection goes on to its end. */
+let lingering = false;
 let faults: FaultLink['faults'] | undefined;
 const host = await openHost({
   remote,
@@ -81,7 +83,9 @@ const host = await openHost({
     record: (r: TraceRecord) => {
       lines += `${JSON.stringify(r)}\n`;
       writeLog(false);
-      if (r.type === 'state') say('state', { from: r.from, to: r.to });
+      if (r.type !== 'state') return;
+      say('state', { from: r.from, to: r.to });
+      if (lingering && r.to === 'CLOSED') setImmediate(finish);
     },
     open: () => {},
   },
@@ -94,7 +98,12 @@ if (o.listen !== undefined) {
     const endpoint = listener.accept();
     if (endpoint !== undefined) converse(new TcpSocket(endpoint));
   };
-  commands({ close: () => listener.close(), abort: () => listener.close() });
+  commands({
+    close: () => {
+      listener.close();
+      setImmediate(finish);
+    },
+  });
 } else {
   converse(
     new TcpSocket(host.stack.connect({ address: remote, port: Number(remotePortText), localPort: host.port, options })),
@@ -151,7 +160,7 @@ function converse(socket: TcpSocket): void {
       sha256: received.digest('hex'),
       sentSha256: sent.digest('hex'),
     });
-    finish();
+    if (!lingering) finish();
   });
   const read = (): void => {
     socket.on('data', (octets: Uint8Array) => {
@@ -165,7 +174,10 @@ function converse(socket: TcpSocket): void {
   commands({
     close: () => socket.end(),
     abort: () => socket.resetAndDestroy(),
-    destroy: () => socket.destroy(),
+    destroy: () => {
+      lingering = true;
+      socket.destroy();
+    },
     send: (n) => void send(n),
   });
   void send(Number(o.send ?? 0));

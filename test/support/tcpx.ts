@@ -84,3 +84,11 @@ export function expectNoResets(namespace: () => Namespace): void {
     expect(namespace().counters()['TcpOutRsts'], 'RSTs sent by the kernel of the namespace tcpx runs in').toBe(before);
   });
 }
+
+/** Waits for what only asking can tell: the kernel's sockets, a firewall's counters. */
+export async function until(condition: () => boolean, withinMs = 15_000): Promise<void> {
+  for (const end = performance.now() + withinMs; !condition(); ) {
+    if (performance.now() > end) throw new Error('what the test waits for did not come');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
