@@ -9,7 +9,7 @@ import { memoryLink } from '../../src/link/memory.ts';
 import { captureTap } from '../../src/link/taps/capture.ts';
 import type { Host } from '../../src/socket/host.ts';
 import { TcpSocket } from '../../src/socket/tcp-socket.ts';
-import { type Listener, Stack } from '../../src/stack/index.ts';
+import { type Listener, Stack, type StackTracer, type State } from '../../src/stack/index.ts';
 import { parseIpv4 } from '../../src/wire/ipv4.ts';
 
 export interface FakeIo extends Io {
@@ -79,8 +79,11 @@ export interface FakeNet {
   readonly open: number;
 }
 
-/** A peer 5 ms away, in a virtual time that passes as fast as it can while the process has nothing else to do, or not at all. */
-export function fakeNet({ frozen = false }: { frozen?: boolean } = {}): FakeNet {
+/**
+ * A peer 5 ms away, in a virtual time that passes as fast as it can while the process has nothing else to do. It stands still
+ * when `frozen`, and from when our connection enters the state `freezeIn`.
+ */
+export function fakeNet({ frozen = false, freezeIn }: { frozen?: boolean; freezeIn?: State } = {}): FakeNet {
   const time = new VirtualTime();
   const [ourEnd, peerEnd] = memoryLink(time, { delay: ms(5) });
   const peer = new Stack({ clock: time.clock(), random: seededRandom(2), link: peerEnd, address: PEER });
@@ -91,6 +94,17 @@ export function fakeNet({ frozen = false }: { frozen?: boolean } = {}): FakeNet 
   };
   return net;
 
+  function freezing(tracer: StackTracer): StackTracer {
+    return {
+      enabled: true,
+      open: (conn, addresses, t) => tracer.open(conn, addresses, t),
+      record(record) {
+        if (record.type === 'state' && record.to === freezeIn) frozen = true;
+        tracer.record(record);
+      },
+    };
+  }
+
   async function openHost(o: Parameters<OpenHost>[0]): Promise<Host> {
     const clock = time.clock();
     const link = o.capture === undefined ? ourEnd : captureTap(ourEnd, clock, o.capture);
@@ -100,7 +114,7 @@ export function fakeNet({ frozen = false }: { frozen?: boolean } = {}): FakeNet 
       link,
       address: OURS,
       ...(o.sysctl !== undefined && { sysctl: o.sysctl }),
-      ...(o.tracer !== undefined && { tracer: o.tracer }),
+      ...(o.tracer !== undefined && { tracer: freezing(o.tracer) }),
     });
     net.open++;
     let running = true;

@@ -228,12 +228,12 @@ describe('signals', () => {
   });
 
   test('in TIME-WAIT it leaves, and all went well', async () => {
-    const net = fakeNet();
-    const { io, ended } = start(['10.0.0.2:7', '--time-wait', '--msl', '86400'], { net });
+    const { io, ended } = start(['10.0.0.2:7', '--time-wait'], { net: fakeNet({ freezeIn: 'TIME-WAIT' }) });
     io.stdin.end();
     await until(() => io.err().includes('-> TIME-WAIT'));
     io.signal('SIGINT');
     expect(await ended).toBe(0);
+    expect(transitionLines(io.err()).at(-1)).toBe('FIN-WAIT-2   -> TIME-WAIT');
   });
 });
 

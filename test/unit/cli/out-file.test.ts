@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, expect, test } from 'vitest';
+import { micros } from '../../../src/base/time.ts';
 import { LineWriter } from '../../../src/cli/line-writer.ts';
+import { LogOutput } from '../../../src/cli/log-output.ts';
 import { OutFile } from '../../../src/cli/out-file.ts';
+import { fakeIo, PEER } from '../../support/cli-io.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tcpx-out-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -70,6 +73,31 @@ test('lines of one turn are one write; what was held is asked for before it', as
   expect(writes).toEqual([]);
   await new Promise((resolve) => setImmediate(resolve));
   expect(writes).toEqual(['a\nb\nheld\n']);
+});
+
+test('a transition whose segment does not come is shown in the same turn all the same', async () => {
+  const io = fakeIo();
+  const log = new LogOutput(io, {
+    json: false,
+    jsonFile: undefined,
+    verbosity: 'normal',
+    absolute: false,
+    color: 'auto',
+  });
+  log.open(1, { localAddress: PEER, localPort: 1, remoteAddress: PEER, remotePort: 2 }, micros(0));
+  log.flush();
+  const held = {
+    type: 'state',
+    from: 'ESTABLISHED',
+    event: 'CLOSE',
+    to: 'FIN-WAIT-1',
+    cause: 'call',
+    rule: '§3.10.4',
+  } as const;
+  log.record({ t: micros(5), conn: 1, ...held });
+  expect(io.err()).not.toContain('FIN-WAIT-1');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(io.err()).toContain('ESTABLISHED  -> FIN-WAIT-1    CLOSE');
 });
 
 test('lines for a reader that stopped reading are left out and counted', async () => {
