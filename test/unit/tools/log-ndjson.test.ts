@@ -76,7 +76,9 @@ test.each([
 
 test('a log cut off anywhere behind its header is told from one that is none', async () => {
   const whole = text(LINES);
-  for (let at = LINES[0]!.length + 2; at < whole.length - 1; at += 97) {
+  const ends = LINES.map((_, i) => text(LINES.slice(0, i + 1)).length).slice(0, -1);
+  const anywhere = Array.from({ length: Math.floor(whole.length / 97) }, (_, i) => ends[0]! + 1 + 97 * i);
+  for (const at of [...ends, ...anywhere].filter((n) => n < whole.length - 1)) {
     const error = await complaint(whole.slice(0, at));
     expect(error.cutOff, `${at}: ${error.message}`).toBe(true);
     expect(error.line).toBe(whole.slice(0, at).replace(/\n$/, '').split('\n').length);
