@@ -3,6 +3,7 @@
  * that the kernel keeps for us and stays silent on, a driver, and a stack on top with this process's clock.
  */
 import type { Clock } from '../base/time.ts';
+import { LinkFailure } from '../link/failure.ts';
 import { type GuardKind, guardPort, type PortGuard } from '../link/guard.ts';
 import type { Link, LinkError } from '../link/link.ts';
 import { openRawLink } from '../link/raw.ts';
@@ -10,11 +11,28 @@ import { type Route, routeTo } from '../link/route.ts';
 import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
 import { Stack, type StackTracer } from '../stack/stack.ts';
 import type { Sysctl } from '../tcp/config.ts';
+import type { Mac } from '../wire/ethernet.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { nodeClock, nodeRandom } from './node-clock.ts';
 
 /** Drivers that carry packets of a real network. */
-export type DriverName = 'raw';
+export type DriverName = 'raw' | 'packet';
+
+/** An address of our own on the interface's segment: our hardware address, our ARP, every port ours, no guard. */
+export interface OwnAddress {
+  readonly address: Ipv4;
+  /** 0 to 32: what is reached without a gateway. Absent: as the interface's routes say. */
+  readonly prefixLen?: number;
+  /** Absent: a locally administered one, the same each time for this interface and address. */
+  readonly mac?: Mac;
+  /** For what is off-link; absent: as the interface's routes say. */
+  readonly gateway?: Ipv4;
+  /**
+   * How long to look for another user of the address before it is used (RFC 5227): 'quick' (when absent) waits a tenth
+   * of the RFC's times, about half a second; 'rfc5227' four to seven seconds; 'off' not at all.
+   */
+  readonly probe?: 'quick' | 'rfc5227' | 'off';
+}
 
 export interface HostOptions {
   readonly remote: Ipv4;
@@ -28,7 +46,10 @@ export interface HostOptions {
   readonly interface?: string;
   /** 'auto' when absent. */
   readonly guard?: 'auto' | GuardKind;
+  /** 'raw' when absent; 'packet' with an address of our own. */
   readonly driver?: DriverName;
+  /** Instead of sharing this machine's address; `source` and `guard` then mean nothing, `interface` is where it lives. */
+  readonly ownAddress?: OwnAddress;
   readonly sysctl?: Partial<Sysctl>;
   readonly tracer?: StackTracer;
   /** Gets every packet that was on the wire. */
@@ -52,6 +73,8 @@ export interface Host {
 
 /** Throws LinkFailure, each with a hint: no route, no such interface or address, port in use, not permitted, not built. */
 export async function openHost(o: HostOptions): Promise<Host> {
+  if (o.ownAddress !== undefined || o.driver === 'packet')
+    throw new LinkFailure('ENOTSUP', 'the packet driver is not there yet', 'use --driver raw');
   const route = routeTo(o.remote, {
     ...(o.source !== undefined && { source: o.source }),
     ...(o.interface !== undefined && { interface: o.interface }),
