@@ -254,7 +254,8 @@ function takeSyn(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   tcb.irs = seg.seq;
   tcb.rcvNxt = seqAdd(seg.seq, 1);
   tcb.rcvAdv = tcb.rcvNxt;
-  tcb.peerMss = Math.max(seg.mss === ABSENT ? path.defaultMss : seg.mss, sysctl.tcp_min_snd_mss);
+  const announced = seg.mss === ABSENT || seg.mss === 0 ? path.defaultMss : seg.mss;
+  tcb.peerMss = Math.max(announced, sysctl.tcp_min_snd_mss);
   tcb.wscaleAgreed = sysctl.tcp_window_scaling && seg.wscale !== ABSENT;
   // RFC 7323 §2.3: a shift above 14 is taken as 14.
   tcb.sndWscale = tcb.wscaleAgreed ? Math.min(seg.wscale, 14) : 0;
