@@ -1,23 +1,18 @@
 /**
- * A link on which things go wrong: packets lost, duplicated, reordered, delayed and corrupted, by seeded chance or by a
- * script that names the packet. Sits around any link, real or in memory; all its time comes from the clock it is given.
+ * A link on which things go wrong (impaired-path.ts): packets lost, duplicated, reordered, delayed, corrupted and queued for
+ * a slow wire, by seeded chance or by a script that names the packet. Sits around any link, real or in memory; all its
+ * time comes from the clock it is given.
  *
- * It offers no segmentation offload, so that what it does to a packet sent it does to one wire segment. A merged frame
- * that arrives is one packet to it.
+ * It offers no segmentation offload, so that what it does to a packet sent it does to one wire segment, and a merged
+ * segment that arrives is cut as the wire's MTU says, which is what there is to go by.
  */
 import { Gather } from '../../base/gather.ts';
 import { type Random, seededRandom } from '../../base/random.ts';
 import type { Clock, Micros } from '../../base/time.ts';
+import type { Fate, FaultCounters, Faults, Script } from '../faults.ts';
+import { type Held, ImpairedPath, type PathEnds } from '../impaired-path.ts';
 import type { Link, LinkCounters, LinkError, LinkReceiver, PacketIn, PacketOut, SendOutcome } from '../link.ts';
-import {
-  type Fate,
-  type FaultCounters,
-  FaultLane,
-  type Faults,
-  type Held,
-  type LaneEnds,
-  type Script,
-} from './fault-lane.ts';
+import { isLargerThanWire, SuperSegment } from '../super-segment.ts';
 
 export interface FaultTapOptions {
   /** Not shared: the tap uses its alarm. */
@@ -62,8 +57,10 @@ class FaultTap implements FaultLink, LinkReceiver {
 
   readonly #link: Link;
   readonly #clock: Clock;
-  readonly #in: FaultLane<PacketIn>;
-  readonly #out: FaultLane<PacketOut>;
+  readonly #in: ImpairedPath<PacketIn, Held>;
+  readonly #out: ImpairedPath<PacketOut, HeldOut>;
+  readonly #merged = new SuperSegment();
+  readonly #piece: Piece;
   #receiver: LinkReceiver | undefined;
   #closed = false;
   /** Someone above was told 'full' by us. */
@@ -77,8 +74,9 @@ class FaultTap implements FaultLink, LinkReceiver {
     this.receiveMtu = link.receiveMtu;
     this.completesChecksum = link.completesChecksum;
     this.counters = link.counters;
-    this.#in = new FaultLane(o.in ?? {}, o.clock, seededRandom(o.random.uint32()), this.#inEnds());
-    this.#out = new FaultLane(o.out ?? {}, o.clock, seededRandom(o.random.uint32()), outEnds(link));
+    this.#piece = { bytes: new Uint8Array(link.mtu), at: 0, end: 0, checksum: 'unverified', owned: false };
+    this.#in = new ImpairedPath(o.in ?? {}, o.clock, seededRandom(o.random.uint32()), this.#inEnds());
+    this.#out = new ImpairedPath(o.out ?? {}, o.clock, seededRandom(o.random.uint32()), outEnds(link));
     this.faults = { in: this.#in.counters, out: this.#out.counters };
   }
 
@@ -109,7 +107,15 @@ class FaultTap implements FaultLink, LinkReceiver {
 
   onPacket(packet: PacketIn): void {
     if (this.#closed) return;
-    this.#in.take(packet);
+    const { bytes, at, end } = packet;
+    const merged = this.#merged;
+    if (isLargerThanWire(bytes, at, end, this.mtu) && merged.begin(bytes, at, end, 0, this.mtu) > 1) {
+      const piece = this.#piece;
+      for (let i = 0; i < merged.count && !this.#closed; i++) {
+        piece.end = merged.write(i, piece.bytes, 0);
+        this.#in.take(piece);
+      }
+    } else this.#in.take(packet);
     this.#arm();
   }
 
@@ -130,23 +136,24 @@ class FaultTap implements FaultLink, LinkReceiver {
     if (!this.#closed) this.#receiver?.onError(error);
   }
 
-  #inEnds(): LaneEnds<PacketIn> {
+  #inEnds(): PathEnds<PacketIn, Held> {
     const deliver = (packet: PacketIn): SendOutcome => {
       if (!this.#closed) this.#receiver?.onPacket(packet);
       return 'sent';
     };
     return {
+      len: (p) => p.end - p.at,
       copy: (p) => ({
         bytes: p.bytes.slice(p.at, p.end),
         at: 0,
         end: p.end - p.at,
         checksum: p.checksum,
         owned: false,
-        headerLen: 0,
-        transportAt: 0,
       }),
+      again: (held) => held,
       pass: deliver,
       emit: deliver,
+      drop: () => {},
     };
   }
 
@@ -164,9 +171,21 @@ class FaultTap implements FaultLink, LinkReceiver {
   };
 }
 
-function outEnds(link: Link): LaneEnds<PacketOut> {
+/** One wire segment of a merged one. */
+interface Piece extends PacketIn {
+  end: number;
+}
+
+/** A copy of a packet that leaves. */
+interface HeldOut extends Held {
+  readonly headerLen: number;
+  readonly transportAt: number;
+}
+
+function outEnds(link: Link): PathEnds<PacketOut, HeldOut> {
   const payload = new Gather();
   return {
+    len: (p) => p.headerLen + p.payload.len,
     copy(p) {
       const bytes = new Uint8Array(p.headerLen + p.payload.len);
       bytes.set(p.header.subarray(0, p.headerLen));
@@ -182,8 +201,10 @@ function outEnds(link: Link): LaneEnds<PacketOut> {
         transportAt: p.transportAt,
       };
     },
+    again: (held) => held,
+    drop: () => {},
     pass: (p) => link.send(p),
-    emit(held: Held) {
+    emit(held) {
       payload.clear();
       payload.push(held.bytes, held.headerLen, held.end - held.headerLen);
       return link.send({

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { micros, ms } from '../../../src/base/time.ts';
 import { VirtualTime } from '../../../src/base/virtual-time.ts';
+import { newFaultCounters, type Script } from '../../../src/link/faults.ts';
 import { type MemoryLinkOptions, memoryLink } from '../../../src/link/memory.ts';
 import { type FaultTapOptions, faultTap, onFirst, onNth } from '../../../src/link/taps/fault.ts';
-import type { Script } from '../../../src/link/taps/fault-lane.ts';
 import { decodeTcp, TcpFlag, TcpSegment } from '../../../src/wire/tcp.ts';
 import { checksumOf, packetOf, Recorder, tcpPacket } from './packets.ts';
 
@@ -47,7 +47,7 @@ test('without faults packets pass both ways, untouched and at once', () => {
   time.runUntil(micros(0));
   expect(atB.octets).toEqual([[1, 2, 3]]);
   expect(atTap.octets).toEqual([[4]]);
-  expect(tap.faults.out).toEqual({ packets: 1, lost: 0, duplicated: 0, reordered: 0, delayed: 0, corrupted: 0 });
+  expect(tap.faults.out).toEqual({ ...newFaultCounters(), packets: 1 });
   expect(tap.faults.in.packets).toBe(1);
 });
 
