@@ -19,6 +19,7 @@ export class Listener {
   onConnection: (() => void) | undefined = undefined;
   readonly #halfOpen = new Set<Endpoint>();
   readonly #ready = new Set<Endpoint>();
+  readonly #fastOpens = new Set<Endpoint>();
   readonly #close: (listener: Listener) => void;
   #lastCookieAt: Micros = Number.NEGATIVE_INFINITY as Micros;
 
@@ -35,6 +36,16 @@ export class Listener {
 
   get ready(): number {
     return this.#ready.size;
+  }
+
+  /** Connections that began with data on their SYN, and whose third segment has not come (RFC 7413 §5.1). */
+  get fastOpens(): number {
+    let count = 0;
+    for (const endpoint of this.#fastOpens) {
+      if (endpoint.state === 'SYN-RECEIVED') count++;
+      else this.#fastOpens.delete(endpoint);
+    }
+    return count;
   }
 
   get isSynQueueFull(): boolean {
@@ -68,6 +79,10 @@ export class Listener {
 
   begun(endpoint: Endpoint): void {
     this.#halfOpen.add(endpoint);
+  }
+
+  fastOpened(endpoint: Endpoint): void {
+    this.#fastOpens.add(endpoint);
   }
 
   established(endpoint: Endpoint): void {

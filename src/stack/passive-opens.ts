@@ -13,6 +13,7 @@ import type { Ipv4 } from '../wire/ipv4.ts';
 import { ABSENT, TcpFlag, TcpSegment } from '../wire/tcp.ts';
 import type { StackCounters } from './counters.ts';
 import type { Addresses, Endpoint } from './endpoint.ts';
+import type { FastOpenCookies } from './fast-open-cookies.ts';
 import type { Listener } from './listener.ts';
 import { type CookieOptions, SynCookies } from './syn-cookies.ts';
 
@@ -22,8 +23,8 @@ export interface PassiveHost {
   readonly counters: StackCounters;
   now(): Micros;
   newChild(addresses: Addresses, listener: Listener): Endpoint;
-  /** Opens it at `iss`, or at one drawn as usual. */
-  openChild(child: Endpoint, cookieIss?: number): void;
+  /** Opens it at the ISN that the cookie was. */
+  openChild(child: Endpoint, cookieIss: number): void;
   /** Sends a segment that belongs to no connection; ports are set. */
   sendAlone(seg: TcpSegment, to: Ipv4): void;
 }
@@ -32,10 +33,12 @@ export class PassiveOpens {
   readonly #host: PassiveHost;
   readonly #prf: SipHash;
   readonly #cookies: SynCookies;
+  readonly #fastOpens: FastOpenCookies;
   readonly #out = new TcpSegment();
   readonly #syn = new TcpSegment();
 
-  constructor(host: PassiveHost, prf: SipHash) {
+  constructor(host: PassiveHost, prf: SipHash, fastOpens: FastOpenCookies) {
+    this.#fastOpens = fastOpens;
     this.#host = host;
     this.#prf = prf;
     this.#cookies = new SynCookies(prf);
@@ -57,6 +60,16 @@ export class PassiveOpens {
     const child = this.#host.newChild(this.#addresses(syn, source), listener);
     listener.begun(child);
     return child;
+  }
+
+  /** What Fast Open makes of the child's SYN (RFC 7413 §4.2.2): nothing, a cookie to give, or a connection at once. */
+  fastOpen(listener: Listener, child: Endpoint, syn: TcpSegment): { readonly tfo?: string; readonly tfoAccept?: true } {
+    const { sysctl, options } = listener.config;
+    if ((sysctl.tcp_fastopen & 2) === 0 || options.TCP_FASTOPEN === 0 || syn.fastOpenLen === ABSENT) return {};
+    if (!this.#fastOpens.isGood(syn, child.remoteAddress)) return { tfo: this.#fastOpens.for(child.remoteAddress) };
+    if (listener.fastOpens >= options.TCP_FASTOPEN) return {};
+    listener.fastOpened(child);
+    return { tfoAccept: true };
   }
 
   /** A child that stands in SYN-RECEIVED as if it had waited there, for the ACK that is next; undefined without a good cookie. */

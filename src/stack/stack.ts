@@ -22,6 +22,7 @@ import { Connection } from '../tcp/connection.ts';
 import { initialSequence, timestampOffset } from '../tcp/isn.ts';
 import { Happened } from '../tcp/tcb.ts';
 import { NO_TRACE, type Tracer } from '../tcp/trace.ts';
+import type { OpenArgs } from '../tcp/user-calls.ts';
 import { IcmpType, UnreachableCode } from '../wire/icmp.ts';
 import { IPV4_HEADER_LEN, type Ipv4, isBroadcast, isLoopback, isMulticast, isUnspecified } from '../wire/ipv4.ts';
 import { TCP_HEADER_LEN, TcpFlag, TcpSegment } from '../wire/tcp.ts';
@@ -30,6 +31,7 @@ import { Deadlines } from './deadlines.ts';
 import { DemuxTable } from './demux.ts';
 import { type Addresses, Endpoint, type EndpointHost } from './endpoint.ts';
 import { TcpError } from './errors.ts';
+import { FastOpenCookies } from './fast-open-cookies.ts';
 import { unreachableError } from './icmp-codes.ts';
 import { IpInput } from './ip-input.ts';
 import { IpOutput } from './ip-output.ts';
@@ -68,6 +70,10 @@ export interface ConnectOptions {
   readonly localPort?: number;
   /** IP_TTL; 64 when absent. */
   readonly ttl?: number;
+  /** Sent first; with Fast Open, on the SYN where a cookie allows it. What the send buffer can't take is not sent. */
+  readonly data?: Uint8Array;
+  /** TCP Fast Open (RFC 7413): data may reach the peer twice if the network repeats our SYN, so only for what bears that. */
+  readonly fastOpen?: boolean;
   readonly options?: Partial<SocketOptions>;
 }
 
@@ -76,6 +82,14 @@ export interface ListenOptions {
   /** Most connections not yet accepted, half-open ones included; 511 when absent, as in Node. */
   readonly backlog?: number;
   readonly options?: Partial<SocketOptions>;
+}
+
+/** What a connection begins with beside what is drawn for each. */
+interface HowToOpen extends Pick<OpenArgs, 'tfo' | 'tfoMss' | 'tfoAccept'> {
+  /** The last incarnation of the same addresses and ports ended below it. */
+  readonly leastIss?: Seq;
+  /** The ISN that a SYN cookie was. */
+  readonly cookieIss?: number;
 }
 
 const FIRST_EPHEMERAL = 32_768;
@@ -101,6 +115,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly #output: IpOutput;
   readonly #endpoints: DemuxTable<Endpoint>;
   readonly #deadlines = new Deadlines<Endpoint>();
+  readonly #fastOpens: FastOpenCookies;
   readonly #passives: PassiveOpens;
   readonly #listeners = new Map<number, Listener>();
   readonly #out = new TcpSegment();
@@ -136,7 +151,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#input = new IpInput(o.address, this.counters);
     this.#output = new IpOutput(o.link, o.random.uint32());
     this.#endpoints = new DemuxTable(this.#prf);
-    this.#passives = new PassiveOpens(this, this.#prf);
+    this.#fastOpens = new FastOpenCookies(this.#prf);
+    this.#passives = new PassiveOpens(this, this.#prf, this.#fastOpens);
     this.#link.start(this);
   }
 
@@ -166,7 +182,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       this.#retire(old);
     }
     const endpoint = this.#newEndpoint(addresses, this.#config(o.options ?? {}), o.ttl ?? DEFAULT_TTL);
-    this.#open(endpoint, 'active', leastIss);
+    this.#open(endpoint, 'active', { ...this.#fastOpenOf(o), ...(leastIss !== undefined && { leastIss }) });
+    if (o.data !== undefined) endpoint.connection.send(o.data, this.now());
     this.touch(endpoint);
     return endpoint;
   }
@@ -233,8 +250,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     return this.#newEndpoint(addresses, listener.config, DEFAULT_TTL, listener);
   }
 
-  openChild(child: Endpoint, cookieIss?: number): void {
-    this.#open(child, 'passive', undefined, cookieIss);
+  openChild(child: Endpoint, cookieIss: number): void {
+    this.#open(child, 'passive', { cookieIss });
   }
 
   sendAlone(seg: TcpSegment, to: Ipv4): void {
@@ -272,7 +289,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (listener === undefined) return undefined;
     if (!isFirstSyn(seg)) return this.#passives.fromCookie(listener, seg, source);
     const child = this.#passives.begin(listener, seg, source);
-    if (child !== undefined) this.#open(child, 'passive');
+    if (child !== undefined) this.#open(child, 'passive', this.#passives.fastOpen(listener, child, seg));
     return child;
   }
 
@@ -283,7 +300,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (!old.connection.giveWay(seg, this.now())) return old;
     this.#retire(old);
     const child = this.#passives.begin(listener, seg, source);
-    if (child !== undefined) this.#open(child, 'passive', iss);
+    if (child !== undefined) this.#open(child, 'passive', { leastIss: iss });
     return child;
   }
 
@@ -381,6 +398,10 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (happened === 0 && endpoint.state !== 'LISTEN') return;
     const { listener } = endpoint;
     if (listener !== undefined) this.#tellListener(listener, endpoint, happened);
+    if (happened & Happened.cookie) {
+      const grant = endpoint.connection.fastOpenGrant;
+      if (grant !== undefined) this.#fastOpens.remember(endpoint.remoteAddress, grant);
+    }
     if (happened & Happened.closed) {
       this.#endpoints.remove(endpoint);
       this.#account(endpoint, 0);
@@ -427,8 +448,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     return endpoint;
   }
 
-  /** `leastIss`: the last incarnation of the same addresses and ports ended below it. */
-  #open(endpoint: Endpoint, kind: 'active' | 'passive', leastIss?: Seq, cookieIss?: number): void {
+  #open(endpoint: Endpoint, kind: 'active' | 'passive', { leastIss, cookieIss, ...fastOpen }: HowToOpen): void {
     const now = this.now();
     const { localAddress, remoteAddress, localPort, remotePort } = endpoint;
     if (this.#tracer?.enabled) this.#tracer.open(endpoint.id, endpoint, now);
@@ -436,7 +456,15 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     const drawn = toSeq(initialSequence(this.#prf, localAddress, remoteAddress, ports, now));
     const iss = cookieIss ?? seqInt(leastIss === undefined ? drawn : seqMax(drawn, leastIss));
     const tsOffset = timestampOffset(this.#prf, localAddress, remoteAddress, ports);
-    endpoint.connection.open(kind, { iss, tsOffset, ...(cookieIss !== undefined && { cookie: true }) }, now);
+    const cookie = cookieIss === undefined ? {} : ({ cookie: true } as const);
+    endpoint.connection.open(kind, { iss, tsOffset, ...cookie, ...fastOpen }, now);
+  }
+
+  /** Fast Open as client: with the cookie of last time the data goes on the SYN, else one is asked for (RFC 7413 §3). */
+  #fastOpenOf(o: ConnectOptions): HowToOpen {
+    if (o.fastOpen !== true || (this.#sysctl.tcp_fastopen & 1) === 0) return {};
+    const grant = this.#fastOpens.from(o.address);
+    return grant === undefined ? { tfo: '' } : { tfo: grant.cookie, tfoMss: grant.mss };
   }
 
   /** A connection in TIME-WAIT whose timestamps tell its segments from those of the next (RFC 6191; sysctl tcp_tw_reuse). */

@@ -46,6 +46,8 @@ export interface Sysctl {
   readonly tcp_dsack: boolean;
   /** ECN, RFC 3168: 0 never, 1 ask for it and accept it, 2 accept it. */
   readonly tcp_ecn: number;
+  /** TCP Fast Open, RFC 7413: 1 as client, 2 as server, 3 both. A listener also needs TCP_FASTOPEN. */
+  readonly tcp_fastopen: number;
   /** Receive buffer, octets: least, at first, most (autotuned up to it). */
   readonly tcp_rmem: readonly [min: number, initial: number, max: number];
   /** Send buffer, octets. */
@@ -82,6 +84,7 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_sack: true,
   tcp_dsack: true,
   tcp_ecn: 2,
+  tcp_fastopen: 1,
   tcp_rmem: [4096, 131_072, 6_291_456],
   tcp_wmem: [4096, 262_144, 4_194_304],
   tcp_moderate_rcvbuf: true,
@@ -114,6 +117,8 @@ export interface SocketOptions {
   TCP_USER_TIMEOUT: number;
   /** Upper bound on the MSS we send and announce; 0: the path's. Before the connection opens. */
   TCP_MAXSEG: number;
+  /** Of a listener: most connections that began with data on their SYN and have not shown a third segment; 0: none. */
+  TCP_FASTOPEN: number;
   /** Ask a silent peer whether it is still there, RFC 9293 §3.8.4. */
   SO_KEEPALIVE: boolean;
   /** Seconds of silence before the first question; at least 2 hours by default (MUST-28). */
@@ -132,6 +137,7 @@ export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
   TCP_WINDOW_CLAMP: 0,
   TCP_USER_TIMEOUT: 0,
   TCP_MAXSEG: 0,
+  TCP_FASTOPEN: 0,
   SO_KEEPALIVE: false,
   TCP_KEEPIDLE: 7200,
   TCP_KEEPINTVL: 75,

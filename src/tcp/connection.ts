@@ -64,6 +64,12 @@ export class Connection {
     return Math.max(0, this.#tcb.sendCapacity - this.#tcb.sendBuffer.len);
   }
 
+  /** The Fast Open cookie that the peer has given us, in hexadecimal, and the MSS it announced. */
+  get fastOpenGrant(): { readonly cookie: string; readonly mss: number } | undefined {
+    const { tfoGranted, peerMss } = this.#tcb;
+    return tfoGranted === undefined ? undefined : { cookie: tfoGranted, mss: peerMss };
+  }
+
   /** Memory that its buffers hold, octets. */
   get memory(): number {
     const held = this.#held;

@@ -4,6 +4,7 @@
  */
 import { seqAdd, seqDiff, seqLt } from '../base/seq.ts';
 import { later, type Micros, seconds } from '../base/time.ts';
+import { afterSyn } from './ending.ts';
 import { windowInSyn } from './receive-window.ts';
 import { pipe, usableCwnd } from './recovery.ts';
 import type { Tcb } from './tcb.ts';
@@ -35,6 +36,8 @@ function mayCarryData(tcb: Tcb): boolean {
     case 'CLOSING':
     case 'LAST-ACK':
       return tcb.synSent && !tcb.synDue;
+    case 'SYN-RECEIVED':
+      return tcb.tfoAccepted && tcb.synSent && !tcb.synDue;
     default:
       return false;
   }
@@ -69,7 +72,8 @@ function withoutTail(tcb: Tcb, len: number): number {
 function mayBeSmall(tcb: Tcb): boolean {
   if (finToSend(tcb)) return true;
   if (tcb.options.TCP_CORK) return false;
-  return tcb.options.TCP_NODELAY || tcb.flightSize === 0;
+  // A SYN that is still out is no data (Fast Open).
+  return tcb.options.TCP_NODELAY || tcb.flightSize === 0 || tcb.sndNxt === afterSyn(tcb);
 }
 
 /** Silly-window avoidance, rules (3) and (4): a segment cut short by the window is worth sending when it is half of the largest. */

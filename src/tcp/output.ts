@@ -6,6 +6,7 @@ import { seqAdd, seqDiff, seqLt, seqMax, seqMin } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { MAX_SACK_BLOCKS, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { markEcn, offerEcn } from './ecn.ts';
+import { addFastOpen } from './fast-open.ts';
 import {
   NOTHING,
   newDataLen,
@@ -81,6 +82,7 @@ function emitSyn(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   }
   const again = tcb.synSent;
   tcb.synSent = true;
+  addFastOpen(tcb, out, isAnswer);
   tcb.sndNxt = seqMax(tcb.sndNxt, seqAdd(tcb.iss, 1));
   tcb.rtxNxt = seqMax(tcb.rtxNxt, seqAdd(tcb.iss, 1));
   if (again) {

@@ -9,6 +9,7 @@ import { ABSENT, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { answerUnacceptable, challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
 import { takeEcnMark, takeEcnOffer } from './ecn.ts';
 import { afterSyn, backToListen, endConnection, startSyn, startTimeWait } from './ending.ts';
+import { takeSynAckOfFastOpen, takeSynData } from './fast-open.ts';
 import { heard, updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
 import { setSmss } from './path-mtu.ts';
@@ -51,18 +52,19 @@ function listenState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
     tcb.pendingReset = { seq: seg.ack, ack: undefined };
     return;
   }
-  // Third, a SYN. Data on it is not kept: the peer will send it again (9293-U7).
   if (!seg.has(TcpFlag.SYN)) return;
+  // Third, a SYN. Data on it is not kept without Fast Open: the peer will send it again (9293-U7).
   takeSyn(tcb, seg, now);
   startSyn(tcb);
   setSendWindow(tcb, seg);
   tcb.step('rcv SYN');
+  if (tcb.tfoAccepted) takeSynData(tcb, seg);
 }
 
 /** §3.10.7.3. */
 function synSentState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   // First, check the ACK bit.
-  const acceptable = seg.has(TcpFlag.ACK) && tcb.synSent && seg.ack === tcb.sndNxt;
+  const acceptable = seg.has(TcpFlag.ACK) && seqLt(tcb.iss, seg.ack) && seqLeq(seg.ack, tcb.sndNxt);
   if (seg.has(TcpFlag.ACK) && !acceptable) {
     if (!seg.has(TcpFlag.RST)) tcb.pendingReset = { seq: seg.ack, ack: undefined };
     drop(tcb, 'unacceptable ACK in SYN-SENT');
@@ -94,6 +96,7 @@ function synSentState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   setSendWindow(tcb, seg);
   tcb.step('rcv SYN,ACK');
   establish(tcb);
+  takeSynAckOfFastOpen(tcb, seg);
   tcb.ackOwed = 'now';
   // Other controls or text: continue at the sixth step of §3.10.7.4, with the SYN's sequence number behind us.
   if (seg.payload.len > 0 || seg.has(TcpFlag.FIN)) {
@@ -168,7 +171,7 @@ function checkRst(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   switch (tcb.state) {
     case 'SYN-RECEIVED':
       if (tcb.isPassive) backToListen(tcb, 'rcv RST, passive');
-      else endConnection(tcb, 'rcv RST', 'ECONNREFUSED');
+      else endConnection(tcb, 'rcv RST', tcb.tfoAccepted ? 'ECONNRESET' : 'ECONNREFUSED');
       return 'done';
     case 'TIME-WAIT':
       if (tcb.config.sysctl.tcp_rfc1337) drop(tcb, 'RST in TIME-WAIT (RFC 1337)');

@@ -43,6 +43,8 @@ export const Happened = {
   softError: 64,
   /** Urgent data is ahead, or more of it (RFC 9293 MUST-32). */
   urgent: 128,
+  /** The peer has given us a Fast Open cookie. */
+  cookie: 256,
 } as const;
 
 /** What is owed to the peer besides data. 'delayed' waits for Timer.delayedAck. */
@@ -117,6 +119,16 @@ export class Tcb {
   smss: number;
   /** Octets of payload in the fullest segment received: what "two full segments" means to the ACK policy. */
   rcvMss = 536;
+
+  // Fast Open, RFC 7413.
+  /** Cookie for our SYN or SYN-ACK in hexadecimal, '' to ask for one; undefined: none. */
+  tfoCookie: string | undefined = undefined;
+  /** What the peer announced last time: bounds the data on our SYN. */
+  tfoMss = 0;
+  /** The peer's SYN had a good cookie: its data counts, and we may answer before the third segment. */
+  tfoAccepted = false;
+  /** A cookie the peer has given us, for next time. */
+  tfoGranted: string | undefined = undefined;
 
   // Timestamps, RFC 7323; all int32, compared modulo 2^32.
   tsOffset = 0;

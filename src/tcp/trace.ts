@@ -4,28 +4,13 @@
  * lengths, segments with every field the core reads, timer expiries; and every output for comparison.
  */
 import type { Micros } from '../base/time.ts';
+import type { TextSegment } from '../wire/tcp-text.ts';
 import type { Event, State } from './machine.ts';
 
 /** A segment's fields as numbers JSON can hold: sequence numbers and timestamps as uint32, absolute. */
-export interface SegmentRecord {
-  readonly seq: number;
-  readonly ack: number;
-  /** tcpdump's letters: S F R P . U E W, in the order tcpdump prints them; '' when none is set. */
-  readonly flags: string;
-  /** The window field, unscaled. */
-  readonly wnd: number;
-  /** Payload octets. */
-  readonly len: number;
-  readonly urg?: number;
+export interface SegmentRecord extends TextSegment {
   /** The IP header's ECN field, where it is not 0. */
   readonly ecn?: number;
-  readonly mss?: number;
-  readonly wscale?: number;
-  readonly sackOk?: true;
-  /** [TSval, TSecr]. */
-  readonly ts?: readonly [number, number];
-  /** [left, right] each. */
-  readonly sack?: readonly (readonly [number, number])[];
 }
 
 /** What an outgoing segment is, where its fields alone don't say. */

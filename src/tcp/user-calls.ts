@@ -17,6 +17,12 @@ export interface OpenArgs {
   readonly tsOffset: number;
   /** Made after the fact from a SYN cookie: the SYN that follows is a reconstruction. */
   readonly cookie?: true;
+  /** Fast Open: the cookie for our SYN or SYN-ACK, in hexadecimal; '' asks for one. */
+  readonly tfo?: string;
+  /** The MSS the peer announced when it gave the cookie, octets. */
+  readonly tfoMss?: number;
+  /** Fast Open: the SYN that follows has a good cookie. */
+  readonly tfoAccept?: true;
 }
 
 /** §3.10.1: from CLOSED, or an active OPEN of a connection that was listening. */
@@ -29,6 +35,9 @@ export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: 
   tcb.tsOffset = args.tsOffset | 0;
   tcb.isPassive = kind === 'passive';
   tcb.fromCookie = args.cookie === true;
+  tcb.tfoCookie = args.tfo;
+  tcb.tfoMss = args.tfoMss ?? 0;
+  tcb.tfoAccepted = args.tfoAccept === true;
   if (kind === 'passive') {
     tcb.step('passive OPEN');
     return;

@@ -175,6 +175,9 @@ class ReplayedConnection {
             iss: number(args['iss']),
             tsOffset: number(args['tsOffset']),
             ...(args['cookie'] === true && { cookie: true }),
+            ...(typeof args['tfo'] === 'string' && { tfo: args['tfo'] }),
+            ...(args['tfoMss'] !== undefined && { tfoMss: number(args['tfoMss']) }),
+            ...(args['tfoAccept'] === true && { tfoAccept: true }),
           },
           t,
         );
@@ -244,6 +247,11 @@ function fillSegment(seg: TcpSegment, record: SegmentRecord): void {
     seg.sack[2 * seg.sackCount] = toSeq(left);
     seg.sack[2 * seg.sackCount + 1] = toSeq(right);
     seg.sackCount++;
+  }
+  if (record.tfo !== undefined) {
+    seg.fastOpenLen = record.tfo.length / 2;
+    for (let i = 0; i < seg.fastOpenLen; i++)
+      seg.fastOpenCookie[i] = Number.parseInt(record.tfo.slice(2 * i, 2 * i + 2), 16);
   }
   if (record.len > 0) seg.payload.push(record.len <= ZEROS.length ? ZEROS : new Uint8Array(record.len), 0, record.len);
 }

@@ -27,6 +27,8 @@ export interface TextSegment {
   readonly ts?: readonly [number, number];
   /** [left, right] each. */
   readonly sack?: readonly (readonly [number, number])[];
+  /** Fast Open cookie in hexadecimal; '' when one is asked for. */
+  readonly tfo?: string;
 }
 
 /** What is subtracted to show numbers from the start of a connection: this direction's ISN, and the other's. */
@@ -92,6 +94,7 @@ export function textSegment(seg: TcpSegment): TextSegment {
     ...(seg.sackPermitted && { sackOk: true }),
     ...(seg.hasTimestamps && { ts: [seg.tsVal >>> 0, seg.tsEcr >>> 0] }),
     ...(sack.length > 0 && { sack }),
+    ...(seg.fastOpenLen !== ABSENT && { tfo: hexText(seg.fastOpenCookie, 0, seg.fastOpenLen) }),
   };
 }
 
@@ -120,6 +123,10 @@ function plainOptionsText(seg: TextSegment, relativeTo: RelativeTo | undefined):
   if (seg.sackOk) parts.push('sackOK');
   if (seg.ts) parts.push(`TS val ${seg.ts[0]} ecr ${seg.ts[1]}`);
   if (seg.wscale !== undefined) parts.push('nop', `wscale ${seg.wscale}`);
+  if (seg.tfo !== undefined) {
+    parts.push(seg.tfo === '' ? 'tfo  cookiereq' : `tfo  cookie ${seg.tfo}`);
+    for (let n = 2 + seg.tfo.length / 2; n % 4 !== 0; n++) parts.push('nop');
+  }
   if (seg.sack && seg.sack.length > 0) parts.push('nop', 'nop', sackText(seg.sack, relativeTo?.ackBase));
   return parts.join(',');
 }

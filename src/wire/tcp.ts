@@ -37,6 +37,9 @@ export const TcpOption = {
 
 /** Most SACK blocks a header has room for (RFC 2018 §3; three beside timestamps). */
 export const MAX_SACK_BLOCKS = 4;
+/** RFC 7413 §4.1.1: a cookie has 4 to 16 octets. */
+export const MIN_COOKIE_LEN = 4;
+export const MAX_COOKIE_LEN = 16;
 /** An option that is not on the segment. */
 export const ABSENT = -1;
 
@@ -69,6 +72,9 @@ export class TcpSegment {
   /** RFC 2018 blocks: left and right edge in turn; the first `sackCount` pairs are valid. */
   sackCount = 0;
   readonly sack: Seq[] = new Array<Seq>(2 * MAX_SACK_BLOCKS).fill(toSeq(0));
+  /** RFC 7413 §4.1.1: octets of Fast Open cookie, 0 when one is asked for; ABSENT without the option. */
+  fastOpenLen: number = ABSENT;
+  readonly fastOpenCookie: Uint8Array = new Uint8Array(MAX_COOKIE_LEN);
   /** The option octets as received, in the buffer given to decodeTcp; set by decodeTcp only. */
   optionsBuf: Uint8Array = NO_OCTETS;
   optionsAt = 0;
@@ -104,6 +110,7 @@ export class TcpSegment {
     this.tsVal = 0;
     this.tsEcr = 0;
     this.sackCount = 0;
+    this.fastOpenLen = ABSENT;
     this.optionsBuf = NO_OCTETS;
     this.optionsAt = 0;
     this.optionsLen = 0;
@@ -184,6 +191,13 @@ function readOption(kind: number, len: number, bytes: Uint8Array, at: number, se
       seg.sackCount = (len - 2) / 8;
       for (let n = 0; n < 2 * seg.sackCount; n++) seg.sack[n] = readSeq(bytes, at + 4 * n);
       return;
+    case TcpOption.FAST_OPEN: {
+      const cookieLen = len - 2;
+      if (cookieLen !== 0 && (cookieLen < MIN_COOKIE_LEN || cookieLen > MAX_COOKIE_LEN || cookieLen % 2 !== 0)) return;
+      seg.fastOpenLen = cookieLen;
+      seg.fastOpenCookie.set(bytes.subarray(at, at + cookieLen));
+      return;
+    }
     default:
       return;
   }
@@ -191,7 +205,7 @@ function readOption(kind: number, len: number, bytes: Uint8Array, at: number, se
 
 /**
  * Writes header and options of `seg` at `at` of `to`, checksum field as in `seg.checksum`; returns the header's
- * length. Option order is Linux's: on a SYN mss, sackOK, TS, nop, wscale; elsewhere nop, nop, TS, nop, nop, sack.
+ * length. Option order is Linux's: on a SYN mss, sackOK, TS, nop, wscale, tfo; elsewhere nop, nop, TS, nop, nop, sack.
  * SACK blocks that no room is left for are not sent. `to` has at least TCP_MAX_HEADER_LEN octets of room.
  */
 export function encodeTcp(seg: TcpSegment, to: Uint8Array, at: number): number {
@@ -225,6 +239,12 @@ export function encodeTcp(seg: TcpSegment, to: Uint8Array, at: number): number {
   if (seg.wscale !== ABSENT) {
     i = writeKinds(to, i, TcpOption.NOP, TcpOption.WSCALE, 3, seg.wscale);
   }
+  if (seg.fastOpenLen !== ABSENT) {
+    to[i++] = TcpOption.FAST_OPEN;
+    to[i++] = 2 + seg.fastOpenLen;
+    for (let n = 0; n < seg.fastOpenLen; n++) to[i++] = seg.fastOpenCookie[n]!;
+    while ((i - at) % 4 !== 0) to[i++] = TcpOption.NOP;
+  }
   const blocks = sackBlocksSent(seg, i - at);
   if (blocks > 0) {
     i = writeKinds(to, i, TcpOption.NOP, TcpOption.NOP, TcpOption.SACK, 2 + 8 * blocks);
@@ -240,6 +260,8 @@ export function tcpHeaderLen(seg: TcpSegment): number {
   if (seg.sackPermitted || seg.hasTimestamps) len += 4;
   if (seg.hasTimestamps) len += 8;
   if (seg.wscale !== ABSENT) len += 4;
+  // Kind, length and cookie, padded to a word; a cookie for which no room is left is a mistake of the caller.
+  if (seg.fastOpenLen !== ABSENT) len += (2 + seg.fastOpenLen + 3) & ~3;
   const blocks = sackBlocksSent(seg, len);
   return blocks > 0 ? len + 4 + 8 * blocks : len;
 }

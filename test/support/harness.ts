@@ -36,8 +36,6 @@ import { ack, type Seg, segText, syn, synAck, type WholeSeg } from './segments.t
 export * from './segments.ts';
 
 export interface HarnessOptions {
-  /** 'linux' when absent. */
-  readonly profile?: Profile;
   /** MSS that both sides announce, and that the path carries. */
   readonly mss?: number;
   /** Of the peer, where it differs; 'none': it announces nothing. */
