@@ -102,6 +102,17 @@ describe('in peace', () => {
     expect(tcpx.child.stderr).toMatch(/TIME-WAIT/);
   });
 
+  test('localhost is what anyone tries first: it works there too', async () => {
+    const server = await lab.client.kernelPeer('127.0.0.1:0', '--send', '1000000');
+    const tcpx = startCli(lab.client, 'connect', `localhost:${server.port}`, '--time-wait', '--msl', '1');
+    tcpx.child.end(MEGABYTE);
+    const { exit, log } = await tcpx.ended();
+    expect(exit.code).toBe(0);
+    expect(sha256(tcpx.child.stdoutOctets)).toBe(DIGEST);
+    expect(await server.child.event('close')).toMatchObject({ received: 1_000_000, sha256: DIGEST });
+    expect(log.transitions().at(-1)).toBe(ACTIVE_CLOSE[3]);
+  });
+
   test('a peer that closes first is followed when our input ends', async () => {
     const server = await lab.server.kernelPeer('0', '--send', '1000', '--close-first');
     const tcpx = startCli(lab.client, 'connect', `${lab.serverAddress}:${server.port}`);

@@ -122,6 +122,8 @@ describe('with the guard', () => {
       '200000',
       '--close-first',
     ]);
+    await tcpx.child.event('close');
+    tcpx.child.write('close\n');
     const { log } = await tcpx.ended();
     expect(await tcpx.child.event('close')).toMatchObject({ received: 200_000, sha256: sha256(pattern(200_000)) });
     expect(await peer.event('close')).toMatchObject({
@@ -137,6 +139,22 @@ describe('with the guard', () => {
     ]) {
       expect(all).toContain(row);
     }
+  });
+
+  test('a kernel client that comes again from the same port while we are in TIME-WAIT is let in', async () => {
+    const tcpx = startClient(lab.client, '--listen', '8080', '--from', lab.serverAddress, '--send', '1000', ...SHORT);
+    await tcpx.child.event('ready');
+    const args = ['--connect', `${lab.clientAddress}:8080`, '--local-port', '40079'];
+    const first = lab.server.node(KERNEL_PEER, args);
+    expect(await first.event('close')).toMatchObject({ received: 1000, hadError: false });
+    await tcpx.child.event('time-wait');
+    const second = lab.server.node(KERNEL_PEER, args);
+    expect(await second.event('close')).toMatchObject({ received: 1000, hadError: false });
+    tcpx.child.write('close\n');
+    const { log } = await tcpx.ended();
+    const all = log.of('state').map((r) => `${r.from} --${r.event}--> ${r.to} (${r.cause})`);
+    expect(all).toContain('TIME-WAIT --rcv SYN--> CLOSED (segment)');
+    expect(all.filter((row) => row === 'LISTEN --rcv SYN--> SYN-RECEIVED (segment)').length).toBe(2);
   });
 
   test('a SYN-ACK that the peer never sees acknowledged is sent again, and the handshake goes on', async () => {

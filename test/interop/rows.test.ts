@@ -21,7 +21,8 @@ beforeAll(() => {
 afterAll(() => lab.close());
 afterEach(() => lab.server.nftClear());
 
-const IMPATIENT = ['--options', '{"TCP_USER_TIMEOUT":3000}'];
+/** Longer than it takes to get into any of the states below. */
+const IMPATIENT = ['--options', '{"TCP_USER_TIMEOUT":6000}'];
 const FIN = 'tcp flags & fin == fin';
 const SYN_ACK = 'tcp flags & (syn | ack) == (syn | ack)';
 

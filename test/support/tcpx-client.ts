@@ -11,7 +11,8 @@
  *   --faults JSON            {"in": …, "out": …} of a fault tap around the link, seeded by --seed N
  *   --guard KIND, --sysctl JSON, --options JSON, --log FILE   as they say; the log is NDJSON, trace records only
  *
- * On standard input, a line each: `close` (FIN; a listener ends), `abort` (RST), `destroy` (FIN, and nobody reads on), `send N`.
+ * On standard input, a line each: `close` (FIN), `abort` (RST), `destroy` (FIN, and nobody reads on), `send N`; to
+ * a listener `close` (no more, and end when the last connection has).
  * Says what happens as NDJSON on stdout, like kernel-peer.mjs: ready, state, connect, sent, received-fin, time-wait, error, close.
  */
 import { createHash } from 'node:crypto';
@@ -64,6 +65,8 @@ const ourPort = o.listen ?? o.port;
 
 /** The user has gone, the connection goes on to its end. */
 let lingering = false;
+let listening = o.listen !== undefined;
+let conversations = 0;
 let faults: FaultLink['faults'] | undefined;
 const host = await openHost({
   remote,
@@ -101,7 +104,8 @@ if (o.listen !== undefined) {
   commands({
     close: () => {
       listener.close();
-      setImmediate(finish);
+      listening = false;
+      finishIfOver();
     },
   });
 } else {
@@ -112,6 +116,7 @@ if (o.listen !== undefined) {
 say('ready', { port: host.port });
 
 function converse(socket: TcpSocket): void {
+  conversations++;
   const received = createHash('sha256');
   const sent = createHash('sha256');
   let receivedLen = 0;
@@ -160,7 +165,8 @@ function converse(socket: TcpSocket): void {
       sha256: received.digest('hex'),
       sentSha256: sent.digest('hex'),
     });
-    if (!lingering) finish();
+    conversations--;
+    finishIfOver();
   });
   const read = (): void => {
     socket.on('data', (octets: Uint8Array) => {
@@ -189,6 +195,10 @@ function commands(table: Readonly<Record<string, (n: number) => void>>): void {
     const [name = '', n] = line.split(' ');
     table[name]?.(Number(n));
   });
+}
+
+function finishIfOver(): void {
+  if (!listening && !lingering && conversations === 0) finish();
 }
 
 function finish(): void {
