@@ -47,6 +47,7 @@ function takeText(tcb: Tcb, seg: TcpSegment, now: Micros): void {
     tcb.ackOwed = 'now';
     return;
   }
+  if (skip > 0) reportDuplicate(tcb, seg.seq, tcb.rcvNxt);
   const from = seqAdd(seg.seq, skip);
   const at = whole.ats[0]! + skip;
   const octets = whole.bufs[0]!.subarray(at, at + len);
@@ -92,13 +93,17 @@ function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array): void {
     return;
   }
   const taken = tcb.reassembly.insert(from, octets);
-  if (taken < octets.length && tcb.sackAgreed && tcb.config.sysctl.tcp_dsack && taken === 0) {
-    tcb.dsackLeft = from;
-    tcb.dsackRight = seqAdd(from, octets.length);
-    tcb.hasDsack = true;
-  }
+  if (taken === 0) reportDuplicate(tcb, from, seqAdd(from, octets.length));
   tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
   if (tcb.ackOwed === 'now' && !tcb.sackAgreed) tcb.dupAcksOwed++;
   tcb.ackOwed = 'now';
   tcb.ackNote = 'duplicate ACK';
+}
+
+/** RFC 2883 §4.1: octets that had arrived before are reported, once, with the next ACK. */
+export function reportDuplicate(tcb: Tcb, left: Seq, right: Seq): void {
+  if (!tcb.sackAgreed || !tcb.config.sysctl.tcp_dsack) return;
+  tcb.dsackLeft = left;
+  tcb.dsackRight = right;
+  tcb.hasDsack = true;
 }

@@ -3,7 +3,7 @@
  * after it. RFC 5961 (blind attacks) and RFC 7323 (timestamps) sit where they say they belong. Finding that something
  * happened is this file's work; what state follows is the table's.
  */
-import { type Seq, seqAdd, seqInWindow, seqLeq, seqLt } from '../base/seq.ts';
+import { type Seq, seqAdd, seqInWindow, seqLeq, seqLt, seqMin } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import { ABSENT, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { answerUnacceptable, challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
@@ -14,7 +14,7 @@ import { heard, updateKeepAlive } from './keep-alive.ts';
 import { updatePersist } from './output-rules.ts';
 import { setSmss } from './path-mtu.ts';
 import { processAck } from './process-ack.ts';
-import { processText } from './process-text.ts';
+import { processText, reportDuplicate } from './process-text.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
 import { failsPaws, timestamp, updateTsRecent } from './timestamps.ts';
@@ -310,14 +310,10 @@ function finOf(seg: TcpSegment): Seq {
   return seqAdd(seg.seq, seg.segLen - 1);
 }
 
-/** RFC 2883 §4.1: octets that had arrived before are reported with the next ACK. */
+/** Octets that had all arrived before: the sender is in trouble. */
 function noteDuplicate(tcb: Tcb, seg: TcpSegment): void {
   if (seg.payload.len === 0 || !seqLt(seg.seq, tcb.rcvNxt)) return;
   tcb.dupSegsIn++;
   tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
-  if (!tcb.sackAgreed || !tcb.config.sysctl.tcp_dsack) return;
-  tcb.dsackLeft = seg.seq;
-  const end = seqAdd(seg.seq, seg.payload.len);
-  tcb.dsackRight = seqLt(tcb.rcvNxt, end) ? tcb.rcvNxt : end;
-  tcb.hasDsack = true;
+  reportDuplicate(tcb, seg.seq, seqMin(tcb.rcvNxt, seqAdd(seg.seq, seg.payload.len)));
 }

@@ -27,7 +27,7 @@ export function failsPaws(tcb: Tcb, seg: TcpSegment, now: Micros): boolean {
 /** RFC 7323 §4.3 (3): the timestamp of the segment that the last ACK was about. */
 export function updateTsRecent(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   if (!tcb.timestampsAgreed || !seg.hasTimestamps || !seqLeq(seg.seq, tcb.lastAckSent)) return;
-  if (((seg.tsVal - tcb.tsRecent) | 0) < 0) return;
+  if (((seg.tsVal - tcb.tsRecent) | 0) < 0 && now - tcb.tsRecentAt < PAWS_IDLE) return;
   tcb.tsRecent = seg.tsVal;
   tcb.tsRecentAt = now;
 }
