@@ -15,6 +15,14 @@ export type Handle = object & { readonly [handleBrand]: true };
 /** Bits of portListen's `wanted`. */
 export const GuardWith = { MD5: 1, MINTTL: 2 } as const;
 
+/** Bits of packetOpen's `wanted`. */
+export const PacketWith = { VNET_HEADER: 1, NO_OUTGOING: 2, PAST_QUEUES: 4, PROMISCUOUS: 8 } as const;
+/** What a batch's socket is ready for. */
+export const Ready = { READ: 1, WRITE: 2 } as const;
+/** Parts of a message, and fields of one in batchAttach's `sends`. */
+export const MOST_PARTS = 7;
+export const SEND_FIELDS = 3 + 2 * MOST_PARTS;
+
 export interface Addon {
   /** A kernel listener on the port that ignores every segment; port 0: the kernel's choice. */
   portListen(address: Ipv4, port: number, wanted: number): Handle;
@@ -24,6 +32,37 @@ export interface Addon {
   netlinkOpen(protocol: number): Handle;
   /** Sends one datagram to the kernel; the first datagram of its answer. */
   netlinkAsk(handle: Handle, request: Uint8Array): Uint8Array;
+  /** A packet socket on one interface; it sees nothing before `filter` (octets of struct sock_filter) is in place. */
+  packetOpen(
+    ifindex: number,
+    wanted: number,
+    receiveBuffer: number,
+    sendBuffer: number,
+    filter: Uint8Array | undefined,
+  ): Handle;
+  packetFilter(handle: Handle, filter: Uint8Array): void;
+  /** Frames lost for want of buffer since it was last asked. */
+  packetDrops(handle: Handle): number;
+  /** A raw socket that takes packets with their IP header, and is given none. */
+  rawIpOpen(sendBuffer: number): Handle;
+  /** Once for a handle: what batches are made of; src/link/native/batch.c has the layout. */
+  batchAttach(
+    handle: Handle,
+    slots: readonly Uint8Array[],
+    lens: Int32Array,
+    headers: Uint8Array,
+    stride: number,
+    sends: Int32Array,
+    onReady: (events: number, errno: number) => void,
+  ): void;
+  /** `events`: bits of Ready. */
+  batchWatch(handle: Handle, events: number): void;
+  /** Another buffer for a slot; the one before is the caller's again. */
+  batchLend(handle: Handle, slot: number, octets: Uint8Array): void;
+  /** Slots filled; below 0 an errno. Never waits. */
+  batchReceive(handle: Handle): number;
+  /** Messages sent, from `first` on; below 0 the errno of the first. */
+  batchSend(handle: Handle, first: number, count: number, parts: readonly Uint8Array[]): number;
   /** Idempotent. */
   close(handle: Handle): void;
 }

@@ -37,17 +37,23 @@ bool int32_args(napi_env env, napi_callback_info info, size_t count, int32_t *ar
   return false;
 }
 
+static void let_go(struct held *held) {
+  if (held->fd < 0) return;
+  if (held->more != NULL) held->release(held->more);
+  else close(held->fd);
+  held->fd = -1;
+}
+
 static void handle_finalize(napi_env env, void *data, void *hint) {
-  int *fd = data;
-  if (*fd >= 0) close(*fd);
-  free(fd);
+  let_go(data);
+  free(data);
 }
 
 napi_value new_handle(napi_env env, int fd) {
   napi_value handle;
-  int *held = malloc(sizeof *held);
+  struct held *held = calloc(1, sizeof *held);
   if (held != NULL) {
-    *held = fd;
+    held->fd = fd;
     if (napi_create_external(env, held, handle_finalize, NULL, &handle) == napi_ok) return handle;
     free(held);
   }
@@ -55,7 +61,7 @@ napi_value new_handle(napi_env env, int fd) {
   return throw_errno(env, "handle", ENOMEM);
 }
 
-static int *held_by(napi_env env, napi_value handle) {
+struct held *held_by(napi_env env, napi_value handle) {
   void *data;
   if (napi_get_value_external(env, handle, &data) == napi_ok) return data;
   napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a handle expected");
@@ -63,10 +69,10 @@ static int *held_by(napi_env env, napi_value handle) {
 }
 
 int handle_fd(napi_env env, napi_value handle) {
-  int *held = held_by(env, handle);
+  struct held *held = held_by(env, handle);
   if (held == NULL) return -1;
-  if (*held < 0) throw_errno(env, "handle", EBADF);
-  return *held;
+  if (held->fd < 0) throw_errno(env, "handle", EBADF);
+  return held->fd;
 }
 
 /* close(handle). Idempotent. */
@@ -74,11 +80,8 @@ static napi_value handle_close(napi_env env, napi_callback_info info) {
   napi_value handle;
   size_t count = 1;
   napi_get_cb_info(env, info, &count, &handle, NULL, NULL);
-  int *held = held_by(env, handle);
-  if (held != NULL && *held >= 0) {
-    close(*held);
-    *held = -1;
-  }
+  struct held *held = held_by(env, handle);
+  if (held != NULL) let_go(held);
   return NULL;
 }
 
@@ -90,7 +93,9 @@ void set_function(napi_env env, napi_value object, const char *name, napi_callba
 
 NAPI_MODULE_INIT() {
   set_function(env, exports, "close", handle_close);
+  batch_exports(env, exports);
   guard_exports(env, exports);
   netlink_exports(env, exports);
+  packet_exports(env, exports);
   return exports;
 }

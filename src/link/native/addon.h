@@ -20,17 +20,28 @@ napi_value fail(napi_env env, int fd, const char *what);
 /* Fills `args` with `count` int32 arguments, or throws TypeError and is false. */
 bool int32_args(napi_env env, napi_callback_info info, size_t count, int32_t *args);
 
+/* What a handle holds. `more` is what was built on the descriptor, and closes it: see batch.c. */
+struct held {
+  int fd;
+  void *more;
+  void (*release)(void *more);
+};
+
 /*
  * A descriptor as JavaScript holds it: closed by close(handle), or when the thread that holds it ends, so a worker leaves
  * nothing open. NULL, with `fd` closed and an error thrown, when there is no memory.
  */
 napi_value new_handle(napi_env env, int fd);
+/* What a handle holds; NULL, and an error thrown, when it is none. */
+struct held *held_by(napi_env env, napi_value handle);
 /* The descriptor in a handle; -1, and an error thrown, when it is none or closed. */
 int handle_fd(napi_env env, napi_value handle);
 
 void set_function(napi_env env, napi_value object, const char *name, napi_callback function);
 
+void batch_exports(napi_env env, napi_value exports);
 void guard_exports(napi_env env, napi_value exports);
+void packet_exports(napi_env env, napi_value exports);
 void netlink_exports(napi_env env, napi_value exports);
 
 #endif

@@ -1,0 +1,158 @@
+/**
+ * A socket of the addon's that is emptied and filled in batches. In: slots that the kernel writes to. Out: messages of
+ * a header, written in place, and payload that stays where it is until the batch leaves.
+ */
+import { getSystemErrorName } from 'node:util';
+import type { Gather } from '../base/gather.ts';
+import { type Addon, type Handle, loadAddon, MOST_PARTS, Ready, SEND_FIELDS } from './native.ts';
+
+/** Messages in a batch, each way. */
+export const BATCH = 64;
+/** A merged segment of 65535 octets with its Ethernet header, and what the kernel puts in front. */
+const SLOT_LEN = 65_536 + 64;
+/** Octets of a message that are copied rather than referenced: its headers, and a payload not worth a reference. */
+const STRIDE = 512;
+const SMALL_PAYLOAD = 256;
+
+export interface BatchReceiver {
+  /** `count` slots are filled; they are the kernel's again when it returns. */
+  onBatch(count: number): void;
+  /** There is room again after `put` or `flush` left something behind. */
+  onRoom(): void;
+  /** Errno name, of the socket itself. */
+  onSocketError(code: string): void;
+}
+
+/** The addon holds a callback, which holds the batch: an open one is not collected as garbage. */
+export class Batch {
+  readonly slots: readonly Uint8Array[];
+  /** Octets in each filled slot; more than SLOT_LEN when it was cut. */
+  readonly lens = new Int32Array(BATCH);
+  /** Headers are written here, from `begin()` on. */
+  readonly headers = new Uint8Array(STRIDE * BATCH);
+  readonly #addon: Addon;
+  readonly #handle: Handle;
+  readonly #sends = new Int32Array(SEND_FIELDS * BATCH);
+  readonly #parts: Uint8Array[] = new Array<Uint8Array>(MOST_PARTS * BATCH).fill(NOTHING);
+  readonly #receiver: BatchReceiver;
+  /** Messages `[#first, #end)` are waiting to leave. */
+  #first = 0;
+  #end = 0;
+  #watched = 0;
+  #blocked = false;
+  #closed = false;
+
+  /** `receives`: it is looked at for what comes in; else it only sends. */
+  constructor(handle: Handle, receives: boolean, receiver: BatchReceiver, addon: Addon = loadAddon()) {
+    this.#addon = addon;
+    this.#handle = handle;
+    this.#receiver = receiver;
+    this.slots = Array.from({ length: receives ? BATCH : 1 }, () => new Uint8Array(receives ? SLOT_LEN : 1));
+    addon.batchAttach(handle, this.slots, this.lens, this.headers, STRIDE, this.#sends, (events, errno) =>
+      this.#onReady(events, errno),
+    );
+    this.#watch(receives ? Ready.READ : 0);
+  }
+
+  /** Where in `headers` the next message's header is to be written; -1 when there is no room before the batch leaves. */
+  begin(): number {
+    return this.#end === BATCH ? -1 : this.#end * STRIDE;
+  }
+
+  /** The message begun: `headerLen` octets are written. `destination`: an IPv4 address where the socket needs one, else 0. */
+  put(headerLen: number, payload: Gather, destination: number): void {
+    const i = this.#end++;
+    const at = i * SEND_FIELDS;
+    let len = headerLen;
+    let partCount = 0;
+    if (payload.len <= SMALL_PAYLOAD) {
+      len = payload.copyTo(this.headers, i * STRIDE + headerLen) - i * STRIDE;
+    } else if (payload.count > MOST_PARTS) {
+      const whole = new Uint8Array(payload.len);
+      payload.copyTo(whole, 0);
+      this.#refer(i, 0, whole, 0, whole.length);
+      partCount = 1;
+    } else {
+      for (; partCount < payload.count; partCount++)
+        this.#refer(i, partCount, payload.bufs[partCount]!, payload.ats[partCount]!, payload.lens[partCount]!);
+    }
+    this.#sends[at] = len;
+    this.#sends[at + 1] = partCount;
+    this.#sends[at + 2] = destination;
+  }
+
+  #refer(message: number, part: number, octets: Uint8Array, from: number, len: number): void {
+    const at = message * SEND_FIELDS + 3 + 2 * part;
+    this.#parts[message * MOST_PARTS + part] = octets;
+    this.#sends[at] = from;
+    this.#sends[at + 1] = len;
+  }
+
+  /**
+   * What waits leaves now, or, when the socket is full, once there is room. `lost` is told the errno name of each message
+   * that the kernel refused; the others go on. Returns how many left.
+   *
+   * A message kept back goes on referring to its payload. Its owner gives that up only when the peer has acknowledged
+   * it, and then these octets are a repetition that the peer drops unread, whatever they have become.
+   */
+  flush(lost: (code: string) => void): number {
+    if (this.#blocked || this.#closed) return 0;
+    let left = 0;
+    while (this.#first < this.#end) {
+      const sent = this.#addon.batchSend(this.#handle, this.#first, this.#end - this.#first, this.#parts);
+      if (sent > 0) {
+        this.#first += sent;
+        left += sent;
+        continue;
+      }
+      const code = getSystemErrorName(sent);
+      if (code === 'EAGAIN') {
+        this.#blocked = true;
+        this.#watch(this.#watched | Ready.WRITE);
+        return left;
+      }
+      this.#first++;
+      lost(code);
+    }
+    this.#forget();
+    return left;
+  }
+
+  /** All have left: what they referred to may be collected. */
+  #forget(): void {
+    for (let i = 0; i < this.#end; i++) {
+      const partCount = this.#sends[i * SEND_FIELDS + 1]!;
+      for (let p = 0; p < partCount; p++) this.#parts[i * MOST_PARTS + p] = NOTHING;
+    }
+    this.#first = 0;
+    this.#end = 0;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#addon.close(this.#handle);
+  }
+
+  #watch(events: number): void {
+    this.#watched = events;
+    this.#addon.batchWatch(this.#handle, events);
+  }
+
+  #onReady(events: number, errno: number): void {
+    if (errno !== 0) this.#receiver.onSocketError(getSystemErrorName(-errno));
+    if (events & Ready.WRITE && !this.#closed) {
+      this.#blocked = false;
+      this.#watch(this.#watched & ~Ready.WRITE);
+      this.#receiver.onRoom();
+    }
+    if (events & Ready.READ && !this.#closed) {
+      // One batch a wake-up: timers and everything else in this process have their turn in a flood, too.
+      const count = this.#addon.batchReceive(this.#handle);
+      if (count > 0) this.#receiver.onBatch(count);
+      else if (count < 0) this.#receiver.onSocketError(getSystemErrorName(count));
+    }
+  }
+}
+
+const NOTHING = new Uint8Array(0);
