@@ -4,10 +4,15 @@ import { CliFailure, Exit, exitOfCode } from './exit.ts';
 import type { LogOutput } from './log-output.ts';
 import type { SessionEnd } from './session.ts';
 
+/** What the log knows of the connection. */
 type Facts = Pick<LogOutput, 'firstState' | 'lastState' | 'tally'>;
+type Limits = Pick<ConnectOptions, 'connectTimeout' | 'timeout'>;
+
+export const leavingTimeWait = (o: Pick<ConnectOptions, 'msl'>): string =>
+  `TIME-WAIT: both sides have closed; not staying ${2 * (o.msl ?? 30)} s for late segments (--time-wait stays)`;
 
 /** Undefined when it ended well. `peer` is how the user knows it. */
-export function endFailure(end: SessionEnd, peer: string, o: ConnectOptions, facts: Facts): CliFailure | undefined {
+export function endFailure(end: SessionEnd, peer: string, o: Limits, facts: Facts): CliFailure | undefined {
   switch (end.how) {
     case 'closed':
     case 'time-wait':

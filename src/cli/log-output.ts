@@ -21,6 +21,8 @@ export interface LogOutputOptions {
   readonly verbosity: Verbosity;
   readonly absolute: boolean;
   readonly color: ColorChoice;
+  /** Lines of the text begin with their connection's number. */
+  readonly numbered?: boolean;
 }
 
 type StateRecord = Extract<TraceRecord, { type: 'state' }>;
@@ -58,6 +60,7 @@ export class LogOutput implements LogSink, StackTracer {
           verbosity: o.verbosity,
           absolute: o.absolute,
           layout: layoutFor(io),
+          numbered: o.numbered === true,
         },
         toStderr,
       );

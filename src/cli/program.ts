@@ -34,7 +34,7 @@ export async function runProgram(
         exitCode: Exit.USAGE,
         hint: '`tcpx --help` lists the commands; start with `sudo tcpx connect HOST:PORT`',
       });
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(withEmptyValues(argv, program), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return Exit.OK;
@@ -71,6 +71,13 @@ export function buildProgram(io: Io, commands: readonly CliCommand[], done: (exi
     });
   }
   return program;
+}
+
+/** An option whose value may be left out takes it behind '=' only, as GNU's do: `--keepalive HOST:PORT` is no value. */
+function withEmptyValues(argv: readonly string[], program: Command): readonly string[] {
+  const optional = new Set(program.commands.flatMap((c) => c.options.filter((o) => o.optional).map((o) => o.long)));
+  const end = argv.indexOf('--');
+  return argv.map((word, i) => (optional.has(word) && (end < 0 || i < end) ? `${word}=` : word));
 }
 
 function settle(command: Command, io: Io): void {

@@ -10,7 +10,7 @@ import { openRawLink } from '../link/raw.ts';
 import { type Route, routeTo } from '../link/route.ts';
 import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
 import { Stack, type StackTracer } from '../stack/stack.ts';
-import type { Sysctl } from '../tcp/config.ts';
+import type { Profile, Sysctl } from '../tcp/config.ts';
 import type { Mac } from '../wire/ethernet.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { nodeClock, nodeRandom } from './node-clock.ts';
@@ -50,6 +50,8 @@ export interface HostOptions {
   readonly driver?: DriverName;
   /** Instead of sharing this machine's address; `source` and `guard` then mean nothing, `interface` is where it lives. */
   readonly ownAddress?: OwnAddress;
+  /** 'linux' when absent. */
+  readonly profile?: Profile;
   readonly sysctl?: Partial<Sysctl>;
   readonly tracer?: StackTracer;
   /** Gets every packet that was on the wire. */
@@ -119,6 +121,7 @@ class SharedHost implements Host {
       // The address is the kernel's too: it answers for every port but the one it keeps for us.
       ownsPort: (port) => port === guard.port,
       ...(route.advmss !== undefined && { advmss: route.advmss }),
+      ...(o.profile !== undefined && { profile: o.profile }),
       ...(o.sysctl !== undefined && { sysctl: o.sysctl }),
       ...(o.tracer !== undefined && { tracer: o.tracer }),
       ...(o.onLinkError !== undefined && { onLinkError: o.onLinkError }),

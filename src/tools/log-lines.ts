@@ -1,5 +1,5 @@
 /** The lines of the log that stand alone: header, summary, failure; and how its quantities are written. */
-import type { FailureRecord, HeaderRecord, OpenRecord, SummaryRecord } from './log-record.ts';
+import type { FailureRecord, HeaderRecord, ListenRecord, OpenRecord, SummaryRecord } from './log-record.ts';
 import type { Paint } from './log-style.ts';
 
 /** Microseconds as seconds with six decimals, ten columns. */
@@ -9,20 +9,39 @@ export const octetsText = (n: number): string => `${n} octet${n === 1 ? '' : 's'
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 const ms = (us: number): string => (us / 1000).toFixed(3);
 
-/** Who talks to whom, and with the first connection by what way and under which settings. */
-export function openLines(open: OpenRecord, header: HeaderRecord | undefined, paint: Paint): readonly string[] {
-  const parts = [`tcpx: ${open.local}:${open.localPort} -> ${open.remote}:${open.remotePort}`];
+/** Who talks to whom, and with the first connection by what way and under which settings. `came`: it came to a port of ours. */
+export function openLines(
+  open: OpenRecord,
+  header: HeaderRecord | undefined,
+  paint: Paint,
+  name = '',
+  came = false,
+): readonly string[] {
+  const parts = [
+    `tcpx: ${name}${open.local}:${open.localPort} ${came ? '<-' : '->'} ${open.remote}:${open.remotePort}`,
+  ];
   if (header === undefined) return parts;
   if (header.interface !== undefined)
     parts.push(`on ${header.interface}${header.gateway === undefined ? '' : ` via ${header.gateway}`}`);
   if (header.driver !== undefined) parts.push(`driver ${header.driver}`);
   if (header.guard !== undefined) parts.push(`guard ${guardText(header.guard)}`);
-  const settings = [...Object.entries(header.sysctl ?? {}), ...Object.entries(header.options ?? {})].map(
-    ([name, value]) => `${name}=${settingText(value)}`,
-  );
-  const lines = [parts.join('  ')];
-  if (settings.length > 0) lines.push(paint.dim(`tcpx: ${settings.join('  ')}`));
-  return lines;
+  return [parts.join('  '), ...settingLines(header, paint)];
+}
+
+/** Where connections are taken; with the first under which settings. */
+export function listenLines(listen: ListenRecord, header: HeaderRecord | undefined, paint: Paint): readonly string[] {
+  const { local, localPort, driver, guard } = listen;
+  const line = `tcpx: listening on ${local}:${localPort}  on ${listen.interface}  driver ${driver}  guard ${guardText(guard)}`;
+  return header === undefined ? [line] : [...settingLines(header, paint), line];
+}
+
+function settingLines(header: HeaderRecord, paint: Paint): readonly string[] {
+  const settings = [
+    ...(header.profile === undefined ? [] : [['profile', header.profile] as const]),
+    ...Object.entries(header.sysctl ?? {}),
+    ...Object.entries(header.options ?? {}),
+  ].map(([name, value]) => `${name}=${settingText(value)}`);
+  return settings.length > 0 ? [paint.dim(`tcpx: ${settings.join('  ')}`)] : [];
 }
 
 /** What a guard is, is in the log; that there is none is for everybody to see. */
@@ -34,7 +53,7 @@ const settingText = (value: unknown): string => (typeof value === 'boolean' ? (v
 export function summaryLine(s: SummaryRecord): string {
   const rtt = s.rtt === undefined ? '' : `, RTT min/avg/max ${ms(s.rtt.min)}/${ms(s.rtt.avg)}/${ms(s.rtt.max)} ms`;
   return (
-    `tcpx: sent ${octetsText(s.octetsOut)} in ${count(s.segmentsOut, 'segment')}, received ${octetsText(s.octetsIn)} in ${count(s.segmentsIn, 'segment')}, ` +
+    `tcpx: ${s.connections === undefined ? '' : `${count(s.connections, 'connection')}, `}sent ${octetsText(s.octetsOut)} in ${count(s.segmentsOut, 'segment')}, received ${octetsText(s.octetsIn)} in ${count(s.segmentsIn, 'segment')}, ` +
     `${count(s.retransmissions, 'retransmission')}${rtt}, ${(s.t / 1_000_000).toFixed(3)} s`
   );
 }

@@ -105,6 +105,7 @@ const FIELDS: Readonly<Record<Exclude<LogRecord['type'], 'header'>, Readonly<Rec
   error: { conn: 'number', code: 'string' },
   link: { code: 'string', message: 'string', fatal: 'boolean' },
   note: { text: 'string' },
+  listen: { local: 'string', localPort: 'number', interface: 'string' },
   failure: { message: 'string', exitCode: 'number' },
   summary: {
     state: 'string',

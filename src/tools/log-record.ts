@@ -25,10 +25,26 @@ export interface HeaderRecord {
   readonly mtu?: number;
   readonly driver?: string;
   readonly guard?: { readonly kind: string; readonly note: string };
+  /** Whose behaviour, where it is not 'linux'. */
+  readonly profile?: string;
   /** What was asked of the stack beyond its defaults: names and units of Linux's sysctls. */
   readonly sysctl?: Readonly<Record<string, unknown>>;
   /** Socket options set by the user. */
   readonly options?: Readonly<Record<string, unknown>>;
+}
+
+/** A port on which connections are taken, at one address and by one way in; comes after the header. */
+export interface ListenRecord {
+  readonly type: 'listen';
+  readonly t: number;
+  readonly local: string;
+  readonly localPort: number;
+  readonly interface: string;
+  readonly mtu: number;
+  readonly driver: string;
+  readonly guard: { readonly kind: string; readonly note: string };
+  /** Connections that may wait to be accepted. */
+  readonly backlog: number;
 }
 
 /** A connection's ends; comes before its first TraceRecord. */
@@ -79,8 +95,10 @@ export interface RttSummary {
 export interface SummaryRecord {
   readonly type: 'summary';
   readonly t: number;
-  /** The state the connection was left in. */
+  /** The state the connection was left in; of several the one that moved last. */
   readonly state: string;
+  /** How many connections there were, where it may be another number than 1. */
+  readonly connections?: number;
   readonly segmentsOut: number;
   readonly segmentsIn: number;
   readonly octetsOut: number;
@@ -95,6 +113,7 @@ export interface SummaryRecord {
 
 export type LogRecord =
   | HeaderRecord
+  | ListenRecord
   | OpenRecord
   | TraceRecord
   | LinkRecord

@@ -7,7 +7,7 @@ import { ruleText } from '../tcp/machine.ts';
 import type { SegmentRecord, TraceRecord } from '../tcp/trace.ts';
 import { segmentText } from '../wire/tcp-text.ts';
 import { carrierOf, carries, type SegmentTrace, type StateRecord } from './carrier.ts';
-import { failureLines, octetsText, openLines, summaryLine, timeText } from './log-lines.ts';
+import { failureLines, listenLines, octetsText, openLines, summaryLine, timeText } from './log-lines.ts';
 import type { HeaderRecord, LogRecord, LogSink } from './log-record.ts';
 import { type Paint, paintState } from './log-style.ts';
 import { SegmentBases } from './segment-bases.ts';
@@ -21,10 +21,14 @@ export interface TextLogOptions {
   readonly absolute: boolean;
   /** 'line': all about a transition on one line. 'stacked': its segment below it, for terminals of some 100 columns. */
   readonly layout: 'line' | 'stacked';
+  /** Lines that concern a connection say which: c1, c2… */
+  readonly numbered?: boolean;
 }
 
 /** What is known of one connection. */
 interface Shown {
+  /** In front of its lines. */
+  readonly name: string;
   readonly bases: SegmentBases;
   /** Arrived, not shown yet: it may be what moves the state. */
   arrived: SegmentTrace | undefined;
@@ -41,8 +45,14 @@ export class TextLog implements LogSink {
   readonly #o: TextLogOptions;
   readonly #out: (line: string) => void;
   readonly #connections = new Map<number, Shown>();
-  /** Shown with the first connection's ends. */
+  /** Those that may hold something back. */
+  readonly #unsettled = new Set<Shown>();
+  /** Shown with the first connection's ends, or the first port that is listening. */
   #header: HeaderRecord | undefined;
+  /** There is a port that is listening: connections come to it. */
+  #listening = false;
+  #seen = 0;
+  readonly #closed: number[] = [];
 
   /** `out` gets one line at a time, without the newline. */
   constructor(o: TextLogOptions, out: (line: string) => void) {
@@ -55,11 +65,19 @@ export class TextLog implements LogSink {
       case 'header':
         this.#header = record;
         return;
+      case 'listen':
+        this.flush();
+        this.#listening = true;
+        if (this.#o.verbosity !== 'quiet')
+          for (const line of listenLines(record, this.#header, this.#o.paint)) this.#out(line);
+        this.#header = undefined;
+        return;
       case 'open':
         this.flush();
-        this.#connection(record.conn);
+        this.#seen++;
         if (this.#o.verbosity !== 'quiet')
-          for (const line of openLines(record, this.#header, this.#o.paint)) this.#out(line);
+          for (const line of openLines(record, this.#header, this.#o.paint, this.#nameOf(record.conn), this.#listening))
+            this.#out(line);
         this.#header = undefined;
         return;
       case 'note':
@@ -77,7 +95,7 @@ export class TextLog implements LogSink {
       case 'summary':
         this.flush();
         // Without a connection there is nothing to sum up.
-        if (this.#o.verbosity !== 'quiet' && this.#connections.size > 0) this.#out(summaryLine(record));
+        if (this.#o.verbosity !== 'quiet' && this.#seen > 0) this.#out(summaryLine(record));
         return;
       default:
         if (this.#o.verbosity !== 'quiet') this.#trace(record);
@@ -86,13 +104,19 @@ export class TextLog implements LogSink {
 
   /** Shows what was held. */
   flush(): void {
-    for (const shown of this.#connections.values()) this.#settle(shown);
+    for (const shown of this.#unsettled) this.#settle(shown);
+    this.#unsettled.clear();
+  }
+
+  #nameOf(conn: number): string {
+    return this.#o.numbered === true ? `c${conn}`.padEnd(5) : '';
   }
 
   #connection(conn: number): Shown {
     let shown = this.#connections.get(conn);
     if (shown === undefined) {
       shown = {
+        name: this.#nameOf(conn),
         bases: new SegmentBases(),
         arrived: undefined,
         below: [],
@@ -107,12 +131,13 @@ export class TextLog implements LogSink {
 
   #trace(record: TraceRecord): void {
     const shown = this.#connection(record.conn);
+    this.#unsettled.add(shown);
     if (record.type === 'segment') this.#segment(shown, record);
     else if (record.type === 'state') this.#state(shown, record);
     else {
       const text = this.#remark(shown, record);
       if (text === undefined) return;
-      const line = `${this.#time(record.t)}  ${text}`;
+      const line = `${this.#head(shown, record.t)}${text}`;
       if (shown.arrived !== undefined && record.type !== 'drop') {
         shown.below.push(line);
         return;
@@ -132,14 +157,14 @@ export class TextLog implements LogSink {
     const { called } = shown;
     if (called !== undefined && carries(record, carrierOf(called))) {
       shown.called = undefined;
-      this.#transition(called, record);
+      this.#transition(shown, called, record);
       return;
     }
     this.#settle(shown);
     const late = carries(record, shown.carrier);
     if (late) shown.carrier = '';
     if (late || this.#o.verbosity === 'verbose' || this.#isOpening(shown, record))
-      this.#line(this.#segmentText(shown, record), record.t);
+      this.#line(shown, this.#segmentText(shown, record), record.t);
   }
 
   /** Whether the handshake is being tried again: worth a line, or a silent peer would look like a hang. */
@@ -148,19 +173,27 @@ export class TextLog implements LogSink {
   }
 
   #state(shown: Shown, record: StateRecord): void {
+    if (record.to === 'CLOSED') this.#forgetSome(record.conn);
     if (record.to === 'ESTABLISHED') shown.synchronized = true;
     if (record.cause === 'segment') {
       const { arrived } = shown;
       shown.arrived = undefined;
       const below = shown.below.splice(0);
       this.#settle(shown);
-      this.#transition(record, arrived);
+      this.#transition(shown, record, arrived);
       for (const line of below) this.#out(line);
       return;
     }
     this.#settle(shown);
-    if (carrierOf(record) === '') this.#transition(record, undefined);
+    if (carrierOf(record) === '') this.#transition(shown, record, undefined);
     else shown.called = record;
+  }
+
+  /** A server sees many come and go. What carries the end of one out may still follow, so the latest are kept. */
+  #forgetSome(conn: number): void {
+    this.#closed.push(conn);
+    if (this.#closed.length <= 2 * KEPT_CLOSED) return;
+    for (const old of this.#closed.splice(0, KEPT_CLOSED)) this.#connections.delete(old);
   }
 
   #settle(shown: Shown): void {
@@ -168,32 +201,37 @@ export class TextLog implements LogSink {
     shown.arrived = undefined;
     shown.called = undefined;
     if (arrived !== undefined && this.#o.verbosity === 'verbose')
-      this.#line(this.#segmentText(shown, arrived), arrived.t);
+      this.#line(shown, this.#segmentText(shown, arrived), arrived.t);
     for (const line of shown.below.splice(0)) this.#out(line);
     if (called !== undefined) {
       shown.carrier = carrierOf(called);
-      this.#transition(called, undefined);
+      this.#transition(shown, called, undefined);
     }
   }
 
-  #transition(record: StateRecord, segment: SegmentTrace | undefined): void {
+  #transition(shown: Shown, record: StateRecord, segment: SegmentTrace | undefined): void {
     const { paint, layout } = this.#o;
     const states = `${paintState(paint, record.from, 12)} -> ${paintState(paint, record.to, 12)}`;
-    const head = `${this.#time(record.t)}  ${states}  ${paint.bold(record.event.padEnd(14))}`;
+    const head = `${this.#head(shown, record.t)}${states}  ${paint.bold(record.event.padEnd(14))}`;
     const rule = ruleText(record.rule);
     if (segment === undefined) this.#out(`${head}  ${paint.dim(rule)}`);
     else {
-      const text = this.#segmentText(this.#connection(record.conn), segment);
+      const text = this.#segmentText(shown, segment);
       if (layout === 'line') this.#out(`${head}  ${paint.dim(rule.padEnd(RULE_WIDTH))}  ${text}`);
       else {
         this.#out(`${head}  ${paint.dim(rule)}`);
-        this.#out(`${INDENT}${text}`);
+        this.#out(`${INDENT}${' '.repeat(shown.name.length)}${text}`);
       }
     }
   }
 
-  #line(text: string, t: number): void {
-    this.#out(`${this.#time(t)}  ${text}`);
+  #line(shown: Shown, text: string, t: number): void {
+    this.#out(`${this.#head(shown, t)}${text}`);
+  }
+
+  /** What every line of a connection begins with. */
+  #head(shown: Shown, t: number): string {
+    return `${this.#time(t)}  ${shown.name}`;
   }
 
   #segmentText(shown: Shown, record: SegmentTrace): string {
@@ -240,6 +278,8 @@ export class TextLog implements LogSink {
   }
 }
 
+/** Closed connections of which something may still be said. */
+const KEPT_CLOSED = 256;
 /** The longest rule is 'RFC 9293 §3.10.7.4 second'. */
 const RULE_WIDTH = 25;
 const INDENT = ' '.repeat(12);

@@ -52,7 +52,7 @@ export async function replayLog(lines: AsyncIterable<LogLine>): Promise<ReplayRe
   return replay.finish();
 }
 
-const NO_TRACE_TYPES: ReadonlySet<string> = new Set(['header', 'open', 'link', 'note', 'failure', 'summary']);
+const NO_TRACE_TYPES: ReadonlySet<string> = new Set(['header', 'listen', 'open', 'link', 'note', 'failure', 'summary']);
 const isTrace = (record: LogLine['record']): record is TraceRecord => !NO_TRACE_TYPES.has(record.type);
 
 class Replay {

@@ -27,7 +27,7 @@ test('every option that the README names exists, and it names all that --help sh
   const command = new Command();
   connect.declare(command);
   const table = README.slice(README.indexOf('## tcpx connect'), README.indexOf('`tcpx connect --help` has'));
-  const named = new Set([...table.matchAll(/`(-[^`]*)`/g)].map((m) => m[1]!.split(/[ ,]/)[0]!));
+  const named = new Set([...table.matchAll(/`(-[^`]*)`/g)].map((m) => m[1]!.split(/[ ,[]/)[0]!));
   const known = command.options.filter((o) => !o.hidden);
   for (const name of named)
     expect(

@@ -1,0 +1,76 @@
+/**
+ * Giving privileges away for good: once the sockets are open, tcpx needs none. And what it has, as the kernel tells it
+ * (/proc/self/status), for those who want to know beforehand.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { CliFailure, codeOf, Exit } from './exit.ts';
+
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A user by name or number, from passwd(5). Throws CliFailure. */
+export function userNamed(text: string, file = '/etc/passwd'): User {
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const [name = '', , uid, gid] = line.split(':');
+    if (name !== '' && (name === text || uid === text)) return { name, uid: Number(uid), gid: Number(gid) };
+  }
+  throw new CliFailure(`no user '${text}'`, {
+    exitCode: Exit.USAGE,
+    hint: 'name one from /etc/passwd, for example --drop-privileges nobody',
+  });
+}
+
+/** Capabilities by their bits in linux/capability.h; those that matter here. */
+export const Capability = { SETGID: 6, SETUID: 7, NET_BIND_SERVICE: 10, NET_ADMIN: 12, NET_RAW: 13 } as const;
+
+export interface CapabilitySets {
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly bounding: bigint;
+  readonly ambient: bigint;
+}
+
+export const hasCapability = (set: bigint, bit: number): boolean => ((set >> BigInt(bit)) & 1n) === 1n;
+
+/** Of this process, or of one of its threads. */
+export function capabilitySets(status = readFileSync('/proc/self/status', 'utf8')): CapabilitySets {
+  const set = (name: string): bigint =>
+    BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
+  return { effective: set('CapEff'), permitted: set('CapPrm'), bounding: set('CapBnd'), ambient: set('CapAmb') };
+}
+
+/**
+ * Becomes `user`: its group and no other, its uid, and no capability in any thread. What is open stays open; nothing of the kind can be
+ * opened again, which is checked. Throws CliFailure: 2 when there is no such user, 77 when that isn't permitted.
+ */
+export function dropPrivileges(user: string): void {
+  const { name, uid, gid } = userNamed(user);
+  if (uid === 0)
+    throw new CliFailure('--drop-privileges root drops nothing', {
+      exitCode: Exit.USAGE,
+      hint: 'name an ordinary user, for example nobody',
+    });
+  try {
+    process.setgroups?.([gid]);
+    process.setgid?.(gid);
+    process.setuid?.(uid);
+  } catch (error) {
+    throw new CliFailure(`cannot become ${name}: ${codeOf(error) === 'EPERM' ? 'not permitted' : String(error)}`, {
+      exitCode: Exit.NOT_PERMITTED,
+      hint: 'only root can (CAP_SETUID and CAP_SETGID); an ordinary user has nothing to drop',
+      cause: error,
+    });
+  }
+  const left = readdirSync('/proc/self/task').filter((thread) => {
+    const { effective, permitted } = capabilitySets(readFileSync(`/proc/self/task/${thread}/status`, 'utf8'));
+    return effective !== 0n || permitted !== 0n;
+  });
+  if (left.length > 0 || process.getuid?.() !== uid)
+    throw new CliFailure(`privileges are still there after becoming ${name}`, {
+      exitCode: Exit.NOT_PERMITTED,
+      hint: 'the securebits of this process keep them (see capsh --print); start it without',
+    });
+}
