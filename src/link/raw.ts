@@ -18,8 +18,8 @@ import { openSniffer, SNAPSHOT_LEN, type Sniffer } from './sniffer.ts';
 export interface RawLinkOptions {
   /** Where packets come in; from routeTo(). */
   readonly interface: string;
-  /** Ours: packets to it are delivered. */
-  readonly address: Ipv4;
+  /** Ours: packets to it, or to each of them, are delivered. */
+  readonly address: Ipv4 | readonly Ipv4[];
   /** Of ours; undefined delivers every TCP port of the address. */
   readonly ports?: readonly number[];
   /** Largest packet sent, octets. */
@@ -27,6 +27,8 @@ export interface RawLinkOptions {
   readonly loopback: boolean;
   /** Packets leave by `interface` whatever the routes say (SO_BINDTODEVICE): the user asked for it. */
   readonly bind?: boolean;
+  /** Of the capture's ring; what suits the interface when absent. */
+  readonly ringOctets?: number;
 }
 
 /** What is used of the package raw-socket; it has no types of its own. */
@@ -59,7 +61,7 @@ const ETHERNET = 1;
  * Octets of ring. A slot takes 64 KiB where the interface merges segments, as nearly all do, and the kernel allocates
  * twice that, at once: 1024 slots, 128 MiB. On loopback, where segments of 64 KiB are the rule, fewer will do.
  */
-const RING_OCTETS = 64 << 20;
+export const RING_OCTETS = 64 << 20;
 const LOOPBACK_RING_OCTETS = 24 << 20;
 /** Packets after which a batch ends although more are waiting: cap doesn't return to the event loop before its ring is empty. */
 const MAX_BATCH = 64;
@@ -112,7 +114,7 @@ class RawLink implements Link {
     this.#sniffer = openSniffer({
       interface: o.interface,
       filter: captureFilter(o),
-      ringOctets: o.loopback ? LOOPBACK_RING_OCTETS : RING_OCTETS,
+      ringOctets: o.ringOctets ?? (o.loopback ? LOOPBACK_RING_OCTETS : RING_OCTETS),
       onPacket: (bytes, at, end, truncated) => this.#onPacket(bytes, at, end, truncated),
     });
   }
@@ -213,7 +215,9 @@ const ignore = (): void => {};
  */
 export function captureFilter(o: Pick<RawLinkOptions, 'interface' | 'address' | 'ports'>): string {
   const { hardware, mac } = interfaceNamed(o.interface);
-  const terms = [`ip dst host ${ipv4Text(o.address)}`];
+  const addresses = typeof o.address === 'number' ? [o.address] : o.address;
+  const hosts = addresses.map((a) => `ip dst host ${ipv4Text(a)}`).join(' or ');
+  const terms = [addresses.length === 1 ? hosts : `(${hosts})`];
   if (hardware === ETHERNET && mac !== undefined) terms.unshift(`ether dst ${mac}`);
   const ports =
     o.ports === undefined

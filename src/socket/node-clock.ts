@@ -3,9 +3,8 @@ import { randomFillSync } from 'node:crypto';
 import type { Random } from '../base/random.ts';
 import { type Clock, type Micros, micros, NEVER } from '../base/time.ts';
 
-/** Zero is when the clock is made. Monotonic; alarms have the 1 ms grain of setTimeout and never ring early. */
-export function nodeClock(): Clock {
-  const zero = performance.now();
+/** `zero`, of performance.now(): now when absent. Monotonic; alarms have the 1 ms grain of setTimeout and never ring early. */
+export function nodeClock(zero = performance.now()): Clock {
   const now = (): Micros => micros((performance.now() - zero) * 1000);
   let timer: NodeJS.Timeout | undefined;
   return {

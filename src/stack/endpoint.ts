@@ -60,7 +60,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due {
     this.listener = listener;
   }
 
-  /** Names the connection in the trace; counts from 1 in each stack. */
+  /** Names the connection in the trace; counts from 1, unless the stack was told otherwise. */
   get id(): number {
     return this.connection.id;
   }

@@ -59,6 +59,8 @@ export interface StackOptions {
   /** Ports whose segments are ours to answer with RST when there is no connection; without it all are. */
   readonly ownsPort?: (port: number) => boolean;
   readonly tracer?: StackTracer;
+  /** The next connection's number; counts from 1 when absent. For stacks that share a tracer. */
+  readonly nextId?: () => number;
   /** A failure of the link; fatal ones also end every connection with ENETUNREACH. */
   readonly onLinkError?: (error: LinkError) => void;
 }
@@ -120,7 +122,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly #listeners = new Map<number, Listener>();
   readonly #out = new TcpSegment();
   #touched: Endpoint[] = [];
-  #lastId = 0;
+  readonly #nextId: () => number;
   /** Octets in the buffers of all connections. */
   #memory = 0;
   #pressed = false;
@@ -145,6 +147,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       maxGsoPayload: o.link.maxGsoPayload,
     };
     this.#tracer = o.tracer;
+    let lastId = 0;
+    this.#nextId = o.nextId ?? (() => ++lastId);
     this.#ownsPort = o.ownsPort ?? (() => true);
     this.#onLinkError = o.onLinkError;
     this.#prf = new SipHash(o.random);
@@ -442,7 +446,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   }
 
   #newEndpoint(addresses: Addresses, config: ConnectionConfig, ttl: number, listener?: Listener): Endpoint {
-    const connection = new Connection(++this.#lastId, config, this.#tracer ?? NO_TRACE);
+    const connection = new Connection(this.#nextId(), config, this.#tracer ?? NO_TRACE);
     const endpoint = new Endpoint(this, connection, addresses, ttl, listener);
     this.#endpoints.add(endpoint);
     return endpoint;
