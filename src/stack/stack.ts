@@ -366,11 +366,10 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     const { connection } = endpoint;
     const now = this.now();
     const out = this.#out;
-    const mss = connection.sendMss;
     while (connection.emit(now, out)) {
       out.srcPort = endpoint.localPort;
       out.dstPort = endpoint.remotePort;
-      this.#send(out, endpoint.remoteAddress, mss, endpoint.ttl);
+      this.#send(out, endpoint.remoteAddress, connection.wireMss, endpoint.ttl);
     }
     this.#deadlines.set(endpoint, connection.nextTimeout());
     this.#account(endpoint, connection.state === 'CLOSED' ? 0 : connection.memory);

@@ -82,9 +82,9 @@ export class Connection {
     return this.#tcb.sendBuffer.len;
   }
 
-  /** Octets of payload in a full segment. */
-  get sendMss(): number {
-    return this.#tcb.smss;
+  /** Octets of payload in one packet of what `emit` filled last: a link that cuts segments cuts to this. */
+  get wireMss(): number {
+    return this.#tcb.wireMss;
   }
 
   /** Octets still to be read up to the urgent mark; 0 when there is none ahead (RFC 9293 MUST-33). */

@@ -28,6 +28,7 @@ import { addUrgent } from './urgent.ts';
 /** Fills `out` (but for the ports) with the next segment that is to leave; false when there is none. */
 export function emit(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   tcb.now = now;
+  tcb.wireMss = tcb.smss;
   out.clear();
   if (tcb.pendingReset !== undefined) return emitReset(tcb, now, out);
   switch (tcb.state) {
@@ -134,6 +135,7 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   if (probe > 0 && probe <= roomInWindows(tcb)) {
     tcb.pathMtu.probeSent(probe, tcb.sndNxt);
     len = probe;
+    tcb.wireMss = probe;
   }
   const idle = tcb.flightSize === 0 && tcb.dataSegsOut > 0 && now - tcb.lastSentAt > tcb.rtt.rto;
   if (idle) tcb.congestion.onIdle(now);

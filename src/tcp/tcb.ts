@@ -117,6 +117,8 @@ export class Tcb {
   readonly pathMtu: PathMtu;
   /** SMSS of RFC 5681: octets of payload in a full segment, options taken off. */
   smss: number;
+  /** The same of the segment that left last: a probe of the path's MTU is larger than the rest. */
+  wireMss = 0;
   /** Octets of payload in the fullest segment received: what "two full segments" means to the ACK policy. */
   rcvMss = 536;
 
