@@ -89,6 +89,7 @@ function emitSyn(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   if (again) {
     tcb.totalRetrans++;
     tcb.isTiming = false;
+    tcb.rtxStamp = timestamp(tcb, now);
   } else if (!tcb.fromCookie) time(tcb, seqAdd(tcb.iss, 1), now);
   tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
   sent(tcb, now, out, again ? 'retransmission' : undefined);
@@ -113,6 +114,7 @@ function emitRetransmission(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   if (len > 0 && place + len === tcb.sendBuffer.end) out.flags |= TcpFlag.PSH;
   tcb.rtxNxt = seqAdd(tcb.rtxNxt, len + (fin ? 1 : 0));
   tcb.isTiming = false;
+  tcb.rtxStamp = timestamp(tcb, now);
   tcb.totalRetrans++;
   tcb.bytesRetrans += len;
   if (len > 0) tcb.dataSegsOut++;

@@ -8,7 +8,7 @@ import { endConnection, startTimeWait } from './ending.ts';
 import { onDuplicateAck, onNewAck } from './recovery.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
-import { timestamp } from './timestamps.ts';
+import { echoedRtt } from './timestamps.ts';
 import { startFinWait2 } from './user-calls.ts';
 
 export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
@@ -61,7 +61,11 @@ function acknowledge(tcb: Tcb, seg: TcpSegment, acked: number, flightBefore: num
   if (tcb.sendBuffer.len === 0) tcb.happened |= Happened.writable;
 }
 
-/** Karn: the timed segment was never sent twice. After a retransmission the echoed timestamp says which was received. */
+/**
+ * Karn: the timed segment was never sent twice. After a retransmission the echoed timestamp says which was received,
+ * but only the echo of the last copy is a round trip: that of an earlier one comes as well when its ACK was lost and a
+ * later copy, a duplicate, brought the ACK again, and then it holds the whole timeout.
+ */
 function sampleRtt(tcb: Tcb, seg: TcpSegment, now: Micros): number {
   if (tcb.isTiming && seqLeq(tcb.timedSeq, tcb.sndUna)) {
     tcb.isTiming = false;
@@ -69,12 +73,9 @@ function sampleRtt(tcb: Tcb, seg: TcpSegment, now: Micros): number {
     tcb.sampleRtt(rtt);
     return rtt;
   }
-  if (tcb.timeouts > 0 && tcb.timestampsAgreed && seg.hasTimestamps && seg.tsEcr !== 0) {
-    const rtt = Math.max(1, (timestamp(tcb, now) - seg.tsEcr) | 0) * 1000;
-    tcb.sampleRtt(rtt);
-    return rtt;
-  }
-  return 0;
+  const rtt = tcb.timeouts > 0 ? echoedRtt(tcb, seg, now) : 0;
+  if (rtt > 0) tcb.sampleRtt(rtt);
+  return rtt;
 }
 
 /** SND.WND, unless the segment is older than the one the window came from; true when it changed. */

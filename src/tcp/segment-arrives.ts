@@ -17,7 +17,7 @@ import { processAck } from './process-ack.ts';
 import { processText, reportDuplicate } from './process-text.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
-import { failsPaws, timestamp, updateTsRecent } from './timestamps.ts';
+import { echoedRtt, failsPaws, updateTsRecent } from './timestamps.ts';
 import { traceSegment } from './trace-segment.ts';
 import { takeUrgent } from './urgent.ts';
 
@@ -300,8 +300,10 @@ function establish(tcb: Tcb): void {
 /** An RTT sample from the handshake: by the clock if the SYN left once, by its echoed timestamp if not. */
 function sampleSynRtt(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   if (tcb.isTiming && tcb.synRetransmits === 0) tcb.sampleRtt(now - tcb.timedAt);
-  else if (!tcb.fromCookie && tcb.timestampsAgreed && seg.hasTimestamps && seg.tsEcr !== 0)
-    tcb.sampleRtt(((timestamp(tcb, now) - seg.tsEcr) | 0) * 1000);
+  else if (!tcb.fromCookie) {
+    const rtt = echoedRtt(tcb, seg, now);
+    if (rtt > 0) tcb.sampleRtt(rtt);
+  }
   tcb.isTiming = false;
 }
 

@@ -182,6 +182,8 @@ export class Tcb {
   timedSeq: Seq = toSeq(0);
   timedAt: Micros = 0 as Micros;
   isTiming = false;
+  /** TSval of the last retransmission. */
+  rtxStamp = 0;
   lastSentAt: Micros = 0 as Micros;
   /** The congestion window was the limit when data last left. */
   cwndLimited = false;

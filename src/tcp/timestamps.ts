@@ -15,6 +15,14 @@ export function timestamp(tcb: Tcb, now: Micros): number {
   return (Math.floor(now / 1000) + tcb.tsOffset) | 0;
 }
 
+/** µs since the last retransmission left, when `seg` echoes it; 0 when it echoes anything else. */
+export function echoedRtt(tcb: Tcb, seg: TcpSegment, now: Micros): number {
+  if (!tcb.timestampsAgreed || !seg.hasTimestamps || seg.tsEcr === 0) return 0;
+  const sinceSent = (seg.tsEcr - tcb.rtxStamp) | 0;
+  const rtt = (timestamp(tcb, now) - seg.tsEcr) | 0;
+  return sinceSent >= 0 && rtt >= 0 ? Math.max(1, rtt) * 1000 : 0;
+}
+
 /** RFC 7323 §5.3 R1: in sequence once, but from before. */
 export function failsPaws(tcb: Tcb, seg: TcpSegment, now: Micros): boolean {
   if (!tcb.timestampsAgreed) return false;

@@ -230,13 +230,30 @@ describe('Karn', () => {
     expect(h.info).toMatchObject({ rtt: 110_000, backoff: 0 });
   });
 
-  test('with timestamps the ACK of the first copy, late, is measured from the first copy', () => {
+  test('with timestamps the echo of an earlier copy tells nothing: it may be that an ACK was lost', () => {
     const h = established({ timestamps: true });
     h.write(10);
     const echoed = h.tsVal;
     h.expect(data(0, 10)).after(RTO).expect(data(0, 10)).advance(ms(100));
     h.inject(ack(10, { ts: [h.peerTsVal, echoed] }));
-    expect(h.info.max_rtt).toBe(400_000);
+    expect(h.info).toMatchObject({ max_rtt: 100_000, rto: 600_000, backoff: 1 });
+  });
+
+  test('nor does an echo from the future', () => {
+    const h = established({ timestamps: true });
+    h.write(10);
+    h.expect(data(0, 10))
+      .after(RTO)
+      .expect(data(0, 10))
+      .inject(ack(10, { ts: [h.peerTsVal, h.tsVal + 1] }));
+    expect(h.info).toMatchObject({ max_rtt: 100_000, backoff: 1 });
+  });
+
+  test('an echo within the millisecond is one', () => {
+    const h = established({ timestamps: true });
+    h.write(10);
+    h.expect(data(0, 10)).after(RTO).expect(data(0, 10)).inject(ack(10));
+    expect(h.info).toMatchObject({ min_rtt: 1000, backoff: 0 });
   });
 });
 
