@@ -22,7 +22,9 @@ const CONDITIONS: readonly Condition[] = [
   { name: 'nothing goes wrong' },
   { name: 'nothing goes wrong and no time passes', sim: { delay: ms(0) } },
   { name: 'a tenth is lost', ...faults({ loss: 0.1 }) },
-  { name: 'a third is lost', ...faults({ loss: 0.33 }) },
+  { name: 'a fifth is lost', ...faults({ loss: 0.2 }) },
+  // Or its losses would pass for a black hole, and segments shrink.
+  { name: 'a third is lost', sim: { faults: { loss: 0.33 }, sysctl: { tcp_mtu_probing: 0 } } },
   { name: 'a fifth comes twice', ...faults({ duplicate: 0.2 }) },
   { name: 'a third is overtaken', ...faults({ reorder: 0.33 }) },
   { name: 'a tenth is corrupted', ...faults({ corrupt: 0.1 }) },
