@@ -30,7 +30,9 @@ export interface PathEnds<P, H extends Held> {
   pass(packet: P): SendOutcome;
   /** Delivers; `held` is the receiver's unless it says 'full'. */
   emit(held: H): SendOutcome;
-  /** Is not to be delivered after all. */
+  /** Is not to be delivered: lost as it came… */
+  lose(packet: P): void;
+  /** …or given up after it was kept. */
   drop(held: H): void;
 }
 
@@ -109,6 +111,7 @@ export class ImpairedPath<P, H extends Held> {
     if (leaves === OVERFLOW || drawn.lost) {
       if (leaves === OVERFLOW) counters.overflowed++;
       else counters.lost++;
+      ends.lose(packet);
       if (held !== undefined) ends.drop(held);
       return 'sent';
     }

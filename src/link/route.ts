@@ -33,6 +33,8 @@ export interface Interface {
   readonly hardware: number;
   /** aa:bb:cc:dd:ee:ff; undefined when it has none of six octets. */
   readonly mac: string | undefined;
+  /** 'veth', 'tun' (tap too), 'bridge', …; undefined for hardware and loopback. */
+  readonly kind: string | undefined;
 }
 
 const NETLINK_ROUTE = 0;
@@ -42,7 +44,8 @@ const AF_INET = 2;
 const RouteType = { UNICAST: 1, LOCAL: 2, BROADCAST: 3, MULTICAST: 5 } as const;
 const RouteAttribute = { DST: 1, SRC: 2, OIF: 4, GATEWAY: 5, PREFSRC: 7, METRICS: 8, IP_PROTO: 27 } as const;
 const Metric = { MTU: 2, ADVMSS: 8 } as const;
-const LinkAttribute = { ADDRESS: 1, IFNAME: 3, MTU: 4 } as const;
+const LinkAttribute = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINKINFO: 18 } as const;
+const INFO_KIND = 1;
 const IFF_UP = 1;
 const IFF_LOOPBACK = 8;
 const IP_PROTO_TCP = 6;
@@ -161,7 +164,13 @@ function describe(netlink: Handle, which: string | number): Interface {
     loopback: (flags & IFF_LOOPBACK) !== 0,
     hardware: answer.getUint16(2, LITTLE),
     mac: macIn(attributes.get(LinkAttribute.ADDRESS)),
+    kind: kindIn(attributes.get(LinkAttribute.LINKINFO)),
   };
+}
+
+function kindIn(value: DataView | undefined): string | undefined {
+  const kind = value === undefined ? undefined : readAttributes(value).get(INFO_KIND);
+  return kind === undefined ? undefined : textIn(kind);
 }
 
 function textIn(value: DataView | undefined): string {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { ms } from '../../src/base/time.ts';
-import type { Faults } from '../../src/link/taps/fault-lane.ts';
+import type { Faults } from '../../src/link/faults.ts';
 import { B, expectOrderly, Sim, type SimOptions, User, type UserOptions } from '../support/sim.ts';
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];

@@ -8,7 +8,7 @@ import { type Micros, micros, ms, seconds } from '../../src/base/time.ts';
 import { VirtualTime } from '../../src/base/virtual-time.ts';
 import { type MemoryLinkOptions, memoryLink } from '../../src/link/memory.ts';
 import { type FaultLink, faultTap } from '../../src/link/taps/fault.ts';
-import type { Faults } from '../../src/link/taps/fault-lane.ts';
+import type { Faults } from '../../src/link/faults.ts';
 import type { Endpoint } from '../../src/stack/endpoint.ts';
 import { Stack, type StackTracer } from '../../src/stack/stack.ts';
 import type { SocketOptions, Sysctl } from '../../src/tcp/config.ts';

@@ -153,6 +153,7 @@ class FaultTap implements FaultLink, LinkReceiver {
       again: (held) => held,
       pass: deliver,
       emit: deliver,
+      lose: () => {},
       drop: () => {},
     };
   }
@@ -202,6 +203,7 @@ function outEnds(link: Link): PathEnds<PacketOut, HeldOut> {
       };
     },
     again: (held) => held,
+    lose: () => {},
     drop: () => {},
     pass: (p) => link.send(p),
     emit(held) {
