@@ -5,8 +5,8 @@ import type { LogOutput } from './log-output.ts';
 import type { SessionEnd } from './session.ts';
 
 /** What the log knows of the connection. */
-type Facts = Pick<LogOutput, 'firstState' | 'lastState' | 'tally'>;
-type Limits = Pick<ConnectOptions, 'connectTimeout' | 'timeout'>;
+type Facts = ReturnType<LogOutput['statesOf']> & Pick<LogOutput, 'tally'>;
+type Limits = { readonly [K in 'connectTimeout' | 'timeout']?: ConnectOptions[K] | undefined };
 
 export const leavingTimeWait = (o: Pick<ConnectOptions, 'msl'>): string =>
   `TIME-WAIT: both sides have closed; not staying ${2 * (o.msl ?? 30)} s for late segments (--time-wait stays)`;

@@ -7,7 +7,7 @@ import type { CliCommand } from './command.ts';
 import { endFailure, leavingTimeWait } from './connect-end.ts';
 import { type ConnectOptions, declareConnect } from './connect-options.ts';
 import { socketOptionsOf } from './connection-options.ts';
-import { Exit, failureFrom } from './exit.ts';
+import { CliFailure, Exit, failureFrom } from './exit.ts';
 import type { Io } from './io.ts';
 import { dropPrivileges } from './privileges.ts';
 import { countersOf, RunOutput } from './run-output.ts';
@@ -84,6 +84,7 @@ class ConnectRun {
       options: socketOptionsOf(this.#o),
     });
     this.#endpoint = endpoint;
+    log.follow(endpoint.id);
     const end = await runSession(new TcpSocket(endpoint), this.#io, {
       connectTimeout: this.#o.connectTimeout,
       idleTimeout: this.#o.timeout,
@@ -94,12 +95,14 @@ class ConnectRun {
     const { host: name } = this.#target;
     const address = ipv4Text(remote);
     const peer = name === address ? `${address}:${port}` : `${name}:${port} (${address})`;
-    const failure = endFailure(end, peer, this.#o, log);
+    const failure = endFailure(end, peer, this.#o, { ...log.statesOf(endpoint.id), tally: log.tally });
     return failure === undefined ? Exit.OK : this.#output.tell(failure);
   }
 
   #hostOptions(remote: Ipv4): HostOptions {
     const o = this.#o;
+    if (o.ip !== undefined && (o.source ?? o.ip.address) !== o.ip.address)
+      throw new CliFailure('--ip is the source address already', { exitCode: Exit.USAGE, hint: 'leave -s away' });
     return {
       ...this.#output.hostOptions(),
       remote,

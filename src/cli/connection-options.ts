@@ -4,7 +4,6 @@ import type { DriverName, OwnAddress } from '../socket/host.ts';
 import type { Profile, SocketOptions, Sysctl } from '../tcp/config.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Verbosity } from '../tools/log-text.ts';
-import type { Ipv4 } from '../wire/ipv4.ts';
 import { CliFailure, Exit } from './exit.ts';
 import type { LogOutputOptions } from './log-output.ts';
 import {
@@ -131,15 +130,13 @@ export function socketOptionsOf(o: ConnectionOptions): Partial<SocketOptions> {
 }
 
 /** The part of `--ip`: an address of our own, and where it lives. */
-export function ownAddressOf(o: ConnectionOptions & { readonly source?: Ipv4 }): OwnAddress | undefined {
+export function ownAddressOf(o: ConnectionOptions): OwnAddress | undefined {
   if (o.ip === undefined) return undefined;
   if (o.interface === undefined)
     throw new CliFailure('--ip needs the interface that the address is to live on', {
       exitCode: Exit.USAGE,
       hint: 'name it with -I, for example -I eth0 --ip 192.0.2.9/24',
     });
-  if (o.source !== undefined)
-    throw new CliFailure('--ip is the source address already', { exitCode: Exit.USAGE, hint: 'leave -s away' });
   return o.ip;
 }
 

@@ -6,7 +6,7 @@ import type { StackTracer } from '../stack/stack.ts';
 import type { TcpInfo } from '../tcp/info.ts';
 import type { TraceRecord } from '../tcp/trace.ts';
 import { NdjsonLog } from '../tools/log-ndjson.ts';
-import { type LogRecord, type LogSink, LogTally } from '../tools/log-record.ts';
+import { type ConnectionTotals, type LogRecord, type LogSink, LogTally } from '../tools/log-record.ts';
 import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
 import { TextLog, type Verbosity } from '../tools/log-text.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
@@ -38,8 +38,8 @@ export class LogOutput implements LogSink, StackTracer {
   readonly #sinks: LogSink[] = [];
   readonly #stderr: LineWriter;
   readonly #file: OutFile | undefined;
-  #firstState: StateRecord | undefined;
-  #lastState: StateRecord | undefined;
+  readonly #states = new Map<number, { readonly first: StateRecord; last: StateRecord }>();
+  readonly #followed = new Set<number>();
   #lastTime = 0;
   #ended = false;
 
@@ -71,13 +71,23 @@ export class LogOutput implements LogSink, StackTracer {
     if (file !== undefined) this.#sinks.push(new NdjsonLog((line) => file.append(Buffer.from(`${line}\n`))));
   }
 
-  /** The latest transition, for what is said about the end. */
-  get lastState(): StateRecord | undefined {
-    return this.#lastState;
+  /** From now on what is known of the connection is kept, for what is said about its end, until `forget`. */
+  follow(conn: number): void {
+    this.#followed.add(conn);
   }
 
-  get firstState(): StateRecord | undefined {
-    return this.#firstState;
+  forget(conn: number): void {
+    this.#followed.delete(conn);
+    this.#states.delete(conn);
+  }
+
+  /** A connection's first and latest transition. */
+  statesOf(conn: number): {
+    readonly firstState: StateRecord | undefined;
+    readonly lastState: StateRecord | undefined;
+  } {
+    const states = this.#states.get(conn);
+    return { firstState: states?.first, lastState: states?.last };
   }
 
   /** What kept the file from being whole. */
@@ -113,21 +123,33 @@ export class LogOutput implements LogSink, StackTracer {
     if (this.#ended) return;
     this.tally.add(record);
     if (record.type === 'state') {
-      this.#firstState ??= record;
-      this.#lastState = record;
+      this.#learn(record);
     }
     this.#lastTime = record.t;
     for (const sink of this.#sinks) sink.write(record);
     this.#stderr.wake();
   }
 
+  /** Of one that nobody follows nothing is kept beyond its end: many may come that nobody accepts. */
+  #learn(record: StateRecord): void {
+    const { conn } = record;
+    const states = this.#states.get(conn);
+    if (record.to === 'CLOSED' && !this.#followed.has(conn)) this.#states.delete(conn);
+    else if (states === undefined) this.#states.set(conn, { first: record, last: record });
+    else states.last = record;
+  }
+
   note(text: string): void {
     this.write({ type: 'note', t: this.#lastTime, text });
   }
 
-  /** The summary: nothing is logged after it. */
-  end(info: TcpInfo | undefined, counters: Readonly<Record<string, number>> | undefined): void {
-    this.write(this.tally.summary(this.#lastTime, info, counters));
+  /** The summary: nothing is logged after it. `totals`: of several connections. */
+  end(
+    info: TcpInfo | undefined,
+    counters: Readonly<Record<string, number>> | undefined,
+    totals?: ConnectionTotals,
+  ): void {
+    this.write(this.tally.summary(this.#lastTime, info, counters, totals));
     this.#ended = true;
   }
 

@@ -8,6 +8,8 @@ import type { Io, Signal } from './io.ts';
 
 /** What a session needs of a TcpSocket: beside a Duplex's events 'connect' and 'time-wait'. */
 export interface SessionSocket extends Duplex {
+  /** 'connect' is still to come. */
+  readonly connecting: boolean;
   resetAndDestroy(): unknown;
 }
 
@@ -18,6 +20,8 @@ export interface SessionOptions {
   readonly idleTimeout: number | undefined;
   /** Stay until CLOSED. */
   readonly stayInTimeWait: boolean;
+  /** A signal is told to the user elsewhere. */
+  readonly quietSignals?: boolean;
   /** Tells the user something between log lines. */
   note(text: string): void;
 }
@@ -31,6 +35,9 @@ export type SessionEnd =
   | { readonly how: 'signal'; readonly signal: Signal }
   /** Nobody reads stdout any more. */
   | { readonly how: 'output gone'; readonly code: string };
+
+export const closingNote = (signal: Signal): string =>
+  `closing (FIN); ${signal === 'SIGINT' ? '^C again' : 'another signal'} aborts (RST)`;
 
 export function runSession(socket: SessionSocket, io: Io, o: SessionOptions): Promise<SessionEnd> {
   return new Promise((resolve) => {
@@ -76,7 +83,6 @@ class Session {
     }
 
     const socket = this.#socket;
-    socket.once('connect', () => this.#onConnect());
     socket.on('data', (octets: Uint8Array) => this.#fromPeer(octets));
     socket.once('end', () => {
       this.#peerEnded = true;
@@ -96,6 +102,8 @@ class Session {
       this.#error = error;
     });
     socket.once('close', () => this.#onClose());
+    if (socket.connecting) socket.once('connect', () => this.#onConnect());
+    else this.#onConnect();
   }
 
   #onConnect(): void {
@@ -156,7 +164,7 @@ class Session {
     const first = !this.#closing;
     if (this.#inTimeWait) this.#finish({ how: 'time-wait' });
     else if (first && this.#connected) {
-      this.#o.note(`closing (FIN); ${signal === 'SIGINT' ? '^C again' : 'another signal'} aborts (RST)`);
+      if (this.#o.quietSignals !== true) this.#o.note(closingNote(signal));
       this.#close();
     } else this.#abort({ how: 'signal', signal });
   }

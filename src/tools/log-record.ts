@@ -139,6 +139,13 @@ export function teeLog(sinks: readonly LogSink[]): LogSink {
   };
 }
 
+/** Of connections that were accepted. */
+export interface ConnectionTotals {
+  readonly connections: number;
+  readonly octetsOut: number;
+  readonly octetsIn: number;
+}
+
 /** Counts what a summary tells, from the records alone, so that it can be made from a file as well. */
 export class LogTally {
   #segmentsOut = 0;
@@ -176,16 +183,22 @@ export class LogTally {
     }
   }
 
-  /** `info` knows which octets were new; without it, what was received twice counts twice. */
-  summary(t: number, info?: TcpInfo, counters?: Readonly<Record<string, number>>): SummaryRecord {
+  /** `info` and `totals` know which octets were new; without them, what was received twice counts twice. */
+  summary(
+    t: number,
+    info?: TcpInfo,
+    counters?: Readonly<Record<string, number>>,
+    totals?: ConnectionTotals,
+  ): SummaryRecord {
     return {
       type: 'summary',
       t,
       state: this.#state,
+      ...(totals !== undefined && { connections: totals.connections }),
       segmentsOut: this.#segmentsOut,
       segmentsIn: this.#segmentsIn,
-      octetsOut: info?.bytes_sent ?? this.#octetsOut,
-      octetsIn: info?.bytes_received ?? this.#octetsIn,
+      octetsOut: totals?.octetsOut ?? info?.bytes_sent ?? this.#octetsOut,
+      octetsIn: totals?.octetsIn ?? info?.bytes_received ?? this.#octetsIn,
       retransmissions: this.#retransmissions,
       ...(this.#rttCount > 0 && {
         rtt: {
