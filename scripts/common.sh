@@ -90,3 +90,16 @@ apt_install() {
   export DEBIAN_FRONTEND=noninteractive
   again 3 apt-get "${options[@]}" update && again 2 apt-get "${options[@]}" install -y --no-install-recommends "$@"
 }
+
+# use_own_headers: native packages are compiled against the headers that came with this very Node, where they did, rather
+# than against some that node-gyp downloads. npm 11 and later warn that they don't know the setting; node-gyp does.
+use_own_headers() {
+  local prefix header
+  [ -z "${npm_config_nodedir:-}" ] || return 0
+  prefix=$(node -p 'require("node:path").resolve(process.execPath, "../..")')
+  header=$prefix/include/node/node_version.h
+  [ -s "$header" ] || return 0
+  if [ "$(awk '$2 ~ /^NODE_(MAJOR|MINOR|PATCH)_VERSION$/ { printf "%s%s", dot, $3; dot = "." }' "$header")" = "$(node -p process.versions.node)" ]; then
+    export npm_config_nodedir=$prefix
+  fi
+}

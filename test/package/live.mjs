@@ -6,7 +6,7 @@ import net from 'node:net';
 const server = net.createServer((socket) => socket.pipe(socket));
 await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
 
-const command = spawn('npx', ['--no', 'tcpx', 'connect', `localhost:${server.address().port}`], {
+const command = spawn('npx', ['--no', '--', 'tcpx', 'connect', `localhost:${server.address().port}`], {
   stdio: ['pipe', 'pipe', 'inherit'],
 });
 command.stdin.end('there and back\n');
