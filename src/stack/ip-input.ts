@@ -103,8 +103,10 @@ export class IpInput {
       return 'nothing';
     }
     const quoted = decodeIcmpQuote(bytes, this.icmp.quotedAt, this.icmp.quotedEnd, this.quote);
-    if (quoted !== 'ok' || this.quote.ip.protocol !== IpProtocol.TCP || this.quote.ip.src !== this.#address)
-      return 'nothing';
+    const { ip } = this.quote;
+    const isOurs = quoted === 'ok' && ip.protocol === IpProtocol.TCP && ip.src === this.#address;
+    // A later fragment has no ports in it.
+    if (!isOurs || ip.fragmentOffset > 0) return 'nothing';
     this.#counters.icmpErrors++;
     return 'icmp error';
   }
