@@ -42,10 +42,10 @@ carries them. They meet IPv4 only; other frames (ARP, IPv6) wait their turn and 
 
 Two namespaces with a path of 20 ms, 100 Mbit/s and 1% loss from here to there:
   $ ip netns add here; ip netns add there; ip netns add path
-  $ ip link add eth0 netns here type veth peer name a netns path
-  $ ip link add eth0 netns there type veth peer name b netns path
+  $ ip link add eth0 netns here type veth peer name p0 netns path
+  $ ip link add eth0 netns there type veth peer name p1 netns path
     (addresses in here and there; all four interfaces up)
-  $ ip netns exec path tcpx impair a b --delay 10ms --rate 100mbit --loss 1%:ab
+  $ ip netns exec path tcpx impair p0 p1 --delay 10ms --rate 100mbit --loss 1%:ab
 
 ^C or SIGTERM ends it.
 
