@@ -3,7 +3,7 @@ export { LinkFailure } from './link/failure.ts';
 export type { GuardKind, PortGuard } from './link/guard.ts';
 export type { Route } from './link/route.ts';
 export type { CaptureSink } from './link/taps/capture.ts';
-export { type DriverName, type Host, type HostOptions, openHost } from './socket/host.ts';
+export { type DriverName, type Host, type HostOptions, type OwnAddress, openHost } from './socket/host.ts';
 export { nodeClock, nodeRandom } from './socket/node-clock.ts';
 export { type SocketError, TcpSocket } from './socket/tcp-socket.ts';
 export type { Endpoint } from './stack/endpoint.ts';

@@ -9,8 +9,8 @@ import { LITTLE } from './netlink.ts';
 export interface FrameFilter {
   /** Frames to this station alone; ARP to all stations is taken as well. Absent on loopback, where there are none. */
   readonly mac?: Mac;
-  /** IPv4 packets to it. */
-  readonly address: Ipv4;
+  /** IPv4 packets to one of them; 1 to 200. */
+  readonly addresses: readonly Ipv4[];
   /** TCP to these; absent: to any. ICMP, and later fragments, which have no ports, are taken in any case. */
   readonly ports?: readonly number[];
   readonly arp: boolean;
@@ -35,10 +35,14 @@ const IP_AT = ETHERNET_HEADER_LEN;
 const INSTRUCTION_LEN = 8;
 /** BPF_MAXINSNS is 4096, and a port takes two. */
 export const MOST_FILTER_PORTS = 2000;
+export const MOST_FILTER_ADDRESSES = 200;
 
-/** Octets for Addon.packetOpen. Throws RangeError above MOST_FILTER_PORTS ports. */
+/** Octets for Addon.packetOpen. Throws RangeError above MOST_FILTER_PORTS ports or 200 addresses. */
 export function frameFilter(f: FrameFilter): Uint8Array {
   const program = new Program();
+  // A jump is 255 instructions at most.
+  if (f.addresses.length > MOST_FILTER_ADDRESSES)
+    throw new RangeError(`a filter takes ${MOST_FILTER_ADDRESSES} addresses at most`);
   // A tag the hardware took off belongs to another interface.
   program.load(Op.LOAD_WORD, VLAN_TAG_PRESENT).requireEqual(0);
   if (f.arp) {
@@ -49,7 +53,7 @@ export function frameFilter(f: FrameFilter): Uint8Array {
     program.load(Op.LOAD_WORD, 0).requireEqual(Math.floor(f.mac / 0x1_0000));
     program.load(Op.LOAD_HALF, 4).requireEqual(f.mac % 0x1_0000);
   }
-  program.load(Op.LOAD_WORD, IP_AT + Ipv4At.DST).requireEqual(f.address);
+  program.load(Op.LOAD_WORD, IP_AT + Ipv4At.DST).requireOneOf(f.addresses);
   program
     .load(Op.LOAD_OCTET, IP_AT + Ipv4At.PROTOCOL)
     .unlessEqual(IpProtocol.ICMP, 1)
@@ -79,6 +83,13 @@ class Program {
   /** Refuses the frame unless what was loaded is `value`. */
   requireEqual(value: number): this {
     return this.#put(Op.IF_EQUAL, 1, 0, value).refuse();
+  }
+
+  requireOneOf(values: readonly number[]): this {
+    values.forEach((value, i) => {
+      this.#put(Op.IF_EQUAL, values.length - i, 0, value);
+    });
+    return this.refuse();
   }
 
   /** Skips `count` instructions unless what was loaded is `value`. */

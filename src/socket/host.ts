@@ -1,38 +1,23 @@
 /**
- * A stack on this machine's network, sharing its address: the route and source that the kernel would choose, a port
- * that the kernel keeps for us and stays silent on, a driver, and a stack on top with this process's clock.
+ * A stack on this machine's network. Sharing its address: the route and source that the kernel would choose, a port that
+ * the kernel keeps for us and stays silent on, a driver, and a stack on top with this process's clock. Or with an address
+ * of its own, and all of that for itself.
  */
 import type { Clock } from '../base/time.ts';
 import { LinkFailure } from '../link/failure.ts';
 import { type GuardKind, guardPort, type PortGuard } from '../link/guard.ts';
 import type { Link, LinkError } from '../link/link.ts';
-import { openRawLink } from '../link/raw.ts';
 import { type Route, routeTo } from '../link/route.ts';
 import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
 import { Stack, type StackTracer } from '../stack/stack.ts';
 import type { Profile, Sysctl } from '../tcp/config.ts';
-import type { Mac } from '../wire/ethernet.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
+import { type DriverName, openDriver } from './driver.ts';
 import { nodeClock, nodeRandom } from './node-clock.ts';
+import { type OwnAddress, openOwnAddress } from './own-address.ts';
 
-/** Drivers that carry packets of a real network. */
-export type DriverName = 'raw' | 'packet';
-
-/** An address of our own on the interface's segment: our hardware address, our ARP, every port ours, no guard. */
-export interface OwnAddress {
-  readonly address: Ipv4;
-  /** 0 to 32: what is reached without a gateway. Absent: as the interface's routes say. */
-  readonly prefixLen?: number;
-  /** Absent: a locally administered one, the same each time for this interface and address. */
-  readonly mac?: Mac;
-  /** For what is off-link; absent: as the interface's routes say. */
-  readonly gateway?: Ipv4;
-  /**
-   * How long to look for another user of the address before it is used (RFC 5227): 'quick' (when absent) waits a tenth
-   * of the RFC's times, about half a second; 'rfc5227' four to seven seconds; 'off' not at all.
-   */
-  readonly probe?: 'quick' | 'rfc5227' | 'off';
-}
+export type { DriverName } from './driver.ts';
+export type { OwnAddress } from './own-address.ts';
 
 export interface HostOptions {
   readonly remote: Ipv4;
@@ -75,30 +60,42 @@ export interface Host {
 
 /** Throws LinkFailure, each with a hint: no route, no such interface or address, port in use, not permitted, not built. */
 export async function openHost(o: HostOptions): Promise<Host> {
-  if (o.ownAddress !== undefined || o.driver === 'packet')
-    throw new LinkFailure('ENOTSUP', 'the packet driver is not there yet', 'use --driver raw');
+  if (o.ownAddress !== undefined) return openOwnHost(o, o.ownAddress);
   const route = routeTo(o.remote, {
     ...(o.source !== undefined && { source: o.source }),
     ...(o.interface !== undefined && { interface: o.interface }),
   });
   const guard = guardPort({ kind: o.guard ?? 'auto', address: route.source, port: o.sourcePort ?? 0 });
   try {
-    const driver = await openRawLink({
+    const driver = await openDriver({
+      driver: o.driver ?? 'raw',
       interface: route.interface,
-      address: route.source,
+      addresses: [route.source],
       ports: [guard.port],
       mtu: route.mtu,
       loopback: route.loopback,
       bind: o.interface !== undefined,
     });
-    return new SharedHost(o, route, guard, driver);
+    // The address is the kernel's too: it answers for every port but the one it keeps for us.
+    return new RunningHost(o, route, guard, driver, (port) => port === guard.port);
   } catch (error) {
     guard.close();
     throw error;
   }
 }
 
-class SharedHost implements Host {
+async function openOwnHost(o: HostOptions, own: OwnAddress): Promise<Host> {
+  if (o.driver === 'raw')
+    throw new LinkFailure(
+      'EINVAL',
+      'the raw driver sends what the kernel routes, and an address of our own needs frames',
+      'leave --driver out, or use --driver packet',
+    );
+  const { link, route, guard } = await openOwnAddress(own, o.remote, o.interface, o.sourcePort ?? 0);
+  return new RunningHost(o, route, guard, link, () => true);
+}
+
+class RunningHost implements Host {
   readonly stack: Stack;
   readonly route: Route;
   readonly guard: PortGuard;
@@ -106,7 +103,7 @@ class SharedHost implements Host {
   readonly clock: Clock = nodeClock();
   readonly port: number;
 
-  constructor(o: HostOptions, route: Route, guard: PortGuard, driver: Link) {
+  constructor(o: HostOptions, route: Route, guard: PortGuard, driver: Link, ownsPort: (port: number) => boolean) {
     this.route = route;
     this.guard = guard;
     this.port = guard.port;
@@ -118,8 +115,7 @@ class SharedHost implements Host {
       random: nodeRandom(),
       link,
       address: route.source,
-      // The address is the kernel's too: it answers for every port but the one it keeps for us.
-      ownsPort: (port) => port === guard.port,
+      ownsPort,
       ...(route.advmss !== undefined && { advmss: route.advmss }),
       ...(o.profile !== undefined && { profile: o.profile }),
       ...(o.sysctl !== undefined && { sysctl: o.sysctl }),
