@@ -52,7 +52,7 @@ export interface ConnectionOptions {
 
 /** Ways to the wire, and what goes with them. `-I` and `-n` are declared by pathOptions(). */
 export const ownPathOptions = (): readonly Option[] => [
-  new Option('--ip <address[/length]>', 'use an address of our own on the interface, with our own ARP').argParser(
+  new Option('--ip <address/length>', 'use an address of our own on the interface, with our own ARP').argParser(
     ownNetworkValue('--ip'),
   ),
   new Option('--drop-privileges <user>', 'become that user once the sockets are open'),
