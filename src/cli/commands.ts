@@ -2,9 +2,10 @@
 import type { CliCommand } from './command.ts';
 import { compare } from './compare.ts';
 import { connect } from './connect.ts';
+import { doctor } from './doctor.ts';
 import { impair } from './impair.ts';
 import { ladder } from './ladder.ts';
 import { listen } from './listen.ts';
 import { replay } from './replay.ts';
 
-export const COMMANDS: readonly CliCommand[] = [connect, listen, compare, impair, ladder, replay];
+export const COMMANDS: readonly CliCommand[] = [connect, listen, doctor, compare, impair, ladder, replay];

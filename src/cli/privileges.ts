@@ -1,8 +1,6 @@
-/**
- * Giving privileges away for good: once the sockets are open, tcpx needs none. And what it has, as the kernel tells it
- * (/proc/self/status), for those who want to know beforehand.
- */
+/** Giving privileges away for good: once the sockets are open, tcpx needs none. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { capabilitySets } from '../tools/capabilities.ts';
 import { CliFailure, codeOf, Exit } from './exit.ts';
 
 export interface User {
@@ -21,25 +19,6 @@ export function userNamed(text: string, file = '/etc/passwd'): User {
     exitCode: Exit.USAGE,
     hint: 'name one from /etc/passwd, for example --drop-privileges nobody',
   });
-}
-
-/** Capabilities by their bits in linux/capability.h; those that matter here. */
-export const Capability = { SETGID: 6, SETUID: 7, NET_BIND_SERVICE: 10, NET_ADMIN: 12, NET_RAW: 13 } as const;
-
-export interface CapabilitySets {
-  readonly effective: bigint;
-  readonly permitted: bigint;
-  readonly bounding: bigint;
-  readonly ambient: bigint;
-}
-
-export const hasCapability = (set: bigint, bit: number): boolean => ((set >> BigInt(bit)) & 1n) === 1n;
-
-/** Of this process, or of one of its threads. */
-export function capabilitySets(status = readFileSync('/proc/self/status', 'utf8')): CapabilitySets {
-  const set = (name: string): bigint =>
-    BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
-  return { effective: set('CapEff'), permitted: set('CapPrm'), bounding: set('CapBnd'), ambient: set('CapAmb') };
 }
 
 /**
