@@ -9,6 +9,7 @@ import {
   timeOptions,
 } from './connection-options.ts';
 import { EXIT_CODES } from './exit.ts';
+import { faultOptions } from './fault-options.ts';
 import { anyDriver, pathOptions, secondsValue } from './option-types.ts';
 
 /** As commander gives them, by long name. */
@@ -42,6 +43,8 @@ export function declareConnect(command: Command): void {
   for (const option of protocolOptions()) command.addOption(option);
   command.optionsGroup('Time:');
   for (const option of [connectTimeout(), ...timeOptions()]) command.addOption(option);
+  command.optionsGroup('Faults on our own link:');
+  for (const option of faultOptions()) command.addOption(option);
   command.optionsGroup('Log:');
   for (const option of logOptions()) command.addOption(option);
   command

@@ -66,7 +66,7 @@ class ConnectRun {
       exitCode = output.tell(failureFrom(error));
     }
     // Before the host is closed: what a connection in TIME-WAIT is left as is no part of its story.
-    output.log.end(this.#endpoint?.info(), host === undefined ? undefined : countersOf([host]));
+    output.end({ info: this.#endpoint?.info(), counters: host === undefined ? undefined : countersOf([host]) });
     host?.close();
     return output.close(exitCode);
   }

@@ -5,6 +5,7 @@ import type { Profile, SocketOptions, Sysctl } from '../tcp/config.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Verbosity } from '../tools/log-text.ts';
 import { CliFailure, Exit } from './exit.ts';
+import type { FaultOptions } from './fault-options.ts';
 import type { LogOutputOptions } from './log-output.ts';
 import {
   colorOption,
@@ -19,7 +20,7 @@ import {
 } from './option-types.ts';
 
 /** As commander gives them, by long name. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends FaultOptions {
   readonly interface?: string;
   readonly numeric?: true;
   /** Absent: 'raw', and 'packet' with an address of our own. */

@@ -9,6 +9,7 @@ import { type Clock, type Micros, micros } from '../base/time.ts';
 import { DEFAULT_QUEUE, type FaultCounters, type Faults, newFaultCounters, type QueueLimit } from '../link/faults.ts';
 import type { Link } from '../link/link.ts';
 import { type FaultLink, faultTap } from '../link/taps/fault.ts';
+import type { HeaderRecord, SummaryRecord } from '../tools/log-record.ts';
 import { CliFailure, Exit } from './exit.ts';
 
 /** The names of a path's two directions, as options and output spell them. */
@@ -167,49 +168,6 @@ export function faultsIn(o: FaultOptions & WireOptions, direction: string): Faul
 
 export const seedOf = (o: FaultOptions): number => o.seed ?? randomInt(2 ** 32);
 
-/** '2% lost, 1% doubled, 20 ms later': '' when nothing is to happen. */
-export function faultsText(f: Faults): string {
-  const share = (n: number | undefined, what: string): string[] =>
-    n === undefined || n === 0 ? [] : [`${shareText(n)} ${what}`];
-  return [
-    ...share(f.loss, 'lost'),
-    ...share(f.duplicate, 'doubled'),
-    ...share(f.reorder, 'reordered'),
-    ...share(f.corrupt, 'corrupted'),
-    ...(f.delay === undefined ? [] : [`${timeText(f.delay)} later`]),
-    ...(f.jitter === undefined ? [] : [`up to ${timeText(f.jitter)} of jitter`]),
-    ...(f.rate === undefined ? [] : [`${rateText(f.rate)}, queue ${queueText(f.queue ?? DEFAULT_QUEUE)}`]),
-  ].join(', ');
-}
-
-const shareText = (n: number): string => `${Number((n * 100).toPrecision(6))}%`;
-const timeText = (us: number): string =>
-  us < 1000 ? `${us} us` : us < 1_000_000 ? `${us / 1000} ms` : `${us / 1_000_000} s`;
-const queueText = (q: QueueLimit): string => ('packets' in q ? `${q.packets} packets` : `${q.octets} octets`);
-
-/** Octets per second as bits. */
-export function rateText(octets: number): string {
-  const bits = octets * 8;
-  const [each, unit] = bits >= 1e9 ? [1e9, 'Gbit/s'] : bits >= 1e6 ? [1e6, 'Mbit/s'] : [1e3, 'kbit/s'];
-  return `${Number((bits / each).toPrecision(4))} ${unit}`;
-}
-
-/** What was done in one direction, in words: '2 lost, 1 doubled'; '' when nothing was. */
-export function countersText(c: Readonly<FaultCounters>): string {
-  const parts: readonly (readonly [number, string])[] = [
-    [c.lost, 'lost'],
-    [c.overflowed, 'dropped at a full queue'],
-    [c.duplicated, 'doubled'],
-    [c.reordered, 'reordered'],
-    [c.corrupted, 'corrupted'],
-    [c.delayed, 'delayed'],
-  ];
-  return parts
-    .filter(([n]) => n > 0)
-    .map(([n, what]) => `${n} ${what}`)
-    .join(', ');
-}
-
 /** Faults on our own links: their seed, their settings, a tap that makes them, and what they have done. */
 export class LinkFaults {
   readonly seed: number;
@@ -225,6 +183,11 @@ export class LinkFaults {
     this.#random = seededRandom(this.seed);
   }
 
+  /** As the log's header says it. */
+  get record(): NonNullable<HeaderRecord['faults']> {
+    return { seed: this.seed, in: this.in, out: this.out };
+  }
+
   /** For HostOptions; one more for each link. */
   readonly tap = (link: Link, clock: Clock): Link => {
     const tap = faultTap(link, { clock, random: this.#random, in: this.in, out: this.out });
@@ -233,7 +196,11 @@ export class LinkFaults {
   };
 
   /** Of all links together. */
-  counters(direction: 'in' | 'out'): FaultCounters {
+  get counters(): NonNullable<SummaryRecord['faults']> {
+    return { in: this.#sum('in'), out: this.#sum('out') };
+  }
+
+  #sum(direction: 'in' | 'out'): FaultCounters {
     const sum = newFaultCounters();
     for (const { faults } of this.#taps) {
       for (const name of Object.keys(sum) as (keyof FaultCounters)[]) sum[name] += faults[direction][name];

@@ -8,19 +8,10 @@ import type { LinkError } from '../link/link.ts';
 import { openPacketSocket } from '../link/packet-socket.ts';
 import { interfaceNamed } from '../link/route.ts';
 import { nodeClock } from '../socket/node-clock.ts';
+import { countersText, faultsText, rateText } from '../tools/fault-text.ts';
 import type { CliCommand } from './command.ts';
 import { CliFailure, EXIT_CODES, Exit } from './exit.ts';
-import {
-  countersText,
-  type FaultOptions,
-  faultOptions,
-  faultsIn,
-  faultsText,
-  rateText,
-  seedOf,
-  type WireOptions,
-  wireOptions,
-} from './fault-options.ts';
+import { type FaultOptions, faultOptions, faultsIn, seedOf, type WireOptions, wireOptions } from './fault-options.ts';
 import type { Io, Signal } from './io.ts';
 
 /** From the first interface to the second, and back. */

@@ -8,6 +8,7 @@ import {
   timeOptions,
 } from './connection-options.ts';
 import { CliFailure, EXIT_CODES, Exit } from './exit.ts';
+import { faultOptions } from './fault-options.ts';
 import { anyDriver, pathOptions, wholeNumber } from './option-types.ts';
 import { discardService, echoService, fileService, type Service, sourceService } from './services.ts';
 import { parsePort } from './target.ts';
@@ -53,6 +54,8 @@ export function declareListen(command: Command): void {
   for (const option of protocolOptions()) command.addOption(option);
   command.optionsGroup('Time:');
   for (const option of timeOptions()) command.addOption(option);
+  command.optionsGroup('Faults on our own link:');
+  for (const option of faultOptions()) command.addOption(option);
   command.optionsGroup('Log:');
   for (const option of logOptions()) command.addOption(option);
   command.optionsGroup('Options:');

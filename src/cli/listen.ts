@@ -72,8 +72,7 @@ class ListenRun {
     }
     const totals = { connections: this.#connections, octetsOut: this.#octetsOut, octetsIn: this.#octetsIn };
     const counters = host === undefined ? undefined : countersOf(host.paths);
-    if (this.#o.keepOpen) output.log.end(undefined, counters, totals);
-    else output.log.end(this.#endpoint?.info(), counters);
+    output.end(this.#o.keepOpen ? { counters, totals } : { info: this.#endpoint?.info(), counters });
     host?.close();
     this.#service?.close();
     return output.close(this.#exitCode);

@@ -3,10 +3,9 @@
 import type { Micros } from '../base/time.ts';
 import type { Addresses } from '../stack/endpoint.ts';
 import type { StackTracer } from '../stack/stack.ts';
-import type { TcpInfo } from '../tcp/info.ts';
 import type { TraceRecord } from '../tcp/trace.ts';
 import { NdjsonLog } from '../tools/log-ndjson.ts';
-import { type ConnectionTotals, type LogRecord, type LogSink, LogTally } from '../tools/log-record.ts';
+import { type LogRecord, type LogSink, LogTally, type SummaryFacts } from '../tools/log-record.ts';
 import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
 import { TextLog, type Verbosity } from '../tools/log-text.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
@@ -143,13 +142,9 @@ export class LogOutput implements LogSink, StackTracer {
     this.write({ type: 'note', t: this.#lastTime, text });
   }
 
-  /** The summary: nothing is logged after it. `totals`: of several connections. */
-  end(
-    info: TcpInfo | undefined,
-    counters: Readonly<Record<string, number>> | undefined,
-    totals?: ConnectionTotals,
-  ): void {
-    this.write(this.tally.summary(this.#lastTime, info, counters, totals));
+  /** The summary: nothing is logged after it. */
+  end(facts: SummaryFacts): void {
+    this.write(this.tally.summary(this.#lastTime, facts));
     this.#ended = true;
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../base/time.ts';
 import type { LinkError } from '../link/link.ts';
 import type { CaptureSink } from '../link/taps/capture.ts';
 import type { Host, HostOptions } from '../socket/host.ts';
-import { type HeaderRecord, LOG_SCHEMA } from '../tools/log-record.ts';
+import { type HeaderRecord, LOG_SCHEMA, type SummaryFacts } from '../tools/log-record.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
 import {
   type ConnectionOptions,
@@ -14,6 +14,7 @@ import {
   sysctlOf,
 } from './connection-options.ts';
 import { type CliFailure, Exit } from './exit.ts';
+import { type LinkFaults, linkFaultsOf } from './fault-options.ts';
 import type { Io } from './io.ts';
 import { LogOutput } from './log-output.ts';
 import { PcapFile } from './pcap-file.ts';
@@ -36,6 +37,7 @@ export class RunOutput {
   readonly #o: ConnectionOptions;
   readonly #io: Io;
   readonly #pcap: PcapFile | undefined;
+  readonly #faults: LinkFaults | undefined;
   readonly #linkErrors = new Set<string>();
   /** When the log's time was 0. */
   #wall: Date;
@@ -47,8 +49,15 @@ export class RunOutput {
     this.#o = o;
     this.#io = io;
     this.#wall = io.wallClock();
+    this.#faults = linkFaultsOf(o);
     this.#pcap = o.write === undefined ? undefined : new PcapFile(o.write, io.env, this.#wall);
     this.log = new LogOutput(io, logOutputOptions(o, name.numbered));
+  }
+
+  /** The summary: nothing is logged after it. */
+  end(facts: SummaryFacts): void {
+    const faults = this.#faults?.counters;
+    this.log.end({ ...facts, ...(faults !== undefined && { faults }) });
   }
 
   /** The log's times are this clock's from now on. */
@@ -71,6 +80,7 @@ export class RunOutput {
       ...(o.interface !== undefined && { interface: o.interface }),
       ...(ownAddress !== undefined && { ownAddress }),
       ...(capture !== undefined && { capture }),
+      ...(this.#faults !== undefined && { tap: this.#faults.tap }),
     };
   }
 
@@ -93,6 +103,7 @@ export class RunOutput {
       ...(route?.gateway !== undefined && { gateway: ipv4Text(route.gateway) }),
       ...(host !== undefined && { driver: host.link.driver, guard: { kind: host.guard.kind, note: host.guard.note } }),
       ...(this.#o.profile !== 'linux' && { profile: this.#o.profile }),
+      ...(this.#faults !== undefined && { faults: this.#faults.record }),
       sysctl: sysctlOf(this.#o),
       options: socketOptionsOf(this.#o),
     };

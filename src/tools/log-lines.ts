@@ -1,4 +1,5 @@
 /** The lines of the log that stand alone: header, summary, failure; and how its quantities are written. */
+import { countersText, faultsText } from './fault-text.ts';
 import type { FailureRecord, HeaderRecord, ListenRecord, OpenRecord, SummaryRecord } from './log-record.ts';
 import type { Paint } from './log-style.ts';
 
@@ -41,7 +42,15 @@ function settingLines(header: HeaderRecord, paint: Paint): readonly string[] {
     ...Object.entries(header.sysctl ?? {}),
     ...Object.entries(header.options ?? {}),
   ].map(([name, value]) => `${name}=${settingText(value)}`);
-  return settings.length > 0 ? [paint.dim(`tcpx: ${settings.join('  ')}`)] : [];
+  return [
+    ...(settings.length > 0 ? [paint.dim(`tcpx: ${settings.join('  ')}`)] : []),
+    ...(header.faults === undefined ? [] : [faultsLine(header.faults)]),
+  ];
+}
+
+function faultsLine(faults: NonNullable<HeaderRecord['faults']>): string {
+  const of = (dir: 'in' | 'out'): string => `${dir}: ${faultsText(faults[dir]) || 'none'}`;
+  return `tcpx: faults  ${of('in')}  ${of('out')}  seed ${faults.seed}`;
 }
 
 /** What a guard is, is in the log; that there is none is for everybody to see. */
@@ -55,6 +64,15 @@ export function summaryLine(s: SummaryRecord): string {
   return (
     `tcpx: ${s.connections === undefined ? '' : `${count(s.connections, 'connection')}, `}sent ${octetsText(s.octetsOut)} in ${count(s.segmentsOut, 'segment')}, received ${octetsText(s.octetsIn)} in ${count(s.segmentsIn, 'segment')}, ` +
     `${count(s.retransmissions, 'retransmission')}${rtt}, ${(s.t / 1_000_000).toFixed(3)} s`
+  );
+}
+
+/** What the faults on our own link did; nothing when there were none. */
+export function faultSummaryLines(s: SummaryRecord): readonly string[] {
+  const { faults } = s;
+  if (faults === undefined) return [];
+  return (['in', 'out'] as const).map(
+    (dir) => `tcpx: faults ${dir}: ${countersText(faults[dir]) || 'none'}, of ${count(faults[dir].packets, 'packet')}`,
   );
 }
 

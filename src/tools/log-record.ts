@@ -2,6 +2,7 @@
  * The log: the trace's records with what a reader needs around them. One record feeds the text on the terminal and the
  * NDJSON, which is the records one a line: the header first, the summary last. Its JSON Schema is cli/log.schema.json.
  */
+import type { FaultCounters, Faults } from '../link/faults.ts';
 import type { TcpInfo } from '../tcp/info.ts';
 import type { TraceRecord } from '../tcp/trace.ts';
 
@@ -27,6 +28,12 @@ export interface HeaderRecord {
   readonly guard?: { readonly kind: string; readonly note: string };
   /** Whose behaviour, where it is not 'linux'. */
   readonly profile?: string;
+  /** Faults put on our own link, by direction, and the seed that repeats them. */
+  readonly faults?: {
+    readonly seed: number;
+    readonly in: Omit<Faults, 'script'>;
+    readonly out: Omit<Faults, 'script'>;
+  };
   /** What was asked of the stack beyond its defaults: names and units of Linux's sysctls. */
   readonly sysctl?: Readonly<Record<string, unknown>>;
   /** Socket options set by the user. */
@@ -91,6 +98,14 @@ export interface RttSummary {
   readonly max: number;
 }
 
+/** What the summary tells beside what the records do. */
+export interface SummaryFacts extends Pick<SummaryRecord, 'faults'> {
+  readonly info?: TcpInfo | undefined;
+  readonly counters?: Readonly<Record<string, number>> | undefined;
+  /** Of several connections. */
+  readonly totals?: ConnectionTotals;
+}
+
 /** Last in every log that is whole. Octets are those of the stream: each counts once, however often it was on the wire. */
 export interface SummaryRecord {
   readonly type: 'summary';
@@ -107,6 +122,8 @@ export interface SummaryRecord {
   readonly rtt?: RttSummary;
   /** The connection at its end, after Linux's tcp_info. */
   readonly info?: TcpInfo;
+  /** What the faults on our own link did. */
+  readonly faults?: { readonly in: Readonly<FaultCounters>; readonly out: Readonly<FaultCounters> };
   /** Counters of stack and link, by their own names. */
   readonly counters?: Readonly<Record<string, number>>;
 }
@@ -184,12 +201,8 @@ export class LogTally {
   }
 
   /** `info` and `totals` know which octets were new; without them, what was received twice counts twice. */
-  summary(
-    t: number,
-    info?: TcpInfo,
-    counters?: Readonly<Record<string, number>>,
-    totals?: ConnectionTotals,
-  ): SummaryRecord {
+  summary(t: number, facts: SummaryFacts = {}): SummaryRecord {
+    const { info, counters, totals, faults } = facts;
     return {
       type: 'summary',
       t,
@@ -209,6 +222,7 @@ export class LogTally {
         },
       }),
       ...(info !== undefined && { info }),
+      ...(faults !== undefined && { faults }),
       ...(counters !== undefined && { counters }),
     };
   }

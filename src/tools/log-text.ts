@@ -7,7 +7,15 @@ import { ruleText } from '../tcp/machine.ts';
 import type { SegmentRecord, TraceRecord } from '../tcp/trace.ts';
 import { segmentText } from '../wire/tcp-text.ts';
 import { carrierOf, carries, type SegmentTrace, type StateRecord } from './carrier.ts';
-import { failureLines, listenLines, octetsText, openLines, summaryLine, timeText } from './log-lines.ts';
+import {
+  failureLines,
+  faultSummaryLines,
+  listenLines,
+  octetsText,
+  openLines,
+  summaryLine,
+  timeText,
+} from './log-lines.ts';
 import type { HeaderRecord, LogRecord, LogSink } from './log-record.ts';
 import { type Paint, paintState } from './log-style.ts';
 import { SegmentBases } from './segment-bases.ts';
@@ -95,7 +103,9 @@ export class TextLog implements LogSink {
       case 'summary':
         this.flush();
         // Without a connection there is nothing to sum up.
-        if (this.#o.verbosity !== 'quiet' && this.#seen > 0) this.#out(summaryLine(record));
+        if (this.#o.verbosity !== 'quiet' && this.#seen > 0) {
+          for (const line of [...faultSummaryLines(record), summaryLine(record)]) this.#out(line);
+        }
         return;
       default:
         if (this.#o.verbosity !== 'quiet') this.#trace(record);

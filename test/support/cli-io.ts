@@ -107,7 +107,8 @@ export function fakeNet({ frozen = false, freezeIn }: { frozen?: boolean; freeze
 
   async function openHost(o: Parameters<OpenHost>[0]): Promise<Host> {
     const clock = time.clock();
-    const link = o.capture === undefined ? ourEnd : captureTap(ourEnd, clock, o.capture);
+    const bare = o.capture === undefined ? ourEnd : captureTap(ourEnd, clock, o.capture);
+    const link = o.tap === undefined ? bare : o.tap(bare, time.clock());
     const stack = new Stack({
       clock,
       random: seededRandom(1),
