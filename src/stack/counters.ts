@@ -25,6 +25,8 @@ export interface StackCounters {
   icmpErrors: number;
   /** ICMP errors that quoted nothing we had sent. */
   icmpIgnored: number;
+  /** Connections ended by a bug of ours; each is a line in the trace. */
+  defects: number;
   /** Segments the link did not take. */
   sendFailures: number;
 }
@@ -46,6 +48,7 @@ export function newCounters(): StackCounters {
     cookiesBad: 0,
     icmpErrors: 0,
     icmpIgnored: 0,
+    defects: 0,
     sendFailures: 0,
   };
 }

@@ -406,6 +406,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       if (grant !== undefined) this.#fastOpens.remember(endpoint.remoteAddress, grant);
     }
     if (happened & Happened.closed) {
+      if (endpoint.connection.defect !== undefined) this.counters.defects++;
       this.#endpoints.remove(endpoint);
       this.#account(endpoint, 0);
     }

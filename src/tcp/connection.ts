@@ -25,6 +25,8 @@ export class Connection {
   /** The whole connection, or what TIME-WAIT needs of it. */
   #held: Tcb | TimeWait;
 
+  #defect: Error | undefined;
+
   /** `id` names the connection in the trace. */
   constructor(id: number, config: ConnectionConfig, tracer: Tracer) {
     this.#held = new Tcb(id, config, tracer);
@@ -36,6 +38,11 @@ export class Connection {
   }
 
   // Facts.
+
+  /** Our own bug that ended the connection (with EPROTO); undefined, one hopes. */
+  get defect(): Error | undefined {
+    return this.#defect;
+  }
 
   get id(): number {
     return this.#held.id;
@@ -100,11 +107,19 @@ export class Connection {
 
   /** The segment is read during the call only; its ports and addresses were the caller's business. */
   onSegment(seg: TcpSegment, now: Micros): void {
-    segmentArrives(this.#tcb, seg, now);
+    try {
+      segmentArrives(this.#tcb, seg, now);
+    } catch (error) {
+      this.#breakOff(error, now);
+    }
   }
 
   onTimeout(now: Micros): void {
-    timeouts(this.#tcb, now);
+    try {
+      timeouts(this.#tcb, now);
+    } catch (error) {
+      this.#breakOff(error, now);
+    }
   }
 
   /** `quoted`: sequence number of the segment that the error is about. */
@@ -176,7 +191,12 @@ export class Connection {
 
   /** Fills `out`, but for ports and checksum, with the next segment to leave; false when there is none. */
   emit(now: Micros, out: TcpSegment): boolean {
-    return emit(this.#tcb, now, out);
+    try {
+      return emit(this.#tcb, now, out);
+    } catch (error) {
+      this.#breakOff(error, now);
+      return emit(this.#tcb, now, out);
+    }
   }
 
   /** When `onTimeout` is next wanted; NEVER when no timer runs. */
@@ -192,5 +212,14 @@ export class Connection {
     tcb.happened = 0;
     if (tcb.state === 'TIME-WAIT' && tcb.userGone && tcb.ackOwed === 'none') this.#held = new TimeWait(tcb);
     return happened;
+  }
+
+  /** A bug of ours, for which neither peer nor user is to blame: this connection ends by RST, and no other is touched. */
+  #breakOff(error: unknown, now: Micros): void {
+    const tcb = this.#tcb;
+    this.#defect ??= error instanceof Error ? error : new Error(String(error));
+    if (tcb.tracer.enabled)
+      tcb.tracer.record({ t: now, conn: tcb.id, type: 'error', code: 'EPROTO', message: this.#defect.message });
+    user.abort(tcb, now, 'EPROTO');
   }
 }

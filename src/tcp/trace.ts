@@ -47,7 +47,7 @@ export type TraceRecord = { readonly t: Micros; readonly conn: number } & (
   | { readonly type: 'rtt'; readonly rtt: number; readonly srtt: number; readonly rttvar: number; readonly rto: number }
   | { readonly type: 'drop'; readonly reason: string }
   | { readonly type: 'icmp'; readonly error: string; readonly args: Readonly<Record<string, unknown>> }
-  | { readonly type: 'error'; readonly code: string }
+  | { readonly type: 'error'; readonly code: string /** Of a bug of ours: what it said. */; readonly message?: string }
 );
 
 /** Where records go. Callers compose a record only when `enabled`. */
