@@ -31,11 +31,12 @@ An interface with an address of its own answers for it beside the bridge: give i
 What is merged or left to hardware between two kernels is made whole first, so that faults meet packets as a wire
 carries them. They meet IPv4 only; other frames (ARP, IPv6) wait their turn and pass.
 
-Two namespaces with a path of 20 ms, 100 Mbit/s and 1% loss from here to there:
+Example:
+  # two namespaces with a path of 20 ms, 100 Mbit/s and 1% loss from here to there
   $ ip netns add here; ip netns add there; ip netns add path
   $ ip link add eth0 netns here type veth peer name p0 netns path
   $ ip link add eth0 netns there type veth peer name p1 netns path
-    (addresses in here and there; all four interfaces up)
+  # addresses in here and there; all four interfaces up
   $ ip netns exec path tcpx impair p0 p1 --delay 10ms --rate 100mbit --loss 1%:ab
 
 ^C or SIGTERM ends it.
