@@ -82,14 +82,17 @@ export function gatewayOn(name: string, to: Ipv4): Ipv4 | undefined {
 const ROUTE_AGE = 5000;
 const MOST_ROUTES = 4096;
 
-/** `ask` throws where there is no way: undefined. */
+/**
+ * `ask` throws where there is no way: the last answer counts then, since an interface that goes down takes its routes
+ * along, and the neighbours stay where they are.
+ */
 export function cached(ask: (to: Ipv4) => Ipv4 | undefined): (to: Ipv4) => Ipv4 | undefined {
   const known = new Map<Ipv4, { readonly hop: Ipv4 | undefined; readonly askedAt: number }>();
   return (to) => {
     const now = performance.now();
     const found = known.get(to);
     if (found !== undefined && now - found.askedAt < ROUTE_AGE) return found.hop;
-    let hop: Ipv4 | undefined;
+    let hop = found?.hop;
     try {
       hop = ask(to);
     } catch (error) {
