@@ -10,13 +10,14 @@ import type { Clock } from '../base/time.ts';
 import { LinkFailure } from '../link/failure.ts';
 import { guardPort, type PortGuard } from '../link/guard.ts';
 import type { Link } from '../link/link.ts';
-import { openRawLink, RING_OCTETS } from '../link/raw.ts';
+import { RING_OCTETS } from '../link/raw.ts';
 import { interfaceNamed, type Route, routeTo } from '../link/route.ts';
 import { captureTap } from '../link/taps/capture.ts';
 import { splitLink } from '../link/taps/split.ts';
 import type { Listener } from '../stack/listener.ts';
 import { type ListenOptions, Stack } from '../stack/stack.ts';
 import { type Ipv4, ipv4Text, parseIpv4 } from '../wire/ipv4.ts';
+import { openDriver } from './driver.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
 import { nodeClock, nodeRandom } from './node-clock.ts';
 
@@ -126,9 +127,10 @@ async function openInterface(
   const { ifindex, loopback, mtu } = interfaceNamed(name);
   const addresses = places.map((p) => p.address);
   const [first] = guards.values();
-  const driver = await openRawLink({
+  const driver = await openDriver({
+    driver: o.driver ?? 'raw',
     interface: name,
-    address: addresses,
+    addresses,
     ports: [first!.port],
     mtu: Math.min(mtu, MAX_PACKET),
     loopback,
