@@ -6,10 +6,11 @@ import type { Link } from '../link/link.ts';
 import { loopbackLink } from '../link/packet-loopback.ts';
 import { openPacketSocket } from '../link/packet-socket.ts';
 import { openRawLink } from '../link/raw.ts';
-import { interfaceNamed, routeTo } from '../link/route.ts';
+import { interfaceNamed } from '../link/route.ts';
 import { EthernetLink } from '../stack/ethernet-link.ts';
 import { parseMac } from '../wire/ethernet.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
+import { gatewayOn, nextHops } from './next-hop.ts';
 import { nodeClock } from './node-clock.ts';
 
 /** Drivers that carry packets of a real network. */
@@ -20,7 +21,8 @@ export interface DriverOptions {
   readonly interface: string;
   /** This machine's; one at least. */
   readonly addresses: readonly Ipv4[];
-  readonly ports: readonly number[];
+  /** Of ours; absent: every TCP port. */
+  readonly ports?: readonly number[];
   /** Largest packet sent, octets. */
   readonly mtu: number;
   readonly loopback: boolean;
@@ -36,10 +38,10 @@ export async function openDriver(o: DriverOptions): Promise<Link> {
   return openRawLink({
     interface: o.interface,
     address: o.addresses,
-    ports: o.ports,
     mtu: o.mtu,
     loopback: o.loopback,
     bind: o.bind,
+    ...(o.ports !== undefined && { ports: o.ports }),
     ...(o.ringOctets !== undefined && { ringOctets: o.ringOctets }),
   });
 }
@@ -59,7 +61,7 @@ function openPacketLink(o: DriverOptions): Link {
     filter: frameFilter({
       ...(!o.loopback && mac !== undefined && { mac }),
       addresses: o.addresses,
-      ports: o.ports,
+      ...(o.ports !== undefined && { ports: o.ports }),
       arp: !o.loopback,
     }),
   });
@@ -69,37 +71,6 @@ function openPacketLink(o: DriverOptions): Link {
     clock: nodeClock(),
     address: o.addresses[0]!,
     mac: frames.mac,
-    nextHop: cached((to) => gatewayOn(o.interface, to) ?? to),
+    nextHop: nextHops(o.interface, (to) => gatewayOn(o.interface, to) ?? to),
   });
-}
-
-/** Undefined when `to` is on the interface's segment. Throws LinkFailure when there is no route. */
-export function gatewayOn(name: string, to: Ipv4): Ipv4 | undefined {
-  return routeTo(to, { interface: name }).gateway;
-}
-
-/** Routes change; how long one is believed, ms. */
-const ROUTE_AGE = 5000;
-const MOST_ROUTES = 4096;
-
-/**
- * `ask` throws where there is no way: the last answer counts then, since an interface that goes down takes its routes
- * along, and the neighbours stay where they are.
- */
-export function cached(ask: (to: Ipv4) => Ipv4 | undefined): (to: Ipv4) => Ipv4 | undefined {
-  const known = new Map<Ipv4, { readonly hop: Ipv4 | undefined; readonly askedAt: number }>();
-  return (to) => {
-    const now = performance.now();
-    const found = known.get(to);
-    if (found !== undefined && now - found.askedAt < ROUTE_AGE) return found.hop;
-    let hop = found?.hop;
-    try {
-      hop = ask(to);
-    } catch (error) {
-      if (!(error instanceof LinkFailure)) throw error;
-    }
-    if (known.size >= MOST_ROUTES) known.clear();
-    known.set(to, { hop, askedAt: now });
-    return hop;
-  };
 }

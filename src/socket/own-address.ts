@@ -26,7 +26,7 @@ import {
   isMulticast,
   isUnspecified,
 } from '../wire/ipv4.ts';
-import { cached, gatewayOn } from './driver.ts';
+import { gatewayOn, nextHops } from './next-hop.ts';
 import { nodeClock, nodeRandom } from './node-clock.ts';
 
 /** An address of our own on the interface's segment. */
@@ -136,7 +136,7 @@ function claim(own: OwnAddress, on: Interface, mac: Mac, hopOf: (to: Ipv4) => Ip
 
 function nextHop(own: OwnAddress, on: Interface): (to: Ipv4) => Ipv4 | undefined {
   const { address, prefixLen } = own;
-  const byRoutes = cached((to) => gatewayOn(on.name, to) ?? (prefixLen === undefined ? to : undefined));
+  const byRoutes = nextHops(on.name, (to) => gatewayOn(on.name, to) ?? (prefixLen === undefined ? to : undefined));
   return (to) => {
     if (prefixLen !== undefined && inPrefix(to, address, prefixLen))
       return isDirectedBroadcast(to, address, prefixLen) ? undefined : to;
