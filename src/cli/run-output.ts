@@ -2,22 +2,15 @@
 import { release } from 'node:os';
 import type { Clock } from '../base/time.ts';
 import type { LinkError } from '../link/link.ts';
-import type { CaptureSink } from '../link/taps/capture.ts';
 import type { Host, HostOptions } from '../socket/host.ts';
 import { type HeaderRecord, LOG_SCHEMA, type SummaryFacts } from '../tools/log-record.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
-import {
-  type ConnectionOptions,
-  logOutputOptions,
-  ownAddressOf,
-  socketOptionsOf,
-  sysctlOf,
-} from './connection-options.ts';
+import { type CaptureFile, openCaptureFile } from './capture-file.ts';
+import { type ConnectionOptions, logOutputOptions, socketOptionsOf, sysctlOf } from './connection-options.ts';
 import { type CliFailure, Exit } from './exit.ts';
 import { type LinkFaults, linkFaultsOf } from './fault-options.ts';
 import type { Io } from './io.ts';
 import { LogOutput } from './log-output.ts';
-import { PcapFile } from './pcap-file.ts';
 import { tcpxVersion } from './version.ts';
 
 /** What was asked for, as the header says it. */
@@ -36,7 +29,7 @@ export class RunOutput {
   readonly #name: RunName;
   readonly #o: ConnectionOptions;
   readonly #io: Io;
-  readonly #pcap: PcapFile | undefined;
+  readonly #capture: CaptureFile | undefined;
   readonly #faults: LinkFaults | undefined;
   readonly #linkErrors = new Set<string>();
   /** When the log's time was 0. */
@@ -50,7 +43,7 @@ export class RunOutput {
     this.#io = io;
     this.#wall = io.wallClock();
     this.#faults = linkFaultsOf(o);
-    this.#pcap = o.write === undefined ? undefined : new PcapFile(o.write, io.env, this.#wall);
+    this.#capture = o.write === undefined ? undefined : openCaptureFile(o.write, io.env, this.#wall);
     this.log = new LogOutput(io, logOutputOptions(o, name.numbered));
   }
 
@@ -63,23 +56,22 @@ export class RunOutput {
   /** The log's times are this clock's from now on. */
   startAt(clock: Clock): void {
     this.#wall = new Date(this.#io.wallClock().getTime() - clock.now() / 1000);
-    this.#pcap?.zeroAt(this.#wall);
+    this.#capture?.zeroAt(this.#wall);
   }
 
   hostOptions(): SharedHostOptions {
     const o = this.#o;
-    const capture: CaptureSink | undefined = this.#pcap?.packet;
-    const ownAddress = ownAddressOf(o);
+    const capture = this.#capture;
     return {
       guard: o.guard,
       sysctl: sysctlOf(o),
-      tracer: this.log,
+      tracer: capture?.tracing(this.log) ?? this.log,
       onLinkError: (error) => this.#onLinkError(error),
       ...(o.profile !== 'linux' && { profile: o.profile }),
       ...(o.driver !== undefined && { driver: o.driver }),
       ...(o.interface !== undefined && { interface: o.interface }),
-      ...(ownAddress !== undefined && { ownAddress }),
-      ...(capture !== undefined && { capture }),
+      ...(o.ip !== undefined && { ownAddress: o.ip }),
+      ...(capture !== undefined && { capture: capture.packet }),
       ...(this.#faults !== undefined && { tap: this.#faults.tap }),
     };
   }
@@ -89,6 +81,7 @@ export class RunOutput {
     if (this.#headed) return;
     this.#headed = true;
     const { route } = host ?? {};
+    if (route !== undefined) this.#capture?.onInterface(route.interface);
     const record: HeaderRecord = {
       schema: LOG_SCHEMA,
       type: 'header',
@@ -123,9 +116,9 @@ export class RunOutput {
   /** Everything goes out. A file that could not be written whole is a failure of its own, told last. */
   close(exitCode: number): number {
     this.log.close();
-    this.#pcap?.close();
+    this.#capture?.close();
     let worst = exitCode;
-    for (const failure of [this.log.failure, this.#pcap?.failure]) {
+    for (const failure of [this.log.failure, this.#capture?.failure]) {
       if (failure === undefined) continue;
       this.#io.stderr.write(`tcpx: ${failure.message}; it holds what was written before\n  hint: ${failure.hint}\n`);
       if (worst === Exit.OK) worst = failure.exitCode;

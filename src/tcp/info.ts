@@ -1,4 +1,5 @@
 /** STATUS, RFC 9293 §3.10.6, with the names and units of Linux's struct tcp_info. */
+import { seqInt } from '../base/seq.ts';
 import type { State } from './machine.ts';
 import type { Tcb } from './tcb.ts';
 
@@ -42,6 +43,8 @@ export interface TcpInfo {
   /** Segments that brought nothing new. */
   readonly rcv_duppack: number;
   readonly congestion: string;
+  /** Not in Linux: SND.UNA, as uint32. */
+  readonly snd_una: number;
 }
 
 export function tcpInfo(tcb: Tcb): TcpInfo {
@@ -80,5 +83,6 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     rcv_ooopack: tcb.oooSegsIn,
     rcv_duppack: tcb.dupSegsIn,
     congestion: congestion.name,
+    snd_una: seqInt(tcb.sndUna) >>> 0,
   };
 }
