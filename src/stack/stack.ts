@@ -38,10 +38,10 @@ import { IpOutput } from './ip-output.ts';
 import { Listener } from './listener.ts';
 import { type PassiveHost, PassiveOpens } from './passive-opens.ts';
 
-/** The core's tracer, and the addresses that the core doesn't know. */
+/** The core's tracer, and the endpoints that the core doesn't know. */
 export interface StackTracer extends Tracer {
   /** A connection exists from now on; comes before its first record. */
-  open(conn: number, addresses: Addresses, t: Micros): void;
+  open(conn: number, endpoint: Endpoint, t: Micros): void;
 }
 
 export interface StackOptions {
