@@ -284,7 +284,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       this.touch(endpoint);
       return;
     }
-    if (listener !== undefined && isFirstSyn(seg)) return;
+    // §3.10.7.2: in LISTEN only an ACK is answered, and a SYN that found no room has been counted.
+    if (listener !== undefined && !seg.has(TcpFlag.ACK)) return;
     this.counters.noConnection++;
     if (this.#ownsPort(seg.dstPort) && answerClosed(seg, this.#out)) this.sendAlone(this.#out, source);
   }
