@@ -12,7 +12,7 @@ import { type Ipv4, inPrefix, parseIpv4 } from '../wire/ipv4.ts';
 /** Routes change; how long one is believed, ms. */
 const ROUTE_AGE = 5000;
 const MOST_ROUTES = 4096;
-const QUESTIONS_A_SECOND = 200;
+const QUESTIONS_A_SECOND = 50;
 
 /** Undefined when `to` is on the interface's segment. Throws LinkFailure when there is no route. */
 export function gatewayOn(name: string, to: Ipv4): Ipv4 | undefined {
