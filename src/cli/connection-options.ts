@@ -1,10 +1,9 @@
 /** The options that `connect` and `listen` share: how they are declared, and what they come to. */
 import { Option } from 'commander';
-import type { DriverName, OwnAddress } from '../socket/host.ts';
+import type { DriverName } from '../socket/host.ts';
 import type { Profile, SocketOptions, Sysctl } from '../tcp/config.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Verbosity } from '../tools/log-text.ts';
-import { CliFailure, Exit } from './exit.ts';
 import type { FaultOptions } from './fault-options.ts';
 import type { LogOutputOptions } from './log-output.ts';
 import {
@@ -128,17 +127,6 @@ export function socketOptionsOf(o: ConnectionOptions): Partial<SocketOptions> {
     ...(keepalive?.interval === undefined ? {} : { TCP_KEEPINTVL: keepalive.interval }),
     ...(keepalive?.count === undefined ? {} : { TCP_KEEPCNT: keepalive.count }),
   };
-}
-
-/** The part of `--ip`: an address of our own, and where it lives. */
-export function ownAddressOf(o: ConnectionOptions): OwnAddress | undefined {
-  if (o.ip === undefined) return undefined;
-  if (o.interface === undefined)
-    throw new CliFailure('--ip needs the interface that the address is to live on', {
-      exitCode: Exit.USAGE,
-      hint: 'name it with -I, for example -I eth0 --ip 192.0.2.9/24',
-    });
-  return o.ip;
 }
 
 export function logOutputOptions(o: ConnectionOptions, numbered = false): LogOutputOptions {
