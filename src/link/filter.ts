@@ -34,7 +34,7 @@ const ETHER_TYPE_AT = 12;
 const IP_AT = ETHERNET_HEADER_LEN;
 const INSTRUCTION_LEN = 8;
 /** BPF_MAXINSNS is 4096, and a port takes two. */
-export const MOST_FILTER_PORTS = 2000;
+export const MOST_FILTER_PORTS = 1800;
 export const MOST_FILTER_ADDRESSES = 200;
 
 /** Octets for Addon.packetOpen. Throws RangeError above MOST_FILTER_PORTS ports or 200 addresses. */

@@ -1,5 +1,5 @@
 /**
- * The raw driver by hand, for its tests: `REMOTE:PORT [GUARD] [--interface NAME] [--any-port] [--worker]`. Lines on its input:
+ * A driver by hand, for its tests: `REMOTE:PORT [GUARD] [--driver raw|packet] [--interface NAME] [--any-port] [--worker]`. Lines on its input:
  *   syn            SYN, with the sequence number 1000 and no options but an MSS
  *   ack            acknowledges all that has come
  *   data N         N octets of payload, in one packet
@@ -8,6 +8,7 @@
  *   rst            RST
  *   count          {"event":"count",…}: the link's counters
  *   close          closes link and guard, says {"event":"closed"}
+ *   exit           ends the thread at once, with all open
  *   end            stops reading its input: once the link is closed, nothing keeps the process
  * Packets that come in are said as {"event":"packet",…}, batches as {"event":"batch","packets"}.
  */
@@ -18,8 +19,8 @@ import { seqDiff, toSeq } from '../../src/base/seq.ts';
 import { LinkFailure } from '../../src/link/failure.ts';
 import { type GuardOptions, guardPort } from '../../src/link/guard.ts';
 import type { PacketOut } from '../../src/link/link.ts';
-import { openRawLink } from '../../src/link/raw.ts';
 import { routeTo } from '../../src/link/route.ts';
+import { type DriverName, openDriver } from '../../src/socket/driver.ts';
 import { foldChecksum, pseudoHeaderSum, sumGather, sumOctets } from '../../src/wire/checksum.ts';
 import { decodeIpv4, encodeIpv4, IpProtocol, Ipv4Flag, Ipv4Header, ipv4Text, parseIpv4 } from '../../src/wire/ipv4.ts';
 import { decodeTcp, encodeTcp, TcpFlag, TcpSegment } from '../../src/wire/tcp.ts';
@@ -36,9 +37,10 @@ async function main(): Promise<void> {
   const route = routeTo(remote, forced === undefined ? {} : { interface: forced });
   // the test writes the arguments
   const guard = guardPort({ kind: (args[1] ?? 'auto') as GuardOptions['kind'], address: route.source, port: 0 });
-  const link = await openRawLink({
+  const link = await openDriver({
+    driver: (option('--driver') ?? 'raw') as DriverName,
     interface: route.interface,
-    address: route.source,
+    addresses: [route.source],
     mtu: route.mtu,
     loopback: route.loopback,
     bind: forced !== undefined,
@@ -124,6 +126,7 @@ async function main(): Promise<void> {
 
   function send(flags: number, payload: Uint8Array = new Uint8Array(0)): void {
     const outcome = link.send(packet(flags, payload));
+    link.flush();
     sndNxt = toSeq((sndNxt as unknown as number) + payload.length + (flags & TcpFlag.SYN ? 1 : 0));
     say({ event: 'sent', outcome, len: payload.length });
   }
@@ -141,6 +144,7 @@ async function main(): Promise<void> {
       part.push(octets, from, to - from);
       say({ event: 'sent', outcome: link.send(withIpHeader(new Uint8Array(60), 0, part, from, flags)) });
     }
+    link.flush();
     sndNxt = toSeq((sndNxt as unknown as number) + len);
   }
 
@@ -148,6 +152,7 @@ async function main(): Promise<void> {
     const data = packet(TcpFlag.ACK, new Uint8Array(1400));
     let outcome = link.send(data);
     for (let i = 1; i < most && outcome === 'sent'; i++) outcome = link.send(data);
+    link.flush();
     say({ event: 'flood', outcome });
   }
 
@@ -161,6 +166,7 @@ async function main(): Promise<void> {
     else if (command === 'flood') flood(Number(n));
     else if (command === 'count') say({ event: 'count', ...link.counters });
     else if (command === 'end') process.stdin.destroy();
+    else if (command === 'exit') process.exit();
     else if (command === 'close') {
       link.close();
       link.close();
@@ -172,7 +178,9 @@ async function main(): Promise<void> {
 }
 
 if (args.includes('--worker') && isMainThread) {
-  new Worker(new URL(import.meta.url), { argv: args });
+  const worker = new Worker(new URL(import.meta.url), { argv: args, stdin: true });
+  process.stdin.pipe(worker.stdin!);
+  worker.on('exit', () => process.stdin.destroy());
 } else {
   main().catch((error: unknown) => {
     if (!(error instanceof LinkFailure)) throw error;

@@ -9,6 +9,8 @@
  *   --close-after N          or: once N octets have come
  *   --stall SECONDS          read nothing for that long
  *   --faults JSON            {"in": …, "out": …} of a fault tap around the link, seeded by --seed N
+ *   --driver NAME            'raw', 'packet'; of the environment's TCPX_TEST_DRIVER when absent
+ *   --ip ADDR/LEN --interface NAME [--probe quick|rfc5227|off] [--mac MAC]   with an address of our own
  *   --guard KIND, --sysctl JSON, --options JSON, --log FILE   as they say; the log is NDJSON, trace records only
  *
  * On standard input, a line each: `close` (FIN), `abort` (RST), `destroy` (FIN, and nobody reads on), `send N`; to
@@ -21,9 +23,10 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../src/base/random.ts';
 import { type FaultLink, faultTap } from '../../src/link/taps/fault.ts';
-import { openHost } from '../../src/socket/host.ts';
+import { type DriverName, type OwnAddress, openHost } from '../../src/socket/host.ts';
 import { TcpSocket } from '../../src/socket/tcp-socket.ts';
 import type { TraceRecord } from '../../src/tcp/trace.ts';
+import { parseMac } from '../../src/wire/ethernet.ts';
 import { parseIpv4 } from '../../src/wire/ipv4.ts';
 import { pattern } from './pattern.ts';
 
@@ -44,6 +47,11 @@ const { values: o } = parseArgs({
     log: string,
     faults: string,
     seed: string,
+    driver: string,
+    interface: string,
+    ip: string,
+    probe: string,
+    mac: string,
   },
 });
 
@@ -68,11 +76,15 @@ let lingering = false;
 let listening = o.listen !== undefined;
 let conversations = 0;
 let faults: FaultLink['faults'] | undefined;
+const driver = o.driver ?? (o.ip === undefined ? process.env['TCPX_TEST_DRIVER'] : undefined);
 const host = await openHost({
   remote,
   ...(remotePortText === undefined ? {} : { remotePort: Number(remotePortText) }),
   ...(ourPort === undefined ? {} : { sourcePort: Number(ourPort) }),
-  // As a test wrote it: what is no kind of guard is for openHost to refuse.
+  ...(o.interface === undefined ? {} : { interface: o.interface }),
+  ...(o.ip === undefined ? {} : { ownAddress: ownAddress(o.ip) }),
+  // As a test wrote them: what is no driver and no kind of guard is for openHost to refuse.
+  ...(driver === undefined ? {} : { driver: driver as DriverName }),
   guard: (o.guard ?? 'auto') as 'auto' | 'md5' | 'nft' | 'none',
   sysctl: JSON.parse(o.sysctl ?? '{}'),
   tap: (link, clock) => {
@@ -81,6 +93,7 @@ const host = await openHost({
     faults = tap.faults;
     return tap;
   },
+  onLinkError: ({ code, message, fatal }) => say('link-error', { code, message, fatal }),
   tracer: {
     enabled: true,
     record: (r: TraceRecord) => {
@@ -114,6 +127,16 @@ if (o.listen !== undefined) {
   );
 }
 say('ready', { port: host.port });
+
+function ownAddress(text: string): OwnAddress {
+  const [address, prefixLen] = text.split('/');
+  return {
+    address: parseIpv4(address!)!,
+    probe: (o.probe ?? 'quick') as 'quick' | 'rfc5227' | 'off',
+    ...(prefixLen === undefined ? {} : { prefixLen: Number(prefixLen) }),
+    ...(o.mac === undefined ? {} : { mac: parseMac(o.mac)! }),
+  };
+}
 
 function converse(socket: TcpSocket): void {
   conversations++;
