@@ -3,6 +3,7 @@ import { type ListenHost, type ListenHostOptions, openListenHost } from '../sock
 import { TcpServer } from '../socket/tcp-server.ts';
 import type { TcpSocket } from '../socket/tcp-socket.ts';
 import type { Endpoint } from '../stack/endpoint.ts';
+import type { TcpInfo } from '../tcp/info.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
 import type { CliCommand } from './command.ts';
 import { endFailure, leavingTimeWait } from './connect-end.ts';
@@ -48,8 +49,8 @@ class ListenRun {
   #connections = 0;
   #octetsOut = 0;
   #octetsIn = 0;
-  /** Of the only connection. */
-  #endpoint: Endpoint | undefined;
+  /** Of the only connection, from before TIME-WAIT made a small record of it. */
+  #info: TcpInfo | undefined;
   #exitCode: number = Exit.OK;
 
   constructor(place: Place, o: ListenOptions, io: Io, open: OpenListenHost) {
@@ -72,7 +73,7 @@ class ListenRun {
     }
     const totals = { connections: this.#connections, octetsOut: this.#octetsOut, octetsIn: this.#octetsIn };
     const counters = host === undefined ? undefined : countersOf(host.paths);
-    output.end(this.#o.keepOpen ? { counters, totals } : { info: this.#endpoint?.info(), counters });
+    output.end(this.#o.keepOpen ? { counters, totals } : { info: this.#info, counters });
     host?.close();
     this.#service?.close();
     return output.close(this.#exitCode);
@@ -158,7 +159,6 @@ class ListenRun {
     const { endpoint } = socket;
     const { log } = this.#output;
     this.#connections++;
-    this.#endpoint = endpoint;
     log.follow(endpoint.id);
     const streams = this.#service?.streams();
     const ended = runSession(socket, this.#sessionIo(streams), {
@@ -170,9 +170,9 @@ class ListenRun {
     });
     if (streams !== undefined) socket.once('end', () => streams.peerEnded());
     this.#tellEnd(await ended, endpoint);
-    const { bytes_sent, bytes_received } = endpoint.info();
-    this.#octetsOut += bytes_sent;
-    this.#octetsIn += bytes_received;
+    this.#info = endpoint.info();
+    this.#octetsOut += this.#info.bytes_sent;
+    this.#octetsIn += this.#info.bytes_received;
     log.forget(endpoint.id);
     // TIME-WAIT goes on in the stack, without us.
     socket.on('error', () => {}).destroy();

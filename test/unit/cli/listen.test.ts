@@ -89,12 +89,14 @@ test('closing first leaves at TIME-WAIT; with --time-wait it stays', async () =>
     net
       .connect()
       .on('end', function (this: TcpSocket) {
-        this.end();
+        this.end('yes');
       })
       .resume();
     io.stdin.end('x');
     expect(await ended).toBe(0);
-    expect(states(records(io.err())).at(-1)).toBe(last);
+    const log = records(io.err());
+    expect(states(log).at(-1)).toBe(last);
+    expect(log.at(-1)).toMatchObject({ type: 'summary', info: { bytes_sent: 1, bytes_received: 3 } });
   }
 });
 
