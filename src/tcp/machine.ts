@@ -13,7 +13,7 @@ export type State =
 
 /**
  * What moves a connection. '… passive' is an event in SYN-RECEIVED of a connection that began in LISTEN: it goes
- * back there (RFC 9293 MUST-11). 'give up' is R2 or the user timeout (§3.8.3), 'ICMP error' a hard one (§3.9.2.2).
+ * back there (RFC 9293 MUST-11). 'give up' is R2, the user timeout (§3.8.3) or keep-alives (§3.8.4), 'ICMP error' a hard one (§3.9.2.2).
  * 'FIN-WAIT-2 timeout' is Linux's tcp_fin_timeout, for a connection whose user has gone; the RFC has no such row.
  */
 // biome-ignore format: read as a list
@@ -83,8 +83,7 @@ export const TRANSITIONS = {
   'FIN-WAIT-2': {
     'rcv FIN':          ['TIME-WAIT',    '§3.10.7.4 eighth'],
     'FIN-WAIT-2 timeout': ['CLOSED',     'Linux tcp_fin_timeout'],
-    ABORT,
-    'rcv RST':          RESET,
+    ...dies,
   },
   'CLOSE-WAIT': {
     'CLOSE':            ['LAST-ACK',     '§3.10.4'],

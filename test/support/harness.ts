@@ -187,6 +187,14 @@ export class Harness {
     return taken;
   }
 
+  /** As `write`, announced as urgent. */
+  writeUrgent(len: number): number {
+    const taken = this.connection.send(pattern(this.#written, len), this.#now, true);
+    this.#written += taken;
+    this.#drain();
+    return taken;
+  }
+
   /** Reads all there is, checks the octets; returns how many there were, or 'end' when nothing will come. */
   read(): number | 'end' {
     let sum = 0;
@@ -410,6 +418,7 @@ export class Harness {
     seg.flags = flagsFromText(whole.flags)!;
     seg.wnd = whole.wnd ?? 0;
     seg.urgentPointer = whole.urg ?? 0;
+    seg.ecn = whole.ecn ?? 0;
     seg.mss = whole.mss ?? ABSENT;
     seg.wscale = whole.wscale ?? ABSENT;
     seg.sackPermitted = whole.sackOk === true;
@@ -453,7 +462,7 @@ export class Harness {
   }
 
   #relative(out: TcpSegment, note: SendNote | undefined): WholeSeg {
-    const text = textSegment(out);
+    const text = { ...textSegment(out), ecn: out.ecn };
     const relativeAck = (n: number): number => (n - this.#irs - 1) | 0;
     return {
       ...text,
@@ -522,7 +531,7 @@ export class Harness {
 
 /** `actual` without what the expectation is silent about. */
 function onlyAsked(actual: WholeSeg, want: WholeSeg): WholeSeg {
-  const { wnd, mss, wscale, sackOk, ts, note, ...rest } = actual;
+  const { wnd, mss, wscale, sackOk, ts, ecn, note, ...rest } = actual;
   return {
     ...rest,
     ...(want.wnd !== undefined && { wnd: wnd! }),
@@ -530,6 +539,7 @@ function onlyAsked(actual: WholeSeg, want: WholeSeg): WholeSeg {
     ...(want.wscale !== undefined && wscale !== undefined && { wscale }),
     ...(want.sackOk !== undefined && sackOk !== undefined && { sackOk }),
     ...(want.ts !== undefined && ts !== undefined && { ts }),
+    ...(want.ecn !== undefined && { ecn: ecn! }),
     ...(want.note !== undefined && note !== undefined && { note }),
   };
 }

@@ -20,6 +20,8 @@ export interface Seg {
   readonly wscale?: number;
   readonly sackOk?: true;
   readonly ts?: readonly [val: number, ecr: number] | 'none';
+  /** The IP header's ECN field: 2 is ECT(0), 3 CE. */
+  readonly ecn?: number;
   /** Blocks of [left, right). */
   readonly sack?: readonly (readonly [number, number])[];
   /** Of segments that leave only: what the trace calls it. */
@@ -61,5 +63,6 @@ export function segText(seg: WholeSeg): string {
   if (seg.wnd === undefined) text = text.replace('win 0', 'win any');
   // Below 0 by a little: the SYN, and what comes before the window.
   text = text.replace(/\b42949\d{5}\b/g, (n) => String(Number(n) - 2 ** 32));
+  if (seg.ecn !== undefined) text += `, ecn ${seg.ecn}`;
   return note === undefined ? text : `${text}  (${note})`;
 }

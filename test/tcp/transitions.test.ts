@@ -78,6 +78,7 @@ const CASES: Cases = {
   },
   'FIN-WAIT-2': {
     'rcv FIN': finArrives,
+    'give up': { take: (h) => h.set('SO_KEEPALIVE', true).advance(seconds(10_000)).skip() },
     'FIN-WAIT-2 timeout': { take: (h) => h.release().advance(seconds(60)).expectNothing() },
     ABORT: abort,
     'rcv RST': reset,
