@@ -110,10 +110,10 @@ const rawOnly = (): Option => new Option('--driver <name>', 'way to the wire').c
 
 /** Absent it follows from whether the address is our own. */
 export const anyDriver = (): Option =>
-  new Option('--driver <name>', 'way to the wire (default: raw; with --ip packet)').choices([
-    'raw',
-    'packet',
-  ] satisfies DriverName[]);
+  new Option(
+    '--driver <name>',
+    'way to the wire (default: raw, or packet where that is not built; with --ip packet)',
+  ).choices(['raw', 'packet'] satisfies DriverName[]);
 
 /** Options of every command that opens a path to a peer. */
 export function pathOptions(driver: Option = rawOnly()): readonly Option[] {

@@ -283,7 +283,7 @@ function loadRawSocket(): RawSocketModule {
       throw new LinkFailure(
         'ENOTBUILT',
         `the package raw-socket is not built (${why})`,
-        'apt-get install python3 make g++ && npm rebuild raw-socket',
+        'apt-get install python3 make g++ && npm rebuild raw-socket; or --driver packet, which needs our addon only',
       );
     }
   }

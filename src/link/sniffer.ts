@@ -135,7 +135,7 @@ function loadCap(): CapModule {
       throw new LinkFailure(
         'ENOTBUILT',
         `the package cap is not built (${why})`,
-        'apt-get install libpcap-dev python3 make g++ && npm rebuild cap',
+        'apt-get install libpcap-dev python3 make g++ && npm rebuild cap; or --driver packet, which needs our addon only',
       );
     }
   }

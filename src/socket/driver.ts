@@ -17,7 +17,8 @@ import { nodeClock } from './node-clock.ts';
 export type DriverName = 'raw' | 'packet';
 
 export interface DriverOptions {
-  readonly driver: DriverName;
+  /** Absent: 'raw', and 'packet' where the packages of the raw driver are not built. */
+  readonly driver?: DriverName;
   readonly interface: string;
   /** This machine's; one at least. */
   readonly addresses: readonly Ipv4[];
@@ -35,6 +36,17 @@ export interface DriverOptions {
 /** Throws LinkFailure. */
 export async function openDriver(o: DriverOptions): Promise<Link> {
   if (o.driver === 'packet') return openPacketLink(o);
+  try {
+    return await openRawPath(o);
+  } catch (error) {
+    // They are optional, and npm leaves one out that it could not build; our addon serves as well.
+    const absent = error instanceof LinkFailure && error.code === 'ENOTBUILT';
+    if (o.driver === 'raw' || !absent) throw error;
+    return openPacketLink(o);
+  }
+}
+
+function openRawPath(o: DriverOptions): Promise<Link> {
   return openRawLink({
     interface: o.interface,
     address: o.addresses,

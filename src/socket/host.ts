@@ -31,7 +31,7 @@ export interface HostOptions {
   readonly interface?: string;
   /** 'auto' when absent. */
   readonly guard?: 'auto' | GuardKind;
-  /** 'raw' when absent; 'packet' with an address of our own. */
+  /** Absent: 'raw', or 'packet' where that is not built; 'packet' with an address of our own. */
   readonly driver?: DriverName;
   /** Instead of sharing this machine's address; `source` and `guard` then mean nothing, `interface` is where it lives. */
   readonly ownAddress?: OwnAddress;
@@ -68,7 +68,7 @@ export async function openHost(o: HostOptions): Promise<Host> {
   const guard = guardPort({ kind: o.guard ?? 'auto', address: route.source, port: o.sourcePort ?? 0 });
   try {
     const driver = await openDriver({
-      driver: o.driver ?? 'raw',
+      ...(o.driver !== undefined && { driver: o.driver }),
       interface: route.interface,
       addresses: [route.source],
       ports: [guard.port],

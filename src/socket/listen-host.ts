@@ -128,7 +128,7 @@ async function openInterface(
   const addresses = places.map((p) => p.address);
   const [first] = guards.values();
   const driver = await openDriver({
-    driver: o.driver ?? 'raw',
+    ...(o.driver !== undefined && { driver: o.driver }),
     interface: name,
     addresses,
     ports: [first!.port],
