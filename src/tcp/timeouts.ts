@@ -79,8 +79,9 @@ function retransmitTimeout(tcb: Tcb, now: Micros): void {
     }
   }
   tcb.rtt.backOff();
-  onRetransmitTimeout(tcb, now);
+  // First, so that the window of one segment is one of the size that is left.
   if (tcb.timeouts >= tcb.config.sysctl.tcp_retries1) troubled(tcb, now);
+  onRetransmitTimeout(tcb, now);
   tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
 }
 
