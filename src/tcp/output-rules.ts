@@ -64,8 +64,9 @@ export function newDataLen(tcb: Tcb, most: number): number {
 /** A run of full segments and a small rest: the rest goes along only if it could go alone. */
 function withoutTail(tcb: Tcb, len: number): number {
   const tail = len % tcb.smss;
-  if (tail === 0 || tcb.options.TCP_NODELAY || finToSend(tcb)) return len;
-  return tcb.options.TCP_CORK || tcb.flightSize > 0 || len > tail ? len - tail : len;
+  // What goes before it is out by then, so Nagle holds it.
+  const mayFollow = finToSend(tcb) || (tcb.options.TCP_NODELAY && !tcb.options.TCP_CORK);
+  return mayFollow ? len : len - tail;
 }
 
 /** Nagle, RFC 9293 §3.7.4: a small segment waits while anything is unacknowledged. Our FIN ends the waiting. */

@@ -168,6 +168,13 @@ describe('a link that cuts segments itself', () => {
       .expect(data(0, 2500, { flags: 'FP.' }));
   });
 
+  test('a corked rest stays behind, Nagle on or off', () => {
+    const h = offload({ options: { TCP_CORK: true, TCP_NODELAY: true } });
+    h.write(2500);
+    h.expect(data(0, 2000)).inject(ack(2000)).expectNothing();
+    h.set('TCP_CORK', false).expect(data(2000, 500));
+  });
+
   test('the peer’s window is filled with whole segments', () => {
     const h = offload({ wnd: 3500 });
     h.write(9000);
