@@ -3,7 +3,7 @@
  *
  *   --interface NAME --to MAC --target ADDR:PORT --kind KIND --rate N --seconds S
  *   --source ADDR            who we are (default: another address in 198.18.0.0/15 for each segment)
- *   --connections N          for `octets`: how many connections to open first (10), from ports 20000 on
+ *   --ports N                for `octets`: the first of the ports from which ten connections are opened before (20000)
  *
  * Kinds: `syn`, with the options a Linux client sends; `rst` and `ack`, at random sequence numbers; `data` for the target's
  * ports above the one given; `fragments` that overlap; `octets`, segments of one octet with a hole of one octet before each,
@@ -50,7 +50,7 @@ const { values: o } = parseArgs({
     rate: string,
     seconds: string,
     source: string,
-    connections: string,
+    ports: string,
     seed: string,
   },
 });
@@ -140,6 +140,7 @@ interface Connection {
 const connections: Connection[] = [];
 /** Octets beyond SND.NXT that the one-octet segments go over, again and again. */
 const SPAN = 60_000;
+const CONNECTIONS = 10;
 let turn = 0;
 
 const KINDS: Readonly<Record<string, () => boolean>> = {
@@ -217,9 +218,17 @@ function onFrame(frame: FrameIn): void {
 frames.start({ onFrame, onBatchEnd() {}, onWritable() {}, onError: (error) => say('link-error', { ...error }) });
 
 function handshake(): void {
-  for (let i = 0; i < Number(o.connections ?? 10); i++) {
-    const c = { port: 20_000 + i, sndNxt: toSeq(random.uint32()), ack: toSeq(0), open: false, at: 0 };
-    connections.push(c);
+  for (let i = 0; i < CONNECTIONS; i++) {
+    const port = Number(o.ports ?? 20_000) + i;
+    connections.push({ port, sndNxt: toSeq(random.uint32()), ack: toSeq(0), open: false, at: 0 });
+  }
+  askAll();
+}
+
+/** Until all are answered: what is on its way may be lost. */
+function askAll(): void {
+  const waiting = connections.filter((each) => !each.open);
+  for (const c of waiting) {
     seg.clear();
     seg.srcPort = c.port;
     seg.dstPort = targetPort;
@@ -230,6 +239,7 @@ function handshake(): void {
     send(source!, NOTHING);
   }
   frames.flush();
+  if (waiting.length > 0) setTimeout(askAll, 500);
 }
 
 function run(): void {

@@ -218,8 +218,8 @@ function converse(socket: TcpSocket, alreadySent: number): void {
 }
 
 function connectNext(): void {
-  if (over === wanted) return done();
-  while (inOrder < wanted && sockets.size < Number(o.parallel ?? wanted)) connectOne();
+  if (over === wanted) done();
+  else while (inOrder < wanted && sockets.size < Number(o.parallel ?? wanted)) connectOne();
 }
 
 function connectOne(): void {

@@ -1,0 +1,120 @@
+/**
+ * Floods from a namespace against a listener on the `packet` driver, with honest clients at the same time: each of them
+ * connects in time, memory stays as it was, and the event loop goes on turning.
+ *
+ * The bounds are those of a machine that has a processor to give: tcpx needs about one for 100 000 answers a second. Where
+ * it does not get that and loses segments, the clients have to connect, but in no particular time; and as late as the loop
+ * of a process is that does nothing, twice that is added to tcpx's bound. What was measured is printed.
+ */
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { openPair, type PairLab } from '../support/lab.ts';
+import {
+  Bystander,
+  clientsDone,
+  type FloodOptions,
+  flood,
+  kernelClients,
+  type Many,
+  startMany,
+} from '../support/many.ts';
+import { report, scaled } from '../support/scale.ts';
+
+// Namespaces, children and real time, on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+const OWN = '10.77.0.9';
+const MAC = '02:00:00:00:00:09';
+/** An address of the other side whose kernel is silent: connections of the attacker's own. */
+const ATTACKER = '10.77.0.77';
+const PORT = 7000;
+const CLIENTS = 200;
+const RATE = 100_000;
+const MB = 1_000_000;
+
+let lab: PairLab;
+let server: Many;
+let bystander: Bystander;
+
+beforeAll(async () => {
+  lab = openPair();
+  // Made-up sources are answered through a gateway that drops what isn't its own.
+  lab.client.ip('route', 'add', 'default', 'via', lab.serverAddress);
+  lab.server.ip('address', 'add', `${ATTACKER}/24`, 'dev', lab.serverInterface);
+  lab.server.nft('input', `ip daddr ${ATTACKER} drop`);
+  bystander = await Bystander.start(lab.client);
+  const own = ['--own', `${OWN}/24`, '--interface', lab.clientInterface, '--mac', MAC];
+  server = await startMany(lab.client, '--listen', String(PORT), '--from', lab.serverAddress, ...own, '--echo');
+});
+afterAll(async () => {
+  await server.end();
+  lab.close();
+});
+
+let ports = 20_000;
+
+function attack(kind: FloodOptions['kind'], rate: number, seconds: number): ReturnType<typeof flood> {
+  ports += 100;
+  return flood(lab.server, {
+    ...{ interface: lab.serverInterface, to: MAC, target: `${OWN}:${PORT}`, kind, rate, seconds },
+    ...(kind === 'octets' && { source: ATTACKER, ports }),
+  });
+}
+
+const honest = (spreadMs: number): ReturnType<typeof kernelClients> =>
+  kernelClients(
+    lab.server,
+    ...['--connect', `${OWN}:${PORT}`, '--count', String(CLIENTS), '--send', '1000', '--spread', String(spreadMs)],
+  );
+
+/** What runs for the first time is compiled, and young objects get the room they will have: not growth. */
+beforeEach(async () => {
+  expect(await clientsDone(honest(0), 60_000)).toMatchObject({ intact: CLIENTS, failures: {} });
+});
+
+/** What must be seen of it in the stack's counters, for each packet sent, at the least. */
+const SEEN: Readonly<Record<FloodOptions['kind'], string>> = {
+  syn: 'cookiesSent',
+  rst: 'segmentsIn',
+  ack: 'noConnection',
+  data: 'noConnection',
+  fragments: 'fragments',
+  octets: 'segmentsIn',
+};
+
+test.each([
+  ['syn', 10],
+  ['rst', scaled(2, 10)],
+  ['ack', scaled(2, 10)],
+  ['data', scaled(2, 10)],
+  ['fragments', scaled(2, 10)],
+  ['octets', scaled(2, 10)],
+] as const)('a flood of %s', async (kind, seconds) => {
+  const rehearsal = await attack(kind, RATE, 1);
+  await rehearsal.done;
+  const before = await server.metrics();
+  server.reset();
+  bystander.reset();
+  const { done } = await attack(kind, RATE, seconds);
+  const clients = honest(seconds * 800);
+  const sent = await done;
+  const idle = await bystander.delayMs();
+  const after = await server.metrics();
+  const were = await clientsDone(clients, 60_000);
+  const seen = after.counters[SEEN[kind]]! - before.counters[SEEN[kind]]!;
+  const grown = (after.rss - before.rss) / MB;
+  // Of a processor, in the time it lasted: what the machine had left for tcpx.
+  const share = (after.cpuSeconds - before.cpuSeconds) / sent.seconds;
+  report(
+    `${kind}: ${sent.sent} sent at ${sent.rate}/s, ${seen} taken with ${(100 * share).toFixed(0)} % of a processor; loop delay p99 ${after.loopDelayMs.p99.toFixed(1)} ms ` +
+      `(idle process ${idle.p99.toFixed(1)}); memory ${grown.toFixed(1)} MB; ` +
+      `${were.connected} clients connected within ${were.connectMs.most.toFixed(0)} ms, half within ${were.connectMs.median.toFixed(1)}`,
+  );
+  expect(seen).toBeGreaterThan(0);
+  expect(grown).toBeLessThan(10);
+  expect(after.loopDelayMs.p99).toBeLessThan(50 + 2 * idle.p99);
+  expect(were.connected).toBe(CLIENTS);
+  const starved = seen < 0.98 * sent.sent && share < 0.8;
+  if (starved) return;
+  expect(were).toMatchObject({ intact: CLIENTS, failures: {} });
+  expect(were.connectMs.most).toBeLessThan(3000);
+});
