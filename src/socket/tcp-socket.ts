@@ -40,9 +40,13 @@ export class TcpSocket extends Duplex {
   constructor(endpoint: Endpoint, options: Pick<DuplexOptions, 'highWaterMark'> = {}) {
     super({ ...options, allowHalfOpen: true, autoDestroy: false, emitClose: true });
     this.endpoint = endpoint;
-    this.#connecting = endpoint.state === 'SYN-SENT' || endpoint.state === 'SYN-RECEIVED';
+    const { state } = endpoint;
+    this.#connecting =
+      state === 'SYN-SENT' || state === 'SYN-RECEIVED' || (state === 'CLOSED' && !wasConnected(endpoint));
     endpoint.onEvent = () => this.#onEvent();
     this.on('end', () => this.#closeIfOver());
+    // It may have ended before anyone could listen for it.
+    if (state === 'CLOSED') process.nextTick(() => this.#onEvent());
   }
 
   /** The handshake is not over. */
@@ -103,12 +107,13 @@ export class TcpSocket extends Duplex {
     this.#rest = undefined;
     this.#restDone = undefined;
     this.#finalDone = undefined;
-    for (const told of waiting) told?.(error);
+    for (const told of waiting) told?.(error ?? unsentError());
     done(error);
   }
 
   #onEvent(): void {
     const { endpoint } = this;
+    if (this.destroyed) return;
     if (endpoint.error !== undefined) {
       const syscall = this.#connecting ? 'connect' : this.#restDone === undefined ? 'read' : 'write';
       this.destroy(socketError(endpoint.error, syscall, endpoint.remoteAddress, endpoint.remotePort));
@@ -120,6 +125,7 @@ export class TcpSocket extends Duplex {
       const ending = this.#finalDone;
       this.#finalDone = undefined;
       if (ending !== undefined) this._final(ending);
+      if (this.destroyed) return;
     }
     this.#sendRest();
     this.#pump();
@@ -165,6 +171,17 @@ export class TcpSocket extends Duplex {
 
 /** CLOSED: given up, by a call of ours; errors come another way. */
 const BEFORE_CONNECT: ReadonlySet<State> = new Set(['SYN-SENT', 'SYN-RECEIVED', 'CLOSED']);
+
+/** Something of it was acknowledged, or arrived: it had got beyond its handshake. */
+function wasConnected(endpoint: Endpoint): boolean {
+  const info = endpoint.info();
+  return info.bytes_received > 0 || info.bytes_acked > 0 || info.rtt > 0;
+}
+
+/** For a write whose octets were still waiting when the socket was destroyed. */
+function unsentError(): Error {
+  return Object.assign(new Error('destroyed before everything was sent'), { code: 'ERR_STREAM_DESTROYED' });
+}
 
 /** `connect ECONNREFUSED 10.0.0.2:81`, with the properties that Node's own errors have. */
 export function socketError(code: string, syscall: SocketError['syscall'], address: Ipv4, port: number): SocketError {

@@ -10,6 +10,7 @@ import type { TcpInfo } from '../tcp/info.ts';
 import type { State } from '../tcp/machine.ts';
 import type { ErrorCode } from '../tcp/tcb.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
+import { checkOption } from './check-options.ts';
 import type { Due } from './deadlines.ts';
 import type { Demuxed } from './demux.ts';
 import type { Listener } from './listener.ts';
@@ -138,6 +139,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due {
   }
 
   setOption<K extends keyof SocketOptions>(name: K, value: SocketOptions[K]): void {
+    checkOption(name, value);
     this.connection.setOption(name, value, this.#host.now());
     this.#host.touch(this);
   }

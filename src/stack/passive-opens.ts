@@ -7,7 +7,7 @@ import { seqAdd, seqInt } from '../base/seq.ts';
 import type { SipHash } from '../base/siphash.ts';
 import type { Micros } from '../base/time.ts';
 import { timestampOffset } from '../tcp/isn.ts';
-import { initialCapacity, windowInSyn, windowScale } from '../tcp/receive-window.ts';
+import { initialWindow, receiveMss, windowInSyn, windowScale } from '../tcp/receive-window.ts';
 import { TIMESTAMPS_LEN } from '../tcp/timestamps.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { ABSENT, TcpFlag, TcpSegment } from '../wire/tcp.ts';
@@ -102,7 +102,8 @@ export class PassiveOpens {
     const host = this.#host;
     const now = host.now();
     const { config } = listener;
-    const { sysctl, path } = config;
+    const { sysctl } = config;
+    const mss = receiveMss(config);
     const out = this.#out;
     out.clear();
     out.srcPort = syn.dstPort;
@@ -110,9 +111,9 @@ export class PassiveOpens {
     out.flags = TcpFlag.SYN | TcpFlag.ACK;
     out.seq = this.#cookies.sequence(host.address, source, syn, now);
     out.ack = seqAdd(syn.seq, 1);
-    out.mss = path.receiveMss;
+    out.mss = mss;
     const timestamps = sysctl.tcp_timestamps && syn.hasTimestamps;
-    out.wnd = windowInSyn(initialCapacity(config), path.receiveMss - (timestamps ? TIMESTAMPS_LEN : 0));
+    out.wnd = windowInSyn(initialWindow(config), mss - (timestamps ? TIMESTAMPS_LEN : 0));
     if (timestamps) {
       const ports = (syn.dstPort << 16) | syn.srcPort;
       const offset = timestampOffset(this.#prf, host.address, source, ports);

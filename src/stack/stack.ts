@@ -26,6 +26,7 @@ import type { OpenArgs } from '../tcp/user-calls.ts';
 import { IcmpType, UnreachableCode } from '../wire/icmp.ts';
 import { IPV4_HEADER_LEN, type Ipv4, isBroadcast, isLoopback, isMulticast, isUnspecified } from '../wire/ipv4.ts';
 import { TCP_HEADER_LEN, TcpFlag, TcpSegment } from '../wire/tcp.ts';
+import { checkOptions } from './check-options.ts';
 import { newCounters, type StackCounters } from './counters.ts';
 import { Deadlines } from './deadlines.ts';
 import { DemuxTable } from './demux.ts';
@@ -126,6 +127,10 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   /** Octets in the buffers of all connections. */
   #memory = 0;
   #pressed = false;
+  /** The first thing that a user's callback threw in this batch. */
+  #thrown: { readonly error: unknown } | undefined;
+  /** The link has said 'full': sending goes on when it says that it is writable. */
+  #linkFull = false;
   /** Inside a batch: what is touched waits for its end. */
   #busy = false;
   #alarmAt: Micros = Number.POSITIVE_INFINITY as Micros;
@@ -182,7 +187,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
           'choose another port, or wait until its TIME-WAIT is over',
         );
       leastIss = old.connection.nextIss;
-      old.connection.abort(this.now());
+      old.connection.reuse(this.now());
       this.#retire(old);
     }
     const endpoint = this.#newEndpoint(addresses, this.#config(o.options ?? {}), o.ttl ?? DEFAULT_TTL);
@@ -214,6 +219,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (this.#closed) return;
     for (const listener of this.#listeners.values()) listener.close();
     for (const endpoint of [...this.#endpoints]) endpoint.abort();
+    // In the middle of a batch too: the RSTs are to leave before the link closes.
+    this.#settle();
     this.#closed = true;
     this.#clock.wakeAt(Number.POSITIVE_INFINITY as Micros, this.#wake);
     this.#link.close();
@@ -236,7 +243,11 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   }
 
   onWritable(): void {
+    this.#linkFull = false;
+    this.#busy = true;
     for (const endpoint of this.#endpoints) this.touch(endpoint);
+    this.#busy = false;
+    this.#settle();
   }
 
   onError(error: LinkError): void {
@@ -340,6 +351,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #runDeadlines(): void {
     const now = this.now();
     for (let e = this.#deadlines.due(now); e !== undefined; e = this.#deadlines.due(now)) {
+      // Should the link never say that it is writable again, each deadline is another try.
+      this.#linkFull = false;
       e.connection.onTimeout(now);
       this.#deadlines.set(e, e.connection.nextTimeout());
       this.touch(e);
@@ -361,13 +374,25 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     }
     this.#busy = false;
     this.#setAlarm();
+    const thrown = this.#thrown;
+    this.#thrown = undefined;
+    if (thrown !== undefined) throw thrown.error;
+  }
+
+  /** Calls the user. What the user throws comes out when the batch is done, so that no other connection misses anything. */
+  #call(user: (() => void) | undefined): void {
+    try {
+      user?.();
+    } catch (error) {
+      this.#thrown ??= { error };
+    }
   }
 
   #drain(endpoint: Endpoint): void {
     const { connection } = endpoint;
     const now = this.now();
     const out = this.#out;
-    while (connection.emit(now, out)) {
+    while (!this.#linkFull && connection.emit(now, out)) {
       out.srcPort = endpoint.localPort;
       out.dstPort = endpoint.remotePort;
       this.#send(out, endpoint.remoteAddress, connection.wireMss, endpoint.ttl);
@@ -393,8 +418,10 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   #send(seg: TcpSegment, to: Ipv4, mss: number, ttl: number): void {
     if (seg.has(TcpFlag.RST)) this.counters.resetsOut++;
-    if (this.#output.send(seg, this.address, to, mss, ttl) === 'sent') this.counters.segmentsOut++;
+    const outcome = this.#output.send(seg, this.address, to, mss, ttl);
+    if (outcome === 'sent') this.counters.segmentsOut++;
     else this.counters.sendFailures++;
+    if (outcome === 'full') this.#linkFull = true;
   }
 
   #tell(endpoint: Endpoint): void {
@@ -411,7 +438,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       this.#endpoints.remove(endpoint);
       this.#account(endpoint, 0);
     }
-    endpoint.onEvent?.();
+    this.#call(endpoint.onEvent);
   }
 
   /** CLOSED, and its place in the table is wanted now; its user is told when the batch is over. */
@@ -426,7 +453,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (happened & Happened.closed || endpoint.state === 'LISTEN') listener.gone(endpoint);
     else if (happened & Happened.connected) {
       listener.established(endpoint);
-      listener.onConnection?.();
+      this.#call(listener.onConnection);
     }
   }
 
@@ -441,7 +468,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     return {
       profile: this.#profile,
       sysctl: this.#sysctl,
-      options: { ...DEFAULT_SOCKET_OPTIONS, ...options },
+      options: { ...DEFAULT_SOCKET_OPTIONS, ...checkOptions(options) },
       path: this.#path,
     };
   }

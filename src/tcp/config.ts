@@ -31,6 +31,8 @@ export interface Sysctl {
   readonly tcp_min_snd_mss: number;
   /** Retransmissions of data before ETIMEDOUT, counted as the time they would take from the smallest RTO (Linux: 924.6 s). */
   readonly tcp_retries2: number;
+  /** Probes of a shut window before a connection is given up that its user has left, though the peer answers. */
+  readonly tcp_orphan_retries: number;
   /** Seconds that FIN-WAIT-2 lasts after the user has closed both ways. */
   readonly tcp_fin_timeout: number;
   /** Maximum segment lifetime, seconds; TIME-WAIT is twice that. Linux has no such setting: it is 30 there. */
@@ -75,6 +77,7 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_base_mss: 1024,
   tcp_min_snd_mss: 48,
   tcp_retries2: 15,
+  tcp_orphan_retries: 8,
   tcp_fin_timeout: 60,
   tcp_msl: 30,
   tcp_tw_reuse: 2,

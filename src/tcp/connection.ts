@@ -182,6 +182,11 @@ export class Connection {
     user.setOption(this.#tcb, name, value, now);
   }
 
+  /** In TIME-WAIT: a new connection takes its place. */
+  reuse(now: Micros): void {
+    user.reuse(this.#tcb, now);
+  }
+
   /** The stack is short of memory, or no longer. */
   press(pressed: boolean, now: Micros): void {
     user.press(this.#tcb, pressed, now);

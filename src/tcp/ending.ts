@@ -56,6 +56,7 @@ export function backToListen(tcb: Tcb, event: 'rcv SYN, passive' | 'rcv RST, pas
 export function startSyn(tcb: Tcb): void {
   tcb.synDue = true;
   tcb.synSent = false;
+  tcb.synAcked = false;
   tcb.sndUna = tcb.iss;
   tcb.sndNxt = tcb.iss;
   tcb.rtxNxt = tcb.iss;

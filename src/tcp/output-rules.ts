@@ -105,11 +105,17 @@ export function persistDelay(tcb: Tcb): Micros {
   return (usableWindow(tcb) > 0 ? Math.min(delay, seconds(1)) : delay) as Micros;
 }
 
-/** Octets of window there is room for, clamped as the user asked. */
+/** Octets of window there is room for, clamped as the user asked, and no more than the field can say. */
 function freeWindow(tcb: Tcb): number {
-  const clamp = tcb.options.TCP_WINDOW_CLAMP;
   const free = tcb.pressed ? Math.min(tcb.receiveBuffer.free, tcb.rcvWnd) : tcb.receiveBuffer.free;
-  return clamp > 0 ? Math.min(free, clamp) : free;
+  return Math.min(free, largestWindow(tcb));
+}
+
+/** The window when nothing is unread. */
+function largestWindow(tcb: Tcb): number {
+  const clamp = tcb.options.TCP_WINDOW_CLAMP;
+  const expressible = Math.min(tcb.receiveBuffer.capacity, 65_535 * 2 ** tcb.rcvWscale);
+  return clamp > 0 ? Math.min(clamp, expressible) : expressible;
 }
 
 export function synWindow(tcb: Tcb): number {
@@ -129,18 +135,20 @@ export function windowWorthAnAck(tcb: Tcb): boolean {
 }
 
 function leastIncrease(tcb: Tcb): number {
-  return Math.min(tcb.ownMss(tcb.config.path.receiveMss), tcb.receiveBuffer.capacity / 2);
+  return Math.min(tcb.ownMss(tcb.config.path.receiveMss), largestWindow(tcb) / 2);
 }
 
 /**
- * The window field of a segment that leaves now; moves RCV.ADV. The right edge never moves left (SHLD-14): what the
- * scale can't express is rounded up, so the buffer may hold up to one unit of the scale more than its capacity.
+ * The window field of a segment that leaves now; moves RCV.ADV, and never to the left (SHLD-14). What the scale can't
+ * express is rounded up while the buffer has room for it but for one unit; beyond that it is rounded down, and the edge
+ * the peer knows stays where it is (RFC 7323 §2.4). So the buffer holds at most one unit more than its capacity.
  */
 export function offerWindow(tcb: Tcb): number {
   const told = tcb.rcvWnd;
   const wnd = windowWorthTelling(tcb) ? freeWindow(tcb) : told;
   const unit = 2 ** tcb.rcvWscale;
-  const field = Math.min(Math.ceil(Math.max(0, wnd) / unit), 65_535);
+  const up = Math.ceil(wnd / unit);
+  const field = Math.min(up * unit < tcb.receiveBuffer.free + unit ? up : Math.floor(wnd / unit), 65_535);
   const edge = seqAdd(tcb.rcvNxt, field * unit);
   if (seqLt(tcb.rcvAdv, edge)) tcb.rcvAdv = edge;
   tcb.windowMayHaveOpened = false;

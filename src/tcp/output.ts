@@ -153,11 +153,6 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   tcb.rtxEnd = tcb.rtxNxt;
   tcb.overrideDue = false;
   tcb.probeOctetDue = false;
-  if (fin && tcb.closePending) {
-    tcb.closePending = false;
-    tcb.cause = 'call';
-    tcb.step('CLOSE');
-  }
   tcb.bytesSent += len;
   if (len > 0) {
     tcb.dataSegsOut++;
@@ -172,6 +167,11 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   addAck(tcb, now, out);
   markEcn(tcb, out, len > 0);
   sent(tcb, now, out, undefined);
+  if (fin && tcb.closePending) {
+    tcb.closePending = false;
+    tcb.cause = 'call';
+    tcb.step('CLOSE');
+  }
   return true;
 }
 

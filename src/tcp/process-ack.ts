@@ -8,12 +8,13 @@ import { endConnection, startTimeWait } from './ending.ts';
 import { onDuplicateAck, onNewAck } from './recovery.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
-import { echoedRtt } from './timestamps.ts';
+import { echoedRtt, updateTsRecent } from './timestamps.ts';
 import { startFinWait2 } from './user-calls.ts';
 
 export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   if (tcb.state === 'TIME-WAIT') {
     // The only thing that can arrive is the peer's FIN again, and that is below RCV.NXT: see checkSequence.
+    updateTsRecent(tcb, seg, now);
     return 'continue';
   }
   // RFC 5961 §5.2: an ACK of what was never sent, or of what is older than a window, is a forger's guess.
@@ -23,6 +24,8 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     else drop(tcb, 'unacceptable ACK');
     return 'done';
   }
+  // Not before: who can't name an acceptable ACK must not move TS.Recent either, or PAWS would shut out the honest peer.
+  updateTsRecent(tcb, seg, now);
   tcb.probesUnanswered = 0;
   const flightBefore = tcb.flightSize;
   const acked = seqDiff(seg.ack, tcb.sndUna);
@@ -32,8 +35,9 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     acknowledge(tcb, seg, acked, flightBefore, now);
     return afterAck(tcb, now);
   }
-  const isDuplicate = acked === 0 && flightBefore > 0 && seg.segLen === 0 && !windowMoved;
-  if (isDuplicate) onDuplicateAck(tcb, now);
+  // RFC 5681 §2; with SACK blocks a window that moves says nothing against it (RFC 6675 §2), and Linux's moves.
+  const isSame = !windowMoved || (tcb.sackAgreed && seg.sackCount > 0);
+  if (acked === 0 && flightBefore > 0 && seg.segLen === 0 && isSame) onDuplicateAck(tcb, now);
   return 'continue';
 }
 
@@ -41,6 +45,7 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
 function acknowledge(tcb: Tcb, seg: TcpSegment, acked: number, flightBefore: number, now: Micros): void {
   const heldBefore = tcb.sendBuffer.len;
   tcb.sndUna = seg.ack;
+  tcb.synAcked = true;
   tcb.sendBuffer.dropTo(Math.min(tcb.placeOfSeq(seg.ack), tcb.sendBuffer.end));
   tcb.bytesAcked += heldBefore - tcb.sendBuffer.len;
   // Without a sample RTO stays backed off: whose ACK it is can't be told (RFC 6298 §5.6, Karn's second part).

@@ -32,7 +32,9 @@ export function processText(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
 /** A FIN counts when everything before it has arrived; one beyond the window is not there yet. */
 function noteFin(tcb: Tcb, seg: TcpSegment): void {
   const at = seqAdd(seg.seq, seg.payload.len);
-  if (tcb.rcvFin !== undefined || !seqLeq(at, tcb.rcvAdv)) return;
+  // One that text has gone past was forged or mistaken, and must not hide the true one.
+  const known = tcb.rcvFin !== undefined && seqLeq(tcb.rcvNxt, tcb.rcvFin);
+  if (known || !seqLeq(at, tcb.rcvAdv)) return;
   tcb.rcvFin = at;
   if (at !== tcb.rcvNxt && seg.payload.len === 0) tcb.ackOwed = 'now';
 }

@@ -6,6 +6,17 @@ export function initialCapacity({ sysctl, options }: ConnectionConfig): number {
   return options.SO_RCVBUF > 0 ? options.SO_RCVBUF : Math.floor(sysctl.tcp_rmem[1] / 2);
 }
 
+/** What of it our first segment offers. */
+export function initialWindow(config: ConnectionConfig): number {
+  const clamp = config.options.TCP_WINDOW_CLAMP;
+  return clamp > 0 ? Math.min(clamp, initialCapacity(config)) : initialCapacity(config);
+}
+
+/** The MSS we announce. */
+export function receiveMss({ path, options }: ConnectionConfig): number {
+  return options.TCP_MAXSEG > 0 ? Math.min(path.receiveMss, options.TCP_MAXSEG) : path.receiveMss;
+}
+
 /** What the buffer may grow to. */
 export function mostCapacity(config: ConnectionConfig): number {
   const { sysctl, options } = config;
@@ -18,7 +29,7 @@ export function mostCapacity(config: ConnectionConfig): number {
 export function windowScale({ sysctl, options }: ConnectionConfig): number {
   const octets = options.SO_RCVBUF > 0 ? options.SO_RCVBUF : sysctl.tcp_rmem[2];
   let shift = 0;
-  while (shift < 14 && octets / 2 ** shift > 65_535) shift++;
+  while (shift < 14 && octets > 65_535 * (1 << shift)) shift++;
   return shift;
 }
 

@@ -38,6 +38,7 @@ export function onDuplicateAck(tcb: Tcb, now: Micros): void {
 /** SND.UNA has moved by `acked` octets (more than 0); `flightBefore` is FlightSize before that. */
 export function onNewAck(tcb: Tcb, acked: number, flightBefore: number, rtt: number, now: Micros): void {
   tcb.dupAcks = 0;
+  keepComparable(tcb);
   tcb.rtxNxt = seqMax(tcb.rtxNxt, tcb.sndUna);
   tcb.rtxEnd = seqMax(tcb.rtxEnd, tcb.rtxNxt);
   if (tcb.pathMtu.acknowledged(tcb.sndUna)) setSmss(tcb);
@@ -96,6 +97,13 @@ export function resendAll(tcb: Tcb): void {
   tcb.rtxNxt = tcb.sndUna;
   tcb.rtxEnd = tcb.sndNxt;
   tcb.rtxNote = 'retransmission';
+}
+
+/** Marks that nothing has moved for a quarter of the sequence space follow SND.UNA, or they would seem to lie ahead of it. */
+function keepComparable(tcb: Tcb): void {
+  const far = 2 ** 30;
+  if (tcb.recovery === 'open' && seqDiff(tcb.sndUna, tcb.recover) > far) tcb.recover = seqAdd(tcb.sndUna, -far);
+  if (seqDiff(tcb.sndUna, tcb.ecnRecover) > far) tcb.ecnRecover = seqAdd(tcb.sndUna, -far);
 }
 
 function retransmitFirst(tcb: Tcb): void {

@@ -17,7 +17,7 @@ import { processAck } from './process-ack.ts';
 import { processText, reportDuplicate } from './process-text.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
-import { echoedRtt, failsPaws, updateTsRecent } from './timestamps.ts';
+import { echoedRtt, failsPaws } from './timestamps.ts';
 import { traceSegment } from './trace-segment.ts';
 import { takeUrgent } from './urgent.ts';
 
@@ -90,6 +90,7 @@ function synSentState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
     return;
   }
   tcb.sndUna = seg.ack;
+  tcb.synAcked = true;
   sampleSynRtt(tcb, seg, now);
   tcb.timers.stop(Timer.retransmit);
   tcb.rcvAdv = seqAdd(tcb.rcvNxt, tcb.synWnd);
@@ -124,7 +125,6 @@ function checkSequence(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     return 'done';
   }
   if (isAcceptable(tcb, seg)) {
-    updateTsRecent(tcb, seg, now);
     return 'continue';
   }
   if (seg.has(TcpFlag.RST)) {
@@ -284,6 +284,8 @@ function setSendWindow(tcb: Tcb, seg: TcpSegment): void {
 /** The connection is synchronized both ways: cwnd begins here (RFC 5681 §3.1, RFC 6928), with the MSS now known. */
 function establish(tcb: Tcb): void {
   const { sysctl } = tcb.config;
+  // The peer's SYN-ACK came before ours could leave: an ACK does as well.
+  if (tcb.synDue) tcb.ackOwed = 'now';
   tcb.synDue = false;
   const segments = tcb.synRetransmits > 1 ? 1 : sysctl.initcwnd;
   tcb.congestion = tcb.newCongestion(segments);

@@ -176,6 +176,8 @@ export class Tcb {
   /** The SYN is to be (re)sent. */
   synDue = false;
   synSent = false;
+  /** Kept, not worked out: SND.UNA comes round to ISS every 2^32 octets. */
+  synAcked = false;
   /** Times the SYN or SYN-ACK was retransmitted. */
   synRetransmits = 0;
   /** Octet whose acknowledgment gives an RTT sample (Karn: never one that was sent twice). */
@@ -283,10 +285,6 @@ export class Tcb {
     return seqDiff(this.sndNxt, this.sndUna);
   }
 
-  get synAcked(): boolean {
-    return this.synSent && this.sndUna !== this.iss;
-  }
-
   /** Sequence number of the octet at `place` in the stream we send (see SendBuffer). */
   seqOfPlace(place: number): Seq {
     return seqAdd(this.iss, 1 + place);
@@ -310,8 +308,7 @@ export class Tcb {
   /** Octets queued that were never sent. */
   get unsent(): number {
     if (!this.synSent) return this.sendBuffer.len;
-    const dataNxt = this.sndNxt === this.iss ? seqAdd(this.iss, 1) : this.sndNxt;
-    return Math.max(0, seqDiff(this.finSeq, dataNxt));
+    return Math.max(0, seqDiff(this.finSeq, this.sndNxt));
   }
 
   /** Octets that may be queued at once. */

@@ -54,6 +54,7 @@ export class TimeWait {
     // The stream we sent, FIN included, ends at SND.NXT; how long it was matters no more.
     tcb.iss = seqAdd(this.sndNxt, -2);
     tcb.synSent = true;
+    tcb.synAcked = true;
     tcb.finQueued = true;
     tcb.userGone = true;
     tcb.sndUna = this.sndNxt;

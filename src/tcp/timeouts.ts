@@ -21,7 +21,7 @@ export function timeouts(tcb: Tcb, now: Micros): void {
 function expire(tcb: Tcb, timer: Timer, now: Micros): void {
   switch (timer) {
     case Timer.retransmit:
-      if (tcb.sndUna === tcb.iss) synTimeout(tcb, now);
+      if (!tcb.synAcked) synTimeout(tcb, now);
       else retransmitTimeout(tcb, now);
       return;
     case Timer.persist:
@@ -65,7 +65,9 @@ function synTimeout(tcb: Tcb, now: Micros): void {
 function retransmitTimeout(tcb: Tcb, now: Micros): void {
   // The peer has shut its window on octets that are out: they become probes, and patience ends as with any (MUST-35, MUST-37).
   if (tcb.sndWnd === 0) {
-    if (tcb.probesUnanswered >= tcb.config.sysctl.tcp_retries2) {
+    const { tcp_retries2, tcp_orphan_retries } = tcb.config.sysctl;
+    const abandoned = tcb.userGone && tcb.probeCount >= tcp_orphan_retries;
+    if (tcb.probesUnanswered >= tcp_retries2 || abandoned) {
       giveUp(tcb);
       return;
     }

@@ -29,7 +29,7 @@ export function addUrgent(tcb: Tcb, out: TcpSegment): void {
 export function takeUrgent(tcb: Tcb, seg: TcpSegment): void {
   if (!seg.has(TcpFlag.URG) || seg.urgentPointer === 0) return;
   const mark: Seq = seqAdd(seg.seq, seg.urgentPointer);
-  const before = tcb.hasUrgent ? tcb.rcvUp : tcb.rcvNxt;
+  const before = tcb.hasUrgent && seqLt(tcb.rcvNxt, tcb.rcvUp) ? tcb.rcvUp : tcb.rcvNxt;
   if (!seqLt(before, mark)) return;
   tcb.rcvUp = mark;
   tcb.hasUrgent = true;

@@ -134,6 +134,12 @@ export function abort(tcb: Tcb, now: Micros, error: ErrorCode): void {
   endConnection(tcb, 'ABORT', error);
 }
 
+/** TIME-WAIT makes room for a new connection of the same addresses and ports (RFC 6191). It had ended well, and its user hears no error. */
+export function reuse(tcb: Tcb, now: Micros): void {
+  traceCall(tcb, now, 'REUSE');
+  endConnection(tcb, 'ABORT', undefined);
+}
+
 /** The stack is short of memory, or no longer. */
 export function press(tcb: Tcb, pressed: boolean, now: Micros): void {
   if (tcb.pressed === pressed) return;
@@ -154,9 +160,16 @@ export function setOption<K extends keyof SocketOptions>(
   traceCall(tcb, now, 'SETSOCKOPT', undefined, { name, value });
   tcb.options[name] = value;
   if (name === 'SO_RCVBUF') tcb.receiveBuffer.capacity = Math.max(tcb.receiveBuffer.capacity, tcb.options.SO_RCVBUF);
+  if (name === 'TCP_USER_TIMEOUT') updateUserTimeout(tcb, now);
   if (name === 'TCP_QUICKACK' && tcb.options.TCP_QUICKACK && tcb.ackOwed === 'delayed') tcb.ackOwed = 'now';
   if (name === 'SO_KEEPALIVE' || name === 'TCP_KEEPIDLE') updateKeepAlive(tcb, now);
   updatePersist(tcb, now);
+}
+
+function updateUserTimeout(tcb: Tcb, now: Micros): void {
+  const patience = tcb.options.TCP_USER_TIMEOUT;
+  if (patience > 0 && tcb.flightSize > 0 && tcb.synAcked) tcb.timers.set(Timer.user, (now + patience * 1000) as Micros);
+  else tcb.timers.stop(Timer.user);
 }
 
 function traceCall(tcb: Tcb, now: Micros, call: string, len?: number, args?: Readonly<Record<string, unknown>>): void {

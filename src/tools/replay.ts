@@ -201,6 +201,9 @@ class ReplayedConnection {
         // JSON boundary: the code as the core recorded it.
         this.#core.abort(t, args['error'] as Parameters<Connection['abort']>[1]);
         return;
+      case 'REUSE':
+        this.#core.reuse(t);
+        return;
       case 'PRESS':
         this.#core.press(args['pressed'] === true, t);
         return;

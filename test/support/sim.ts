@@ -6,9 +6,9 @@ import { expect } from 'vitest';
 import { intBelow, type Random, seededRandom } from '../../src/base/random.ts';
 import { type Micros, micros, ms, seconds } from '../../src/base/time.ts';
 import { VirtualTime } from '../../src/base/virtual-time.ts';
+import type { Faults } from '../../src/link/faults.ts';
 import { type MemoryLinkOptions, memoryLink } from '../../src/link/memory.ts';
 import { type FaultLink, faultTap } from '../../src/link/taps/fault.ts';
-import type { Faults } from '../../src/link/faults.ts';
 import type { Endpoint } from '../../src/stack/endpoint.ts';
 import { Stack, type StackTracer } from '../../src/stack/stack.ts';
 import type { SocketOptions, Sysctl } from '../../src/tcp/config.ts';
@@ -229,12 +229,15 @@ class ConnectionWatch {
     if (this.#sentTo === undefined || ahead(end, this.#sentTo) > 0) this.#sentTo = end;
     if (!seg.flags.includes('.')) return;
     const edge = seg.ack + seg.wnd * 2 ** (isSyn ? 0 : this.#ourScale);
-    this.#rule(this.#ourEdge === undefined || ahead(edge, this.#ourEdge) >= 0, 'the window’s right edge moved left');
+    // A window that the scale can't express may look smaller by less than one unit of it (RFC 7323 §2.4).
+    const unit = isSyn ? 1 : 2 ** this.#ourScale;
+    const before = this.#ourEdge;
+    this.#rule(before === undefined || ahead(edge, before) > -unit, 'the window’s right edge moved left');
     this.#rule(this.#acked === undefined || ahead(seg.ack, this.#acked) >= 0, 'an ACK went back');
-    this.#ourEdge = edge;
+    if (before === undefined || ahead(edge, before) > 0) this.#ourEdge = edge;
     this.#acked = seg.ack;
     for (const [left, right] of seg.sack ?? [])
-      this.#rule(ahead(right, left) > 0 && ahead(right, edge) <= 0, 'a SACK block that is none');
+      this.#rule(ahead(right, left) > 0 && ahead(right, this.#ourEdge!) <= 0, 'a SACK block that is none');
   }
 
   #agree(): void {
