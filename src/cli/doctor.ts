@@ -5,7 +5,7 @@ import { type Interface, interfaceNamed, routeTo } from '../link/route.ts';
 import { capabilitySets } from '../tools/capabilities.ts';
 import type { Check, CheckStatus } from '../tools/doctor/check.ts';
 import { firewallCheck } from '../tools/doctor/firewall.ts';
-import { driverCheck, guardCheck, handshakeCheck, md5Check } from '../tools/doctor/live.ts';
+import { driverChecks, guardCheck, handshakeCheck, md5Check } from '../tools/doctor/live.ts';
 import {
   capabilityCheck,
   fileLimitCheck,
@@ -113,10 +113,10 @@ async function examine(interfaceName: string | undefined): Promise<Diagnosis> {
   checks.push(offloadCheck(chosen), rpFilterCheck(chosen), fileLimitCheck(), firewallCheck());
   if (address !== undefined && chosen.up) {
     checks.push(md5Check(address), await guardCheck(address));
-    const driver = await driverCheck(chosen, address);
-    checks.push(driver);
-    // It would fail for the same reason.
-    if (driver.status === 'ok') checks.push(await handshakeCheck(address));
+    const drivers = await driverChecks(chosen, address);
+    checks.push(...drivers);
+    // Without any it would fail for the same reason.
+    if (drivers.some((driver) => driver.status === 'ok')) checks.push(await handshakeCheck(address));
   }
   return about(chosen, address);
 }
@@ -144,7 +144,7 @@ function jsonText(d: Diagnosis): string {
   return JSON.stringify({ schema: DOCTOR_SCHEMA, ...d, ok, checks }, null, 2);
 }
 
-const NAME_WIDTH = 14;
+const NAME_WIDTH = 15;
 const STATUS_WIDTH = 9;
 
 export function tableText(d: Diagnosis, paint: Paint): string {

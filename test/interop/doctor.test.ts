@@ -7,11 +7,13 @@ import { cliProgram } from '../support/tcpx.ts';
 vi.setConfig({ testTimeout: 60_000 });
 
 interface Report {
-  readonly interface: string;
-  readonly address: string;
+  readonly interface: string | null;
+  readonly address: string | null;
   readonly ok: boolean;
   readonly checks: readonly { name: string; status: string; detail: string; remedy: string | null }[];
 }
+
+const HIDE = ['--require', new URL('../support/hide-package.cjs', import.meta.url).pathname];
 
 let lab: PairLab;
 beforeAll(() => {
@@ -40,7 +42,7 @@ test('where all is well it says so, tries the guard and the driver, and shakes h
   expect(report).toMatchObject({ ok: true, interface: lab.clientInterface, address: lab.clientAddress });
   expect(report.checks.map((c) => c.name)).toEqual([
     ...['node', 'capabilities', 'addon', 'raw-socket', 'cap', 'interface', 'MTU', 'offloads', 'rp_filter', 'NOFILE'],
-    ...['firewall', 'TCP-MD5', 'guard', 'driver raw', 'handshake'],
+    ...['firewall', 'TCP-MD5', 'guard', 'driver raw', 'driver packet', 'handshake'],
   ]);
   expect(report.checks.filter((c) => c.status !== 'ok')).toEqual([]);
   expect(check('guard')!.detail).toMatch(/^md5: the kernel stays silent on .*, 1 SYN dropped and counted$/);
@@ -69,14 +71,23 @@ test('without CAP_NET_RAW: exit 77, with the remedy for where it could be had an
   expect(check('handshake')).toBeUndefined();
 });
 
-test('a native part that is missing: exit 69, with the command that builds it', async () => {
-  const { code, check } = await examine([], {
-    nodeArgs: ['--require', new URL('../support/hide-package.cjs', import.meta.url).pathname],
-    env: { HIDE_PACKAGE: 'cap' },
+test('without raw-socket or cap there is another driver: a warning, with the command that builds it', async () => {
+  const { code, check } = await examine([], { nodeArgs: HIDE, env: { HIDE_PACKAGE: 'cap' } });
+  expect(code).toBe(0);
+  expect(check('cap')).toMatchObject({ status: 'warning', remedy: expect.stringContaining('npm rebuild cap') });
+  expect(check('driver raw')).toMatchObject({
+    status: 'warning',
+    detail: expect.stringContaining('driver packet works'),
   });
+  expect(check('handshake')!.status).toBe('ok');
+});
+
+test('without the addon nothing goes: exit 69, and it says what builds it', async () => {
+  const addon = new URL('../../src/link/native/build/Release/tcpx.node', import.meta.url).pathname;
+  const { code, report, check } = await examine([], { nodeArgs: HIDE, env: { HIDE_PACKAGE: addon } });
   expect(code).toBe(69);
-  expect(check('cap')).toMatchObject({ status: 'failure', remedy: expect.stringContaining('npm rebuild cap') });
-  expect(check('driver raw')!.status).toBe('failure');
+  expect(check('addon')).toMatchObject({ status: 'failure', remedy: expect.stringContaining('npm') });
+  expect(report.interface).toBeNull();
 });
 
 test('rules that drop what we send: named, and the handshake fails of them', async () => {

@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { guardPort, type PortGuard } from '../../link/guard.ts';
-import { openRawLink } from '../../link/raw.ts';
 import type { Interface } from '../../link/route.ts';
+import { type DriverName, openDriver } from '../../socket/driver.ts';
 import { openHost } from '../../socket/host.ts';
 import { TcpSocket } from '../../socket/tcp-socket.ts';
 import { type Ipv4, ipv4Text } from '../../wire/ipv4.ts';
@@ -79,16 +79,29 @@ function knock(host: string, port: number): Promise<string> {
   });
 }
 
-/** Opens and closes the driver that --driver raw would use there. */
-export async function driverCheck(i: Interface, address: Ipv4): Promise<Check> {
-  const name = 'driver raw';
+/** Opens and closes both drivers on the interface. One that isn't built is no failure where the other works. */
+export async function driverChecks(i: Interface, address: Ipv4): Promise<readonly Check[]> {
+  const raw = await driverCheck('raw', i, address);
+  const packet = await driverCheck('packet', i, address);
+  return [softened(raw, packet), softened(packet, raw)];
+}
+
+function softened(check: Check, other: Check): Check {
+  if (check.why !== 'not available' || other.status !== 'ok') return check;
+  return warning(check.name, `${check.detail}; ${other.name} works`, check.remedy ?? '');
+}
+
+async function driverCheck(driver: DriverName, i: Interface, address: Ipv4): Promise<Check> {
+  const name = `driver ${driver}`;
   try {
-    const link = await openRawLink({
+    const link = await openDriver({
+      driver,
       interface: i.name,
-      address,
+      addresses: [address],
       ports: [9],
       mtu: Math.min(i.mtu, 65_535),
       loopback: i.loopback,
+      bind: false,
       ringOctets: 1 << 20,
     });
     link.close();

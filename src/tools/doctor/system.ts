@@ -44,19 +44,19 @@ export function capabilityCheck(sets: CapabilitySets): Check {
 
 const require = createRequire(import.meta.url);
 
-/** Each native part, loaded. */
+/** Each native part, loaded. Nothing goes without the addon; with it, the other two are one of two ways to the wire. */
 export function partChecks(): readonly Check[] {
   return [
-    partCheck('addon', 'guards the port, asks the kernel', loadAddon, ''),
-    partCheck(
+    partCheck('addon', 'guards the port, asks the kernel, --driver packet', loadAddon, ''),
+    optionalPart(
       'raw-socket',
-      'sends packets',
+      'sends packets for --driver raw',
       () => require('raw-socket'),
       'apt-get install python3 make g++ && npm rebuild raw-socket',
     ),
-    partCheck(
+    optionalPart(
       'cap',
-      'receives packets',
+      'receives packets for --driver raw',
       () => require('cap'),
       'apt-get install libpcap-dev python3 make g++ && npm rebuild cap',
     ),
@@ -75,6 +75,11 @@ function partCheck(name: string, purpose: string, load: () => unknown, remedy: s
       ...(remedy !== '' && { remedy }),
     };
   }
+}
+
+function optionalPart(name: string, purpose: string, load: () => unknown, remedy: string): Check {
+  const found = partCheck(name, purpose, load, remedy);
+  return found.status === 'ok' ? found : warning(name, `${found.detail}; it ${purpose}`, remedy);
 }
 
 export function interfaceCheck(i: Interface, address: string | undefined): Check {

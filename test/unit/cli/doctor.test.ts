@@ -25,6 +25,7 @@ const ETH0: Interface = {
   loopback: false,
   hardware: 1,
   mac: '02:00:00:00:00:01',
+  kind: undefined,
 };
 
 const diagnosis = (checks: readonly Check[]): Diagnosis => ({
@@ -65,9 +66,9 @@ test.each([
 test('the table has a line for each check, and the remedy below it', async () => {
   expect((await run([FINE, ODD])).out).toBe(`tcpx 0.1.0, Node 20.0.0, Linux 6.1.0
 
-  ok       guard         md5: the kernel stays silent
-  warning  firewall      a rule rejects
-                         → let it through
+  ok       guard          md5: the kernel stays silent
+  warning  firewall       a rule rejects
+                          → let it through
 
 Nothing that tcpx needs is missing; 1 warning.
 `);

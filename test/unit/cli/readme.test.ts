@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, type Option } from 'commander';
 import { expect, test } from 'vitest';
+import type { CliCommand } from '../../../src/cli/command.ts';
 import { connect } from '../../../src/cli/connect.ts';
 import { Exit } from '../../../src/cli/exit.ts';
+import { listen } from '../../../src/cli/listen.ts';
 import * as stack from '../../../src/stack/index.ts';
 
 const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
@@ -23,18 +25,43 @@ test("the README's two stacks in virtual time print what it says they print", ()
   expect(`${printed.join('\n')}\n`).toBe(block('', "'ms');\n```\n"));
 });
 
-test('every option that the README names exists, and it names all that --help shows', () => {
+/** Options in the table of a section, by the words in backquotes. */
+function optionsNamed(from: string, to: string): ReadonlySet<string> {
+  const table = README.slice(README.indexOf(from), README.indexOf(to));
+  return new Set(
+    [...table.matchAll(/^\| (`-(?:\\\||[^|])*) \|/gm)].flatMap((row) =>
+      [...row[1]!.matchAll(/`(-[^`]*)`/g)].map((m) => m[1]!.split(/[ ,[]/)[0]!),
+    ),
+  );
+}
+
+function optionsOf(cli: CliCommand): readonly Option[] {
   const command = new Command();
-  connect.declare(command);
-  const table = README.slice(README.indexOf('## tcpx connect'), README.indexOf('`tcpx connect --help` has'));
-  const named = new Set([...table.matchAll(/`(-[^`]*)`/g)].map((m) => m[1]!.split(/[ ,[]/)[0]!));
-  const known = command.options.filter((o) => !o.hidden);
+  cli.declare(command);
+  return command.options.filter((o) => !o.hidden);
+}
+
+test('every option of connect that the README names exists, and it names all that --help shows', () => {
+  const named = optionsNamed('## tcpx connect', '`tcpx connect --help` has');
+  const known = optionsOf(connect);
   for (const name of named)
     expect(
       known.some((o) => o.short === name || o.long === name),
       name,
     ).toBe(true);
   for (const o of known) expect(named.has(o.short ?? '') || named.has(o.long ?? ''), o.flags).toBe(true);
+});
+
+test('of listen it names all that connect has not', () => {
+  const named = optionsNamed('## tcpx listen', 'The other options are those of `connect`');
+  const shared = new Set(optionsOf(connect).map((o) => o.flags));
+  const own = optionsOf(listen).filter((o) => !shared.has(o.flags));
+  for (const name of named)
+    expect(
+      own.some((o) => o.short === name || o.long === name),
+      name,
+    ).toBe(true);
+  for (const o of own) expect(named.has(o.short ?? '') || named.has(o.long ?? ''), o.flags).toBe(true);
 });
 
 test('every exit code is in the README', () => {
