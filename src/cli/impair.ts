@@ -7,7 +7,7 @@ import { type BridgeCounters, ImpairedBridge } from '../link/impaired-bridge.ts'
 import type { LinkError } from '../link/link.ts';
 import { openPacketSocket } from '../link/packet-socket.ts';
 import { interfaceNamed } from '../link/route.ts';
-import { nodeClock } from '../socket/node-clock.ts';
+import { fineClock } from '../socket/node-clock.ts';
 import { countersText, faultsText, rateText } from '../tools/fault-text.ts';
 import type { CliCommand } from './command.ts';
 import { CliFailure, EXIT_CODES, Exit } from './exit.ts';
@@ -78,7 +78,7 @@ async function run(a: string, b: string, o: ImpairOptions, io: Io): Promise<numb
     a: links[0],
     b: links[1],
     ...faults,
-    clock: nodeClock(),
+    clock: fineClock(),
     random: seededRandom(seed),
     onError: (link, error) => say.linkError(link, error),
   });

@@ -63,6 +63,10 @@ export interface Addon {
   batchReceive(handle: Handle): number;
   /** Messages sent, from `first` on; below 0 the errno of the first. */
   batchSend(handle: Handle, first: number, count: number, parts: readonly Uint8Array[]): number;
+  /** An alarm of microseconds on this thread's event loop, which it does not keep alive. */
+  timerOpen(onRing: () => void): Handle;
+  /** Rings once, `us` from now; below 0 not at all. In place of what was set before. */
+  timerSet(handle: Handle, us: number): void;
   /** Idempotent. */
   close(handle: Handle): void;
 }

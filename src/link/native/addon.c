@@ -96,6 +96,7 @@ NAPI_MODULE_INIT() {
   batch_exports(env, exports);
   guard_exports(env, exports);
   netlink_exports(env, exports);
+  timer_exports(env, exports);
   packet_exports(env, exports);
   return exports;
 }

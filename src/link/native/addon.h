@@ -43,5 +43,6 @@ void batch_exports(napi_env env, napi_value exports);
 void guard_exports(napi_env env, napi_value exports);
 void packet_exports(napi_env env, napi_value exports);
 void netlink_exports(napi_env env, napi_value exports);
+void timer_exports(napi_env env, napi_value exports);
 
 #endif
