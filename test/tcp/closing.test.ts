@@ -100,6 +100,7 @@ describe('we close first', () => {
       .expect(fin(0, { note: 'retransmission' }))
       .expectState('FIN-WAIT-1');
     h.after(ms(600)).expect(fin(0)).inject(ack(1)).expectState('FIN-WAIT-2');
+    expect(h.info).toMatchObject({ data_segs_out: 0, total_retrans: 2, bytes_retrans: 0 });
     expect(h.nextTimeoutIn).toBe(NEVER);
   });
 

@@ -91,7 +91,9 @@ describe('the receiver (§6.1.3)', () => {
     h.inject(data(10, 10, { ecn: 2 })).expect(ack(20, { flags: '.E' }));
     h.write(5);
     h.expect(data(0, 5, { flags: 'P.E' }));
-    h.inject(data(20, 10, { flags: 'P.W', ecn: 2, ack: 5 })).after(ms(40)).expect(ack(30));
+    h.inject(data(20, 10, { flags: 'P.W', ecn: 2, ack: 5 }))
+      .after(ms(40))
+      .expect(ack(30));
   });
 
   test('CE on the segment with CWR begins anew', () => {
