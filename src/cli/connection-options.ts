@@ -22,7 +22,7 @@ import {
 export interface ConnectionOptions extends FaultOptions {
   readonly interface?: string;
   readonly numeric?: true;
-  /** Absent: 'raw', and 'packet' with an address of our own. */
+  /** Absent: 'raw', or 'packet' where that is not built; 'packet' with an address of our own. */
   readonly driver?: DriverName;
   readonly guard: 'auto' | 'md5' | 'nft' | 'none';
   readonly ip?: OwnNetwork;
@@ -35,6 +35,8 @@ export interface ConnectionOptions extends FaultOptions {
   readonly wscale: boolean;
   /** Absent: as the profile says. */
   readonly ecn?: boolean;
+  /** Fast Open. A listener's is a switch; a client's a cookie in hexadecimal, '' to ask for one. */
+  readonly tfo?: true | string;
   readonly keepalive?: KeepAlive;
   /** Seconds. */
   readonly userTimeout?: number;
@@ -105,6 +107,9 @@ export const logOptions = (): readonly Option[] => [
   colorOption(),
 ];
 
+/** How many connections may have begun with data on their SYN and not have shown a third segment. */
+const FAST_OPENS = 256;
+
 /** What of the stack's settings the user has changed. */
 export function sysctlOf(o: ConnectionOptions): Partial<Sysctl> {
   return {
@@ -112,6 +117,7 @@ export function sysctlOf(o: ConnectionOptions): Partial<Sysctl> {
     ...(o.sack ? {} : { tcp_sack: false }),
     ...(o.wscale ? {} : { tcp_window_scaling: false }),
     ...(o.ecn === undefined ? {} : { tcp_ecn: o.ecn ? 1 : 0 }),
+    ...(o.tfo === true ? { tcp_fastopen: 3 } : {}),
     ...(o.msl === undefined ? {} : { tcp_msl: o.msl }),
   };
 }
@@ -122,6 +128,7 @@ export function socketOptionsOf(o: ConnectionOptions): Partial<SocketOptions> {
     ...(o.mss === undefined ? {} : { TCP_MAXSEG: o.mss }),
     ...(o.window === undefined ? {} : { TCP_WINDOW_CLAMP: o.window }),
     ...(o.userTimeout === undefined ? {} : { TCP_USER_TIMEOUT: Math.ceil(o.userTimeout * 1000) }),
+    ...(o.tfo === true ? { TCP_FASTOPEN: FAST_OPENS } : {}),
     ...(keepalive === undefined ? {} : { SO_KEEPALIVE: true }),
     ...(keepalive?.idle === undefined ? {} : { TCP_KEEPIDLE: keepalive.idle }),
     ...(keepalive?.interval === undefined ? {} : { TCP_KEEPINTVL: keepalive.interval }),

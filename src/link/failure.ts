@@ -12,3 +12,16 @@ export class LinkFailure extends Error {
     this.hint = hint;
   }
 }
+
+/**
+ * A package of the raw driver, or its native part, isn't there. `compilers` are Debian's packages that building it takes.
+ * npm 12 rebuilds only what was approved, and says that it rebuilt it all the same.
+ */
+export function packageNotBuilt(name: string, error: unknown, compilers: string): LinkFailure {
+  const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+  return new LinkFailure(
+    'ENOTBUILT',
+    `the package ${name} is not built (${why})`,
+    `apt-get install ${compilers} && npm rebuild ${name} (npm 12: npm install-scripts approve ${name} first); or --driver packet, which does without`,
+  );
+}

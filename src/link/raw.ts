@@ -10,7 +10,7 @@ import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { type Ipv4, Ipv4At, ipv4Text, toIpv4 } from '../wire/ipv4.ts';
 import { readI32 } from '../wire/octets.ts';
-import { LinkFailure } from './failure.ts';
+import { LinkFailure, packageNotBuilt } from './failure.ts';
 import type { ChecksumState, Link, LinkCounters, LinkReceiver, PacketIn, PacketOut, SendOutcome } from './link.ts';
 import { interfaceNamed } from './route.ts';
 import { openSniffer, SNAPSHOT_LEN, type Sniffer } from './sniffer.ts';
@@ -279,12 +279,7 @@ function loadRawSocket(): RawSocketModule {
       // an untyped package, described by RawSocket above
       loaded = createRequire(import.meta.url)('raw-socket') as RawSocketModule;
     } catch (error) {
-      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-      throw new LinkFailure(
-        'ENOTBUILT',
-        `the package raw-socket is not built (${why})`,
-        'apt-get install python3 make g++ && npm rebuild raw-socket; or --driver packet, which needs our addon only',
-      );
+      throw packageNotBuilt('raw-socket', error, 'python3 make g++');
     }
   }
   return loaded;

@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { ETHERNET_HEADER_LEN, EtherType } from '../wire/ethernet.ts';
 import { readU16 } from '../wire/octets.ts';
-import { LinkFailure } from './failure.ts';
+import { LinkFailure, packageNotBuilt } from './failure.ts';
 
 /** What is used of cap's object; it has no types of its own. */
 interface Cap {
@@ -131,12 +131,7 @@ function loadCap(): CapModule {
       // an untyped package, described by Cap above
       loaded = createRequire(import.meta.url)('cap') as CapModule;
     } catch (error) {
-      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
-      throw new LinkFailure(
-        'ENOTBUILT',
-        `the package cap is not built (${why})`,
-        'apt-get install libpcap-dev python3 make g++ && npm rebuild cap; or --driver packet, which needs our addon only',
-      );
+      throw packageNotBuilt('cap', error, 'libpcap-dev python3 make g++');
     }
   }
   return loaded;
