@@ -112,9 +112,10 @@ function checkInterfaces(a: string, b: string, o: ImpairOptions): void {
 }
 
 function openBoth(a: string, b: string): readonly [FrameLink, FrameLink] {
-  const first = openPacketSocket({ interface: a, promiscuous: true });
+  const open = (name: string): FrameLink => openPacketSocket({ interface: name, promiscuous: true, gso: true });
+  const first = open(a);
   try {
-    return [first, openPacketSocket({ interface: b, promiscuous: true })];
+    return [first, open(b)];
   } catch (error) {
     first.close();
     throw error;

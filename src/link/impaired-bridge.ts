@@ -113,7 +113,13 @@ export class ImpairedBridge {
 /** A packet in a frame of our own: `ethernet` is the view of the header that lies in front of it. */
 interface HeldFrame extends Held {
   readonly ethernet: Uint8Array;
+  /** The view of what follows it. */
+  readonly packet: Uint8Array;
   end: number;
+  /** Of a run of segments, IP and TCP headers; 0 when it is one packet. */
+  headersLen: number;
+  transportAt: number;
+  gsoSize: number;
 }
 
 /**
@@ -123,6 +129,9 @@ interface HeldFrame extends Held {
 const IN_FLIGHT = 128;
 /** Buffers kept for reuse; more were a burst. */
 const MAX_SPARE = 4096;
+const MAX_SPARE_LARGE = 512;
+/** A merged segment of 65535 octets in its frame. */
+const LARGE_LEN = ETHERNET_HEADER_LEN + 65_535;
 
 class BridgeLane {
   readonly #from: FrameLink;
@@ -131,6 +140,7 @@ class BridgeLane {
   readonly #merged = new SuperSegment();
   readonly #bufferLen: number;
   readonly #spare: HeldFrame[] = [];
+  readonly #spareLarge: HeldFrame[] = [];
   readonly #inFlight: (HeldFrame | undefined)[] = new Array<HeldFrame | undefined>(IN_FLIGHT).fill(undefined);
   #nextInFlight = 0;
   readonly #out: FrameOut = {
@@ -178,13 +188,7 @@ class BridgeLane {
     const { mtu } = this.#to;
     const merged = this.#merged;
     if (isIpv4 && frame.gsoSize > 0 && merged.begin(bytes, packetAt, end, frame.gsoSize, mtu) > 1) {
-      for (let i = 0; i < merged.count; i++) {
-        const held = this.#buffer(ETHERNET_HEADER_LEN + mtu);
-        copy(bytes, at, held.bytes, 0, ETHERNET_HEADER_LEN);
-        held.end = ETHERNET_HEADER_LEN + merged.write(i, held.bytes, ETHERNET_HEADER_LEN);
-        held.checksum = 'unverified';
-        this.#send(held, false);
-      }
+      for (let i = 0; i < merged.count; ) i += this.#takePart(bytes, at, i);
       return;
     }
     if (end - packetAt > mtu) {
@@ -197,7 +201,31 @@ class BridgeLane {
     if (isIpv4 && frame.checksum !== 'unverified')
       completeChecksum(held.bytes, ETHERNET_HEADER_LEN, held.end, frame.checksum);
     held.checksum = 'unverified';
-    this.#send(held, !isIpv4);
+    held.gsoSize = 0;
+    held.headersLen = 0;
+    this.#octets += held.end;
+    this.#sent(held, this.#path.take(held, !isIpv4));
+  }
+
+  /**
+   * Of the merged segment whose frame is at `at`, the `i`-th piece, or the run of pieces from there that nothing happens to but
+   * delay: those stay merged, and the interface they leave by has them cut. Returns how many pieces that were.
+   */
+  #takePart(bytes: Uint8Array, at: number, i: number): number {
+    const merged = this.#merged;
+    const fits = merged.headersLen + merged.mss <= this.#to.mtu && this.#to.maxGsoPayload > 0;
+    const run = fits ? this.#path.untouched(merged.count - i) : 0;
+    const count = Math.max(1, run);
+    const held = this.#buffer(ETHERNET_HEADER_LEN + merged.headersLen + count * merged.mss);
+    copy(bytes, at, held.bytes, 0, ETHERNET_HEADER_LEN);
+    held.end = ETHERNET_HEADER_LEN + merged.writeRun(i, count, held.bytes, ETHERNET_HEADER_LEN);
+    held.checksum = 'unverified';
+    held.headersLen = count > 1 ? merged.headersLen : 0;
+    held.gsoSize = count > 1 ? merged.mss : 0;
+    held.transportAt = merged.ipHeaderLen;
+    this.#octets += held.end + (count - 1) * (ETHERNET_HEADER_LEN + merged.headersLen);
+    this.#sent(held, run > 0 ? this.#path.takeUntouched(held, count) : this.#path.take(held));
+    return count;
   }
 
   pump(writable = false): void {
@@ -214,9 +242,8 @@ class BridgeLane {
     this.#from.close();
   }
 
-  #send(held: HeldFrame, spared: boolean): void {
-    this.#octets += held.end;
-    if (this.#path.take(held, spared) !== 'full') return;
+  #sent(held: HeldFrame, outcome: SendOutcome): void {
+    if (outcome !== 'full') return;
     this.#sendFailures++;
     this.#release(held);
   }
@@ -231,6 +258,8 @@ class BridgeLane {
         copy(held.bytes, 0, twin.bytes, 0, held.end);
         twin.end = held.end;
         twin.checksum = held.checksum;
+        twin.gsoSize = 0;
+        twin.headersLen = 0;
         return twin;
       },
       pass: (held) => this.#emit(held),
@@ -242,8 +271,15 @@ class BridgeLane {
 
   #emit(held: HeldFrame): SendOutcome {
     const out = this.#out;
+    const { headersLen, gsoSize } = held;
+    const payloadAt = held.at + headersLen;
+    out.header = held.packet;
+    out.headerLen = headersLen;
+    out.transportAt = held.transportAt;
+    out.gsoSize = gsoSize;
+    out.checksumPartial = gsoSize > 0;
     out.payload.clear();
-    out.payload.push(held.bytes, held.at, held.end - held.at);
+    out.payload.push(held.bytes, payloadAt, held.end - payloadAt);
     const outcome = this.#to.send(held.ethernet, out);
     if (outcome === 'full') return 'full';
     const before = this.#inFlight[this.#nextInFlight];
@@ -254,20 +290,38 @@ class BridgeLane {
   }
 
   #buffer(len: number): HeldFrame {
-    const spare = len <= this.#bufferLen ? this.#spare.pop() : undefined;
+    const isLarge = len > this.#bufferLen;
+    const spare = isLarge ? this.#spareLarge.pop() : this.#spare.pop();
     if (spare !== undefined) return spare;
-    const bytes = new Uint8Array(Math.max(len, this.#bufferLen));
-    const ethernet = bytes.subarray(0, ETHERNET_HEADER_LEN);
-    return { bytes, ethernet, at: ETHERNET_HEADER_LEN, end: 0, checksum: 'unverified', owned: false };
+    const bytes = new Uint8Array(isLarge ? LARGE_LEN : this.#bufferLen);
+    return {
+      bytes,
+      ethernet: bytes.subarray(0, ETHERNET_HEADER_LEN),
+      packet: bytes.subarray(ETHERNET_HEADER_LEN),
+      at: ETHERNET_HEADER_LEN,
+      end: 0,
+      checksum: 'unverified',
+      owned: false,
+      headersLen: 0,
+      transportAt: 0,
+      gsoSize: 0,
+    };
   }
 
   #release(held: HeldFrame): void {
-    if (this.#spare.length < MAX_SPARE && held.bytes.length === this.#bufferLen) this.#spare.push(held);
+    const isLarge = held.bytes.length > this.#bufferLen;
+    const spare = isLarge ? this.#spareLarge : this.#spare;
+    if (spare.length < (isLarge ? MAX_SPARE_LARGE : MAX_SPARE)) spare.push(held);
   }
 }
 
 interface FrameOut extends PacketOut {
+  header: Uint8Array;
+  headerLen: number;
   readonly payload: Gather;
+  gsoSize: number;
+  transportAt: number;
+  checksumPartial: boolean;
 }
 
 const NOTHING = new Uint8Array(0);

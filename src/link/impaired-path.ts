@@ -40,8 +40,10 @@ interface Waiting<H> {
   /** Undefined in a spare record. */
   held: H | undefined;
   due: Micros;
-  /** Number of the packet, counted from 1. */
+  /** Number of the packet, counted from 1; of a run of packets that of the last. */
   n: number;
+  /** Packets in the run. */
+  count: number;
   overtakenBy: number;
   /** Leaves when so many have overtaken it. */
   gap: number;
@@ -81,6 +83,46 @@ export class ImpairedPath<P, H extends Held> {
     return due;
   }
 
+  /**
+   * How many of the next `most` packets would only be delayed: they may be given to `takeUntouched` as one, and it must be
+   * done before anything else is taken. 0 when the next one is to be taken by itself.
+   */
+  untouched(most: number): number {
+    const f = this.#faults;
+    if (this.#blocked || this.#wire !== undefined || f.script !== undefined || f.jitter !== undefined) return 0;
+    let limit = most;
+    // Those aside leave as soon as enough have passed, not later.
+    for (const w of this.#aside) if (w.gap > w.overtakenBy) limit = Math.min(limit, w.gap - w.overtakenBy);
+    const drawn = this.#drawn;
+    for (let count = 0; count < limit; count++) {
+      if (!this.#isDrawn) this.#draw();
+      this.#isDrawn = drawn.lost || drawn.corrupted || drawn.duplicated || drawn.aside > 0;
+      if (this.#isDrawn) return count;
+    }
+    return limit;
+  }
+
+  /** A run of `count` packets in one, after `untouched` has said so. */
+  takeUntouched(packet: P, count: number): SendOutcome {
+    if (this.#blocked) return 'full';
+    const now = this.#clock.now();
+    const due = micros(Math.max(this.#lineDue, now + (this.#faults.delay ?? 0)));
+    const n = this.counters.packets + count;
+    if (due <= now && this.#line.count === 0) {
+      const outcome = this.#ends.pass(packet);
+      if (outcome === 'full') return 'full';
+      this.counters.packets = n;
+      this.#overtake(n, count, now);
+      if (this.#aside.length > 0) this.pump();
+      return outcome;
+    }
+    this.counters.packets = n;
+    if (due > now) this.counters.delayed += count;
+    this.#wait(this.#ends.copy(packet), due, UNTOUCHED, n, count);
+    this.pump();
+    return 'sent';
+  }
+
   /** `spared`: waits its turn on the wire and on its way, and nothing else happens to it. */
   take(packet: P, spared = false): SendOutcome {
     if (this.#blocked) return 'full';
@@ -91,7 +133,7 @@ export class ImpairedPath<P, H extends Held> {
     let held = script === undefined ? undefined : ends.copy(packet);
     if (!this.#isDrawn && !spared) this.#draw();
     const scripted = held === undefined ? undefined : script?.(held, n);
-    const drawn = spared ? SPARED : scripted === undefined ? this.#drawn : asScripted(scripted);
+    const drawn = spared ? UNTOUCHED : scripted === undefined ? this.#drawn : asScripted(scripted);
     const now = this.#clock.now();
     const leaves = this.#wire === undefined ? now : this.#wire.take(ends.len(packet), now);
     const due = micros(Math.max(this.#lineDue, leaves + (this.#faults.delay ?? 0) + drawn.jitter));
@@ -102,7 +144,7 @@ export class ImpairedPath<P, H extends Held> {
       if (held !== undefined) ends.drop(held);
       if (outcome === 'full') return 'full';
       counters.packets = n;
-      this.#overtake(n, now);
+      this.#overtake(n, 1, now);
       if (this.#aside.length > 0) this.pump();
       return outcome;
     }
@@ -120,9 +162,9 @@ export class ImpairedPath<P, H extends Held> {
     if (due > now || drawn.aside > 0) counters.delayed++;
     if (drawn.duplicated) {
       counters.duplicated++;
-      this.#wait(ends.again(held), due, drawn, n);
+      this.#wait(ends.again(held), due, drawn, n, 1);
     }
-    this.#wait(held, due, drawn, n);
+    this.#wait(held, due, drawn, n, 1);
     this.pump();
     return 'sent';
   }
@@ -137,7 +179,7 @@ export class ImpairedPath<P, H extends Held> {
       let next = first !== undefined && first.due <= now ? first : undefined;
       for (const w of this.#aside) if (w.due <= now && (next === undefined || w.due < next.due)) next = w;
       if (next === undefined) break;
-      const { held, n, overtakenBy } = next;
+      const { held, n, count, overtakenBy } = next;
       // Out of its place before it goes: whoever receives it may close the path.
       if (next === first) this.#line.shift();
       else this.#aside.splice(this.#aside.indexOf(next), 1);
@@ -151,7 +193,7 @@ export class ImpairedPath<P, H extends Held> {
       next.held = undefined;
       this.#spare.push(next);
       any = true;
-      if (next === first) this.#overtake(n, now);
+      if (next === first) this.#overtake(n, count, now);
       else if (overtakenBy > 0) this.counters.reordered++;
     }
     return any;
@@ -171,10 +213,11 @@ export class ImpairedPath<P, H extends Held> {
     for (const w of this.#aside.splice(0)) if (w.held) this.#ends.drop(w.held);
   }
 
-  #wait(held: H, due: Micros, drawn: Readonly<Drawn>, n: number): void {
-    const w = this.#spare.pop() ?? { held, due, n, overtakenBy: 0, gap: 0 };
+  #wait(held: H, due: Micros, drawn: Readonly<Drawn>, n: number, count: number): void {
+    const w = this.#spare.pop() ?? { held, due, n, count, overtakenBy: 0, gap: 0 };
     w.held = held;
     w.n = n;
+    w.count = count;
     w.overtakenBy = 0;
     if (drawn.aside > 0) {
       w.due = later(due, drawn.aside);
@@ -188,10 +231,12 @@ export class ImpairedPath<P, H extends Held> {
     }
   }
 
-  /** Packet `n` has gone on: those set aside before it were overtaken, and some have now waited long enough. */
-  #overtake(n: number, now: Micros): void {
+  /** The `count` packets up to `n` have gone on: those set aside before were overtaken, and some have waited long enough. */
+  #overtake(n: number, count: number, now: Micros): void {
     for (const w of this.#aside) {
-      if (w.n < n && ++w.overtakenBy === w.gap) w.due = now;
+      if (w.n >= n) continue;
+      w.overtakenBy += Math.min(count, n - w.n);
+      if (w.gap > 0 && w.overtakenBy >= w.gap && w.due > now) w.due = now;
     }
   }
 
@@ -248,4 +293,4 @@ interface Drawn {
   gap: number;
 }
 
-const SPARED: Readonly<Drawn> = asScripted('pass');
+const UNTOUCHED: Readonly<Drawn> = asScripted('pass');

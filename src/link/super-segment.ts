@@ -49,12 +49,32 @@ export class SuperSegment {
     return this.count;
   }
 
+  /** Octets of IP and TCP header, the same in each. */
+  get headersLen(): number {
+    return this.#headersLen;
+  }
+
+  /** Payload octets in each but the last. */
+  get mss(): number {
+    return this.#mss;
+  }
+
+  /** Octets of IP header. */
+  get ipHeaderLen(): number {
+    return this.#ip.ihl * 4;
+  }
+
   /** Writes the `i`-th segment, counted from 0, as an IP packet at `toAt` of `to`; returns its length. */
   write(i: number, to: Uint8Array, toAt: number): number {
+    return this.writeRun(i, 1, to, toAt);
+  }
+
+  /** The same for `count` segments from the `i`-th on, merged still: their checksum is left to whoever cuts them. */
+  writeRun(i: number, count: number, to: Uint8Array, toAt: number): number {
     const bytes = this.#bytes;
     const headersLen = this.#headersLen;
     const from = i * this.#mss;
-    const payloadLen = Math.min(this.#mss, this.#payloadLen - from);
+    const payloadLen = Math.min(count * this.#mss, this.#payloadLen - from);
     const len = headersLen + payloadLen;
     copyOctets(bytes, this.#at, to, toAt, headersLen);
     copyOctets(bytes, this.#at + headersLen + from, to, toAt + headersLen, payloadLen);
@@ -69,12 +89,12 @@ export class SuperSegment {
     writeI32(to, tcpAt + SEQ_AT, readI32(to, tcpAt + SEQ_AT) + from);
     let flags = to[tcpAt + FLAGS_AT]!;
     if (i > 0) flags &= ~TcpFlag.CWR;
-    if (i < this.count - 1) flags &= ~(TcpFlag.FIN | TcpFlag.PSH);
+    if (i + count < this.count) flags &= ~(TcpFlag.FIN | TcpFlag.PSH);
     to[tcpAt + FLAGS_AT] = flags;
     const tcpLen = len - ipHeaderLen;
     writeU16(to, tcpAt + CHECKSUM_AT, 0);
     const pseudo = pseudoHeaderSum(this.#ip.src, this.#ip.dst, IpProtocol.TCP, tcpLen);
-    writeU16(to, tcpAt + CHECKSUM_AT, foldChecksum(sumOctets(pseudo, to, tcpAt, tcpLen)));
+    writeU16(to, tcpAt + CHECKSUM_AT, count > 1 ? pseudo : foldChecksum(sumOctets(pseudo, to, tcpAt, tcpLen)));
     return len;
   }
 }
