@@ -8,7 +8,7 @@
  */
 import { Gather } from '../base/gather.ts';
 import type { Random } from '../base/random.ts';
-import { type Clock, type Micros, NEVER, seconds } from '../base/time.ts';
+import { type Clock, type Micros, micros, NEVER, seconds } from '../base/time.ts';
 import { AddressClaim, type ClaimTiming } from '../ip/address-claim.ts';
 import { echoReply, hostUnreachable } from '../ip/icmp-answers.ts';
 import { Neighbours, type Released } from '../ip/neighbours.ts';
@@ -81,6 +81,7 @@ export class EthernetLink implements Link, FrameReceiver {
   #receiver: LinkReceiver | undefined;
   #lastTo: Ipv4 = toIpv4(0);
   #lastHop: Ipv4 = toIpv4(0);
+  #hopAt: Micros = micros(0);
   #lastMac: Mac = MAC_NONE;
   #confirmedAt: Micros;
   #alarmAt: Micros = NEVER;
@@ -117,11 +118,12 @@ export class EthernetLink implements Link, FrameReceiver {
     if (this.#closed || (this.#claim !== undefined && this.#claim.state !== 'claimed')) return 'error';
     const now = this.#clock.now();
     const to = readIpv4(packet.header, Ipv4At.DST);
-    if (to !== this.#lastTo) {
+    if (to !== this.#lastTo || now - this.#hopAt > HOP_AGE) {
       const hop = this.#nextHop(to);
       if (hop === undefined) return this.#noWay(to);
       this.#lastTo = to;
       this.#lastHop = hop;
+      this.#hopAt = now;
     }
     const mac = this.#neighbours.resolve(this.#lastHop, now);
     let outcome: SendOutcome = 'sent';
@@ -346,6 +348,9 @@ function bare(octets: Uint8Array): PacketOut {
 }
 
 const MOST_HEADER = 100;
+
+/** How long the next hop of the last destination is believed: routes change. */
+const HOP_AGE = seconds(5);
 
 const sooner = (a: Micros, b: Micros): Micros => (a < b ? a : b);
 

@@ -106,13 +106,30 @@ describe('a neighbour nobody knows', () => {
     expect(desk.table.overflows).toBe(200 - kept.length);
   });
 
+  test('gets what waited as soon as it is heard of, and is verified then', () => {
+    const desk = new Desk();
+    desk.resolve();
+    desk.asked();
+    desk.table.hold(PEER, 'first', 100);
+    desk.arp({ op: ArpOp.REQUEST, tha: toMac(0), tpa: PEER });
+    expect(desk.released()).toEqual([['first', PEER_MAC]]);
+    desk.pass(seconds(5));
+    expect(desk.asked()).toEqual([`10.0.0.2>${PEER_MAC.toString(16)}`]);
+  });
+
   test('and all of them together hold no more than a mebibyte', () => {
     const desk = new Desk();
     for (let i = 2; i < 12; i++) {
       desk.resolve(address(`10.0.0.${i}`));
       for (let k = 0; k < 100; k++) desk.table.hold(address(`10.0.0.${i}`), 'x', 1500);
     }
-    expect(desk.table.overflows).toBe(1000 - Math.floor((1 << 20) / 1500));
+    const most = Math.floor((1 << 20) / 1500);
+    expect(desk.table.overflows).toBe(1000 - most);
+    desk.pass(seconds(3));
+    expect(desk.released()).toHaveLength(most);
+    desk.resolve();
+    desk.table.hold(PEER, 'x', 1500);
+    expect(desk.table.overflows).toBe(1000 - most);
   });
 });
 
@@ -157,6 +174,16 @@ describe('a neighbour that is known', () => {
     desk.pass(seconds(29));
     expect(desk.resolve()).toBe(PEER_MAC);
     expect(desk.asked()).toEqual([]);
+  });
+
+  test('is not confirmed by what it asks of us, only by its answers', () => {
+    const desk = Desk.knowing();
+    desk.pass(seconds(31));
+    desk.resolve();
+    desk.arp({ op: ArpOp.REQUEST });
+    expect(desk.table.stateOf(PEER)).toBe('delay');
+    desk.arp({});
+    expect(desk.table.stateOf(PEER)).toBe('reachable');
   });
 
   test('moves when it says so to all (a gratuitous ARP), and is verified then', () => {

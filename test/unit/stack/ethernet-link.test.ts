@@ -197,6 +197,18 @@ describe('two hosts on a segment', () => {
     expect(a.errors).toEqual([]);
   });
 
+  test('that go on talking need not ask again', () => {
+    const { segment, a, b } = pair();
+    b.stack.listen({ port: 7 });
+    const endpoint = a.stack.connect({ address: B, port: 7 });
+    for (let at = 1; at <= 120; at++) {
+      segment.run(seconds(at));
+      endpoint.send(new Uint8Array(10));
+    }
+    expect(endpoint.info().bytes_acked).toBeGreaterThan(1000);
+    expect(segment.count('who-has')).toBe(1);
+  });
+
   test('a host that is not there is unreachable after three requests, as Linux says it', () => {
     const { segment, a } = pair();
     const endpoint = a.stack.connect({ address: address('10.0.0.77'), port: 7 });
@@ -228,6 +240,19 @@ describe('two hosts on a segment', () => {
     segment.run(ms(500));
     expect(segment.log).toEqual(['all: who-has 10.0.0.2 tell 10.0.0.1', '0a: 10.0.0.2 is-at 0b', '0b: ip 6']);
   });
+});
+
+test('a route that changes is followed', () => {
+  const segment = new Segment();
+  let gateway = B;
+  const a = host(segment, MAC_A, A, { nextHop: () => gateway });
+  segment.run(ms(1));
+  a.link.send(anyPacket());
+  gateway = address('10.0.0.3');
+  segment.run(seconds(6));
+  a.link.send(anyPacket());
+  segment.run(seconds(7));
+  expect(segment.count('who-has 10.0.0.3')).toBeGreaterThan(0);
 });
 
 describe('frames', () => {
@@ -317,7 +342,7 @@ describe('an address of our own', () => {
     expect(a.stack.counters.malformed).toBe(0);
   });
 
-  test('is announced again when the interface has come back, and neighbours are verified', () => {
+  test('is announced again when the interface has come back', () => {
     const segment = new Segment();
     const station = segment.station(MAC_A);
     host(segment, MAC_A, A, { station });
@@ -326,6 +351,24 @@ describe('an address of our own', () => {
     station.up();
     segment.run(seconds(20));
     expect(segment.log).toEqual(['all: announce 10.0.0.1', 'all: announce 10.0.0.1']);
+  });
+
+  test('verifies its neighbours when the interface has come back', () => {
+    const segment = new Segment();
+    const station = segment.station(MAC_A);
+    const a = host(segment, MAC_A, A, { station, nextHop: () => B });
+    segment.run(ms(1));
+    a.link.send(anyPacket());
+    const silent = segment.station(MAC_C);
+    silent.put(arpFrame({ op: ArpOp.REPLY, spa: B, tha: MAC_A }));
+    segment.run(seconds(4));
+    a.link.send(anyPacket());
+    segment.run(seconds(9.5));
+    expect(segment.count('0c: who-has')).toBe(0);
+    station.up();
+    a.link.send(anyPacket());
+    segment.run(seconds(15));
+    expect(segment.count('0c: who-has')).toBe(1);
   });
 
   test('answers a segment for a closed port with a RST, whatever the port', () => {
@@ -339,6 +382,7 @@ describe('an address of our own', () => {
 
 function anyPacket(): PacketOut {
   const bytes = new Uint8Array(40);
+  new DataView(bytes.buffer).setInt32(16, B);
   return {
     header: bytes,
     headerLen: 40,
