@@ -13,7 +13,7 @@ import { Stack, type StackTracer } from '../stack/stack.ts';
 import type { Profile, Sysctl } from '../tcp/config.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { type DriverName, openDriver } from './driver.ts';
-import { nodeClock, nodeRandom } from './node-clock.ts';
+import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 import { type OwnAddress, openOwnAddress } from './own-address.ts';
 
 export type { DriverName } from './driver.ts';
@@ -108,7 +108,7 @@ class RunningHost implements Host {
     this.guard = guard;
     this.port = guard.port;
     let link = o.capture === undefined ? driver : captureTap(driver, this.clock, o.capture);
-    if (o.tap !== undefined) link = o.tap(link, nodeClock());
+    if (o.tap !== undefined) link = o.tap(link, fineClock());
     this.link = link;
     this.stack = new Stack({
       clock: this.clock,

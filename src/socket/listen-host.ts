@@ -19,7 +19,7 @@ import { type ListenOptions, Stack } from '../stack/stack.ts';
 import { type Ipv4, ipv4Text, parseIpv4 } from '../wire/ipv4.ts';
 import { openDriver } from './driver.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
-import { nodeClock, nodeRandom } from './node-clock.ts';
+import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 
 export interface ListenHostOptions extends Omit<HostOptions, 'remote' | 'remotePort' | 'source' | 'sourcePort'> {
   /** One of this machine's. Absent: all of them, or all of `interface`. */
@@ -139,7 +139,7 @@ async function openInterface(
   });
   let link: Link = driver;
   if (o.capture !== undefined) link = captureTap(link, nodeClock(shared.zero), o.capture);
-  if (o.tap !== undefined) link = o.tap(link, nodeClock(shared.zero));
+  if (o.tap !== undefined) link = o.tap(link, fineClock(shared.zero));
   const parts = addresses.length === 1 ? [link] : splitLink(link, addresses);
   return addresses.map((address, i) => {
     const route: Route = {
