@@ -10,7 +10,7 @@ import {
 } from './connection-options.ts';
 import { EXIT_CODES } from './exit.ts';
 import { faultOptions } from './fault-options.ts';
-import { anyDriver, pathOptions, secondsValue } from './option-types.ts';
+import { anyDriver, cookieValue, pathOptions, secondsValue } from './option-types.ts';
 
 /** As commander gives them, by long name. */
 export interface ConnectOptions extends ConnectionOptions {
@@ -40,7 +40,7 @@ export function declareConnect(command: Command): void {
   command.optionsGroup('Path:');
   for (const option of [...pathOptions(anyDriver()), ...ownPathOptions()]) command.addOption(option);
   command.optionsGroup('Protocol:');
-  for (const option of protocolOptions()) command.addOption(option);
+  for (const option of [...protocolOptions(), fastOpen()]) command.addOption(option);
   command.optionsGroup('Time:');
   for (const option of [connectTimeout(), ...timeOptions()]) command.addOption(option);
   command.optionsGroup('Faults on our own link:');
@@ -52,6 +52,12 @@ export function declareConnect(command: Command): void {
     .addOption(new Option('-N', 'accepted for nc users: half-close at end of input is the default').hideHelp());
   command.addHelpText('after', HELP);
 }
+
+const fastOpen = (): Option =>
+  new Option(
+    '--tfo [cookie]',
+    'TCP Fast Open (RFC 7413): ask for a cookie; with --tfo=COOKIE the first input goes on the SYN',
+  ).argParser(cookieValue('--tfo'));
 
 const connectTimeout = (): Option =>
   new Option(

@@ -40,6 +40,8 @@ class ConnectRun {
   readonly #io: Io;
   readonly #open: OpenHost;
   readonly #output: RunOutput;
+  /** Of Fast Open; '' to ask for one. */
+  readonly #cookie: string | undefined;
   #endpoint: Endpoint | undefined;
 
   constructor(target: Target, o: ConnectOptions, io: Io, open: OpenHost) {
@@ -47,6 +49,7 @@ class ConnectRun {
     this.#o = o;
     this.#io = io;
     this.#open = open;
+    this.#cookie = o.tfo === true ? '' : o.tfo;
     this.#output = new RunOutput(
       { command: 'connect', target: `${target.host}:${target.port}`, numbered: false },
       o,
@@ -59,9 +62,10 @@ class ConnectRun {
     let exitCode: number;
     let host: Host | undefined;
     try {
+      const first = this.#cookie ? await firstInput(this.#io) : undefined;
       const remote = await resolveHost(this.#target.host, this.#io, this.#o.numeric === true);
       host = await this.#open(this.#hostOptions(remote));
-      exitCode = await this.#converse(host, remote);
+      exitCode = await this.#converse(host, remote, first);
     } catch (error) {
       exitCode = output.tell(failureFrom(error));
     }
@@ -71,7 +75,7 @@ class ConnectRun {
     return output.close(exitCode);
   }
 
-  async #converse(host: Host, remote: Ipv4): Promise<number> {
+  async #converse(host: Host, remote: Ipv4, first: Uint8Array | undefined): Promise<number> {
     const { port } = this.#target;
     const { log } = this.#output;
     if (this.#o.dropPrivileges !== undefined) dropPrivileges(this.#o.dropPrivileges);
@@ -82,6 +86,8 @@ class ConnectRun {
       port,
       localPort: host.port,
       options: socketOptionsOf(this.#o),
+      ...(first !== undefined && { data: first }),
+      ...(this.#cookie !== undefined && { fastOpen: this.#cookie === '' || { cookie: this.#cookie } }),
     });
     this.#endpoint = endpoint;
     log.follow(endpoint.id);
@@ -91,6 +97,9 @@ class ConnectRun {
       stayInTimeWait: this.#o.timeWait === true,
       note: (text) => log.note(text),
     });
+    const granted = this.#cookie === undefined ? undefined : endpoint.connection.fastOpenGrant?.cookie;
+    if (granted !== undefined && granted !== this.#cookie)
+      log.note(`Fast Open: next time --tfo=${granted} sends data on the SYN`);
     if (end.how === 'time-wait') log.note(leavingTimeWait(this.#o));
     const { host: name } = this.#target;
     const address = ipv4Text(remote);
@@ -111,4 +120,16 @@ class ConnectRun {
       ...(o.port !== undefined && { sourcePort: o.port }),
     };
   }
+}
+
+/** What stdin gives first, for the SYN; undefined when it ends without. Nothing is open yet, so ^C just ends the process. */
+function firstInput({ stdin }: Io): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) => {
+    const take = (octets?: Uint8Array): void => {
+      stdin.pause().off('data', take).off('end', take).off('error', none);
+      resolve(octets);
+    };
+    const none = (): void => take();
+    stdin.once('data', take).once('end', take).once('error', none);
+  });
 }

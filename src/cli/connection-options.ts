@@ -99,7 +99,10 @@ export const logOptions = (): readonly Option[] => [
   new Option('-v, --verbose', 'show every segment, timer and RTT sample'),
   new Option('-q, --quiet', 'show errors only').conflicts('verbose'),
   new Option('-S, --absolute', 'show sequence numbers and timestamps as on the wire (default: counted from the start)'),
-  new Option('-w, --write <file>', 'write a capture of what was on the wire: FILE.pcapng with comments, else a pcap').argParser(fileValue('-w', PCAP_FILE_HINT)),
+  new Option(
+    '-w, --write <file>',
+    'write a capture of what was on the wire: FILE.pcapng with comments, else a pcap',
+  ).argParser(fileValue('-w', PCAP_FILE_HINT)),
   new Option('--json', 'write the log on stderr as NDJSON'),
   new Option('--json-file <file>', 'write the whole log as NDJSON to a file, beside the one on stderr').argParser(
     fileValue('--json-file', 'for example --json-file run.ndjson'),

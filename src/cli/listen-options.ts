@@ -51,7 +51,7 @@ export function declareListen(command: Command): void {
   for (const option of [...pathOptions(anyDriver()).filter(isForListening), ...ownPathOptions()])
     command.addOption(option);
   command.optionsGroup('Protocol:');
-  for (const option of protocolOptions()) command.addOption(option);
+  for (const option of [...protocolOptions(), fastOpen()]) command.addOption(option);
   command.optionsGroup('Time:');
   for (const option of timeOptions()) command.addOption(option);
   command.optionsGroup('Faults on our own link:');
@@ -81,6 +81,9 @@ const serviceOptions = (): readonly Option[] => [
     .argParser(wholeNumber('--backlog', 0, 65_535, 511))
     .default(511),
 ];
+
+const fastOpen = (): Option =>
+  new Option('--tfo', 'TCP Fast Open (RFC 7413): give cookies, and take data on a SYN that has one');
 
 /** Undefined: stdin and stdout. Throws CliFailure for what makes no sense together, or a file that can't be read. */
 export function serviceOf(o: ListenOptions): Service | undefined {

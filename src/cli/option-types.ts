@@ -59,6 +59,18 @@ export function ownNetworkValue(name: string): (text: string) => OwnNetwork {
   };
 }
 
+/** A Fast Open cookie in hexadecimal, 4 to 16 octets (RFC 7413 §4.1.1); '' for an option without a value: ask for one. */
+export function cookieValue(name: string): (text: string) => string {
+  return (text) => {
+    const cookie = text.toLowerCase();
+    if (cookie === '' || (/^[0-9a-f]{8,32}$/.test(cookie) && cookie.length % 4 === 0)) return cookie;
+    throw usage(
+      `${name}=${text}: a cookie is an even number of octets from 4 to 16, in hexadecimal`,
+      `a run with ${name} alone asks for one and shows it`,
+    );
+  };
+}
+
 /** Seconds of silence, seconds between questions, how many; absent ones are Linux's. */
 export interface KeepAlive {
   readonly idle?: number;

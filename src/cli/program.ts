@@ -75,7 +75,8 @@ export function buildProgram(io: Io, commands: readonly CliCommand[], done: (exi
 
 /** An option whose value may be left out takes it behind '=' only, as GNU's do: `--keepalive HOST:PORT` is no value. */
 function withEmptyValues(argv: readonly string[], program: Command): readonly string[] {
-  const optional = new Set(program.commands.flatMap((c) => c.options.filter((o) => o.optional).map((o) => o.long)));
+  const command = program.commands.find((c) => c.name() === argv[0]);
+  const optional = new Set(command?.options.filter((o) => o.optional).map((o) => o.long));
   const end = argv.indexOf('--');
   return argv.map((word, i) => (optional.has(word) && (end < 0 || i < end) ? `${word}=` : word));
 }

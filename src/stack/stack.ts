@@ -75,8 +75,11 @@ export interface ConnectOptions {
   readonly ttl?: number;
   /** Sent first; with Fast Open, on the SYN where a cookie allows it. What the send buffer can't take is not sent. */
   readonly data?: Uint8Array;
-  /** TCP Fast Open (RFC 7413): data may reach the peer twice if the network repeats our SYN, so only for what bears that. */
-  readonly fastOpen?: boolean;
+  /**
+   * TCP Fast Open (RFC 7413): data may reach the peer twice if the network repeats our SYN, so only for what bears that.
+   * With a cookie that another stack was given, and the peer's MSS; `true`: with one that this stack was given, or asking.
+   */
+  readonly fastOpen?: boolean | { readonly cookie: string; readonly mss?: number };
   readonly options?: Partial<SocketOptions>;
 }
 
@@ -494,9 +497,10 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   /** Fast Open as client: with the cookie of last time the data goes on the SYN, else one is asked for (RFC 7413 §3). */
   #fastOpenOf(o: ConnectOptions): HowToOpen {
-    if (o.fastOpen !== true || (this.#sysctl.tcp_fastopen & 1) === 0) return {};
-    const grant = this.#fastOpens.from(o.address);
-    return grant === undefined ? { tfo: '' } : { tfo: grant.cookie, tfoMss: grant.mss };
+    const { fastOpen = false } = o;
+    if (fastOpen === false || (this.#sysctl.tcp_fastopen & 1) === 0) return {};
+    const grant = fastOpen === true ? this.#fastOpens.from(o.address) : fastOpen;
+    return grant === undefined ? { tfo: '' } : { tfo: grant.cookie, tfoMss: grant.mss ?? IPV4_DEFAULT_MSS };
   }
 
   /** A connection in TIME-WAIT whose timestamps tell its segments from those of the next (RFC 6191; sysctl tcp_tw_reuse). */

@@ -140,6 +140,46 @@ describe('kernel clients', () => {
   });
 });
 
+describe('Fast Open', () => {
+  expectNoResets(() => lab.client);
+
+  test('the second time a kernel client sends its data on the SYN', async () => {
+    lab.server.sysctl('net.ipv4.tcp_fastopen', '1');
+    const tcpx = await listening('-k', '--echo', '--tfo', '0');
+    const MSG_FASTOPEN = 0x20000000;
+    const program = `import socket
+for text in (b'first', b'second'):
+    s = socket.socket()
+    s.sendto(text, ${MSG_FASTOPEN}, ('${lab.clientAddress}', ${tcpx.port}))
+    s.shutdown(socket.SHUT_WR)
+    print(s.makefile('rb').read().decode())`;
+    expect(lab.server.exec('python3', '-c', program)).toBe('first\nsecond\n');
+    tcpx.child.kill('SIGINT');
+    const { log } = await tcpx.ended();
+    expect(log.segments('in', (seg) => seg.flags === 'S').map((r) => [r.seg.len, r.seg.tfo?.length])).toEqual([
+      [0, 0],
+      [6, 16],
+    ]);
+  });
+
+  test('connect shows the cookie that it was given, and with that its first input goes on the SYN', async () => {
+    const tcpx = await listening('-k', '--echo', '--tfo', '0');
+    const to = `127.0.0.1:${tcpx.port}`;
+    const asking = startCli(lab.client, 'connect', '--tfo', to);
+    asking.child.end('x');
+    const [, cookie] = await asking.child.output(/next time --tfo=([0-9a-f]{16}) sends/);
+    await asking.ended();
+    const opening = startCli(lab.client, 'connect', `--tfo=${cookie}`, to);
+    opening.child.end('on the SYN');
+    const { exit, log } = await opening.ended();
+    expect(exit.code).toBe(0);
+    expect(opening.child.stdout).toBe('on the SYN');
+    expect(log.segments('out')[0]!.seg).toMatchObject({ flags: 'S', len: 10, tfo: cookie });
+    tcpx.child.kill('SIGINT');
+    await tcpx.ended();
+  });
+});
+
 describe('addresses', () => {
   test('without an address it is reached from outside, from this machine, and on loopback', async () => {
     const tcpx = await listening('-k', '--echo', '0');

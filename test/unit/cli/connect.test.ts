@@ -312,6 +312,8 @@ describe('what the user got wrong', () => {
     [['--json-file', directory, '10.0.0.2:7'], 1, `cannot write ${directory}: it is a directory`],
     [['--timeuot', '5', '10.0.0.2:7'], 2, "unknown option '--timeuot'"],
     [['-p', '70000', '10.0.0.2:7'], 2, "-p '70000' is not a whole number from 1 to 65535"],
+    [['--tfo=123', '10.0.0.2:7'], 2, '--tfo=123: a cookie is an even number of octets from 4 to 16, in hexadecimal'],
+    [['--ip', '10.0.0.9/24', '-s', '10.0.0.8', '10.0.0.2:7'], 2, '--ip is the source address already'],
     [['-s', 'eth0', '10.0.0.2:7'], 2, "-s 'eth0' is not an IPv4 address"],
     [['--timeout', '-1', '10.0.0.2:7'], 2, "--timeout '-1' is not a number of seconds above 0 and up to 86400"],
     [
