@@ -16,6 +16,9 @@ export interface Metrics {
   readonly over: number;
   readonly intact: number;
   readonly open: number;
+  /** By the connections that are open; `mss` of the first. */
+  readonly retransmitted: number;
+  readonly mss?: number;
   readonly received: number;
   readonly sent: number;
   readonly failures: Readonly<Record<string, number>>;

@@ -16,3 +16,10 @@ export function pattern(len: number, at = 0): Uint8Array {
 
 /** SHA-256, hexadecimal. */
 export const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex');
+
+/** SHA-256 of the first `len` octets, hexadecimal; without holding them all. */
+export function patternDigest(len: number): string {
+  const hash = createHash('sha256');
+  for (let at = 0; at < len; at += 1 << 20) hash.update(pattern(Math.min(1 << 20, len - at), at));
+  return hash.digest('hex');
+}

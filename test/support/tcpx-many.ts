@@ -17,7 +17,7 @@
  *   --sysctl JSON, --options JSON, --backlog N, --capture FILE (pcap), --log FILE (state records, NDJSON)
  *
  * On standard input, a line each: `metrics`; `reset`, after which the loop's delay counts anew; `close`, FIN on all;
- * `urgent TEXT` on all; `open N`, N more connections; `end`, which resets what is left and leaves.
+ * `urgent TEXT` and `send N` on all; `open N`, N more connections; `end`, which resets what is left and leaves.
  * On stdout NDJSON: ready, connect, close (with digests, for the first 20 connections), error, state (with --log), done (when
  * all --count connections are over), metrics.
  */
@@ -117,6 +117,7 @@ const count = Number(o.count ?? 1);
 const begunAt = performance.now();
 const connectMs: number[] = [];
 const sockets = new Set<TcpSocket>();
+const senders = new Map<TcpSocket, (len: number) => Promise<void>>();
 const failures: Record<string, number> = {};
 let opened = 0;
 let connected = 0;
@@ -139,6 +140,8 @@ function converse(socket: TcpSocket, alreadySent: number): void {
   let intoLen = 0;
   let outOfLen = 0;
   let finReceived = false;
+  /** `send` waits for room. */
+  let goOn = (): void => {};
   sockets.add(socket);
 
   function next(most: number): Uint8Array {
@@ -149,14 +152,15 @@ function converse(socket: TcpSocket, alreadySent: number): void {
     return piece;
   }
   async function send(len: number): Promise<void> {
-    for (const end = outOfLen + len; outOfLen < end && !socket.destroyed; ) {
+    for (const end = outOfLen + len; outOfLen < end && !socket.destroyed && !socket.writableEnded; ) {
       if (socket.write(next(end - outOfLen))) continue;
       await new Promise<void>((resolve) => {
-        socket.once('drain', resolve);
-        socket.once('close', resolve);
+        goOn = resolve;
       });
     }
   }
+  socket.on('drain', () => goOn());
+  senders.set(socket, send);
   async function run(): Promise<void> {
     if (alreadySent > 0) next(alreadySent);
     await send(o.source ? Number.POSITIVE_INFINITY : Number(o.send ?? 0) - alreadySent);
@@ -204,7 +208,9 @@ function converse(socket: TcpSocket, alreadySent: number): void {
   function finish(): void {
     if (finished) return;
     finished = true;
+    goOn();
     sockets.delete(socket);
+    senders.delete(socket);
     over++;
     const digests = { sha256: into.digest('hex'), sentSha256: outOf.digest('hex') };
     if (digests.sha256 === digests.sentSha256 && finReceived) intact++;
@@ -258,6 +264,8 @@ function metrics(): void {
     n: ++asked,
     ...{ rss, heapUsed, external, arrayBuffers, opened, connected, over, intact, received, sent, failures },
     open: sockets.size,
+    retransmitted: [...sockets].reduce((sum, socket) => sum + socket.endpoint.info().total_retrans, 0),
+    mss: [...sockets][0]?.endpoint.info().snd_mss,
     loopDelayMs: { p99: delay.percentile(99) / 1e6, most: delay.max / 1e6, mean: delay.mean / 1e6 },
     cpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
     counters: host.stack.counters,
@@ -272,6 +280,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   else if (command === 'close') for (const socket of sockets) socket.end();
   else if (command === 'urgent')
     for (const socket of sockets) socket.endpoint.sendUrgent(Buffer.from(rest.join(' '), 'latin1'));
+  else if (command === 'send') for (const send of senders.values()) void send(Number(rest[0]));
   else if (command === 'open') {
     wanted += Number(rest[0]);
     connectNext();
