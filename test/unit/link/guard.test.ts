@@ -19,16 +19,18 @@ function standIn(calls: Partial<Addon>): Addon & { readonly open: Set<Handle> } 
     open.add(made);
     return made;
   };
-  return {
+  const made: Partial<Addon> & { readonly open: Set<Handle> } = {
     open,
     portListen: handle,
     portBind: handle,
     portOf: () => 40000,
     netlinkOpen: handle,
     netlinkAsk: () => failing('EOPNOTSUPP', 'recv'),
-    close: (made) => open.delete(made),
+    close: (closed) => open.delete(closed),
     ...calls,
   };
+  // what the guard doesn't call is not there
+  return made as Addon & { readonly open: Set<Handle> };
 }
 
 function failureOf(run: () => unknown): LinkFailure {
