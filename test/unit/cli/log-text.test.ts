@@ -4,6 +4,7 @@ import type { SegmentRecord, TraceRecord } from '../../../src/tcp/trace.ts';
 import type { LogRecord } from '../../../src/tools/log-record.ts';
 import { paintFor } from '../../../src/tools/log-style.ts';
 import { TextLog, type TextLogOptions } from '../../../src/tools/log-text.ts';
+import { HEADER } from '../../support/recorded.ts';
 
 type Body<R> = R extends unknown ? Omit<R, 't' | 'conn'> : never;
 const at = (t: number, body: Body<TraceRecord>): TraceRecord => ({ t: t as Micros, conn: 1, ...body }) as TraceRecord;
@@ -130,4 +131,68 @@ test('quiet shows failures and nothing else', () => {
     { verbosity: 'quiet' },
   );
   expect(lines).toEqual(['tcpx: connect 10.0.0.2:81: refused', '  hint: another port']);
+});
+
+const LISTEN: LogRecord = {
+  type: 'listen',
+  t: 5,
+  local: '10.0.0.1',
+  localPort: 7,
+  interface: 'eth0',
+  mtu: 1500,
+  driver: 'raw',
+  guard: { kind: 'md5', note: 'a listener' },
+  backlog: 511,
+};
+const open = (conn: number): LogRecord => ({
+  type: 'open',
+  t: 9,
+  conn,
+  local: '10.0.0.1',
+  localPort: 7,
+  remote: '10.0.0.2',
+  remotePort: 40_000 + conn,
+});
+
+test('where it listens comes with the settings, and connections then come from the right', () => {
+  const lines = show([{ ...HEADER, profile: 'rfc' }, LISTEN, { ...LISTEN, local: '127.0.0.1' }, open(1)]);
+  expect(lines).toEqual([
+    'tcpx: profile=rfc  tcp_msl=1',
+    'tcpx: listening on 10.0.0.1:7  on eth0  driver raw  guard md5',
+    'tcpx: listening on 127.0.0.1:7  on eth0  driver raw  guard md5',
+    'tcpx: 10.0.0.1:7 <- 10.0.0.2:40001',
+  ]);
+});
+
+test('with several connections each line says whose it is, and nothing is held up by another', () => {
+  const lines = show(
+    [
+      LISTEN,
+      open(1),
+      { ...state(10, 'ESTABLISHED', 'CLOSE', 'FIN-WAIT-1', 'call', '§3.10.4'), conn: 1 },
+      open(12),
+      { ...state(11, 'ESTABLISHED', 'CLOSE', 'FIN-WAIT-1', 'call', '§3.10.4'), conn: 12 },
+      { ...at(12, { type: 'segment', dir: 'out', seg: seg('F.', 5, 5) }), conn: 12 } as LogRecord,
+    ] as readonly LogRecord[],
+    { numbered: true, layout: 'stacked' },
+  );
+  expect(lines.slice(1)).toEqual([
+    'tcpx: c1   10.0.0.1:7 <- 10.0.0.2:40001',
+    '  0.000010  c1   ESTABLISHED  -> FIN-WAIT-1    CLOSE           RFC 9293 §3.10.4',
+    'tcpx: c12  10.0.0.1:7 <- 10.0.0.2:40012',
+    '  0.000011  c12  ESTABLISHED  -> FIN-WAIT-1    CLOSE           RFC 9293 §3.10.4',
+    '                 > Flags [F.], seq 0, ack 5, win 502, length 0',
+  ]);
+});
+
+test('of a thousand connections that are closed each still has its last segment', () => {
+  const records = Array.from({ length: 1000 }, (_, i) => i + 1).flatMap((conn) => [
+    open(conn),
+    { ...at(10, { type: 'segment', dir: 'out', seg: seg('S.', 1000, 7) }), conn } as LogRecord,
+    { ...state(11, 'ESTABLISHED', 'ABORT', 'CLOSED', 'call', '§3.10.5'), conn } as LogRecord,
+    open(conn + 5000),
+    { ...at(12, { type: 'segment', dir: 'out', seg: seg('R.', 1001, 8) }), conn } as LogRecord,
+  ]);
+  const lines = show([LISTEN, ...records], { numbered: true, verbosity: 'verbose' });
+  expect(lines.filter((l) => l.includes('> Flags [R.], seq 1,'))).toHaveLength(1000);
 });
