@@ -129,8 +129,9 @@ test('^C ends it with 130 and leaves nothing behind', async () => {
 
 test('on loopback', async () => {
   const peer = await lab.client.kernelPeer('127.0.0.1:0', '--echo', '--keep');
-  const found = await document(compare(`localhost:${peer.port}`, 'handshake', 'request', '--json'), 0);
+  const found = await document(compare(`localhost:${peer.port}`, 'handshake', 'request', '--json'), 0, 1);
   for (const scenario of found.scenarios) {
+    expect(timeless(scenario)).toEqual([]);
     // frames of the full 65535 octets don't fit a capture: tcpx offers a smaller MSS there
     expect(scenario.differences.find((d) => d.property === 'options')).toMatchObject({ excuse: { kind: 'allowed' } });
     expect(scenario.tcpx.segments.map((s) => `${s.dir} ${s.flags}`)).toContain('out F.');
@@ -147,7 +148,7 @@ describe('when there is nothing to compare', () => {
 
   test('the refusal of that very port can be compared', async () => {
     const child = compare(`${lab.serverAddress}:9`, 'refused');
-    expect((await child.exit()).code).toBe(0);
+    expect([0, 1], child.stdout).toContain((await child.exit()).code);
     expect(child.stdout).toMatch(/^result: refused same$/m);
   });
 
