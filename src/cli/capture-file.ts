@@ -21,8 +21,8 @@ export interface CaptureFile {
   tracing(tracer: StackTracer): StackTracer;
   /** Says anew when the clock was 0, where it was made after the file. */
   zeroAt(wall: Date): void;
-  /** Where packets come and go. */
-  onInterface(name: string): void;
+  /** Where packets come and go: to be told before the first. */
+  onInterfaces(names: readonly string[]): void;
   close(): void;
 }
 
@@ -38,7 +38,7 @@ class ClassicFile extends PcapFile implements CaptureFile {
     return tracer;
   }
 
-  onInterface(): void {}
+  onInterfaces(): void {}
 }
 
 class PcapngFile implements CaptureFile {
@@ -89,9 +89,9 @@ class PcapngFile implements CaptureFile {
     this.#zero = wall.getTime() * 1000;
   }
 
-  /** Its description is written before the first packet. */
-  onInterface(name: string): void {
-    this.#interface ??= name;
+  /** Several ways in are one in the file: a capture doesn't say by which of them a packet came. */
+  onInterfaces(names: readonly string[]): void {
+    this.#interface = [...new Set(names)].join('+');
   }
 
   close(): void {

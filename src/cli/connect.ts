@@ -80,6 +80,7 @@ class ConnectRun {
     const { log } = this.#output;
     if (this.#o.dropPrivileges !== undefined) dropPrivileges(this.#o.dropPrivileges);
     this.#output.startAt(host.clock);
+    this.#output.onInterfaces([host.route.interface]);
     this.#output.head(host);
     const endpoint = host.stack.connect({
       address: remote,

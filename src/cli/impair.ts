@@ -83,10 +83,12 @@ async function run(a: string, b: string, o: ImpairOptions, io: Io): Promise<numb
     onError: (link, error) => say.linkError(link, error),
   });
   say.ready(seed, { ab: faultsText(faults.ab), ba: faultsText(faults.ba) }, links);
-  const exitCode = await say.untilEnded(bridge);
-  say.summary(bridge);
-  bridge.close();
-  return exitCode;
+  try {
+    return await say.untilEnded(bridge);
+  } finally {
+    say.summary(bridge);
+    bridge.close();
+  }
 }
 
 /** A bridge between the wrong interfaces can take a machine off its network, or make a loop in it. */

@@ -102,6 +102,7 @@ class ListenRun {
     const o = this.#o;
     if (o.dropPrivileges !== undefined) dropPrivileges(o.dropPrivileges);
     this.#output.startAt(host.clock);
+    this.#output.onInterfaces(host.paths.map(({ route }) => route.interface));
     this.#output.head();
     const listeners = host.listen({ backlog: o.backlog, options: socketOptionsOf(o) });
     this.#sayWhere(host);

@@ -59,6 +59,11 @@ export class RunOutput {
     this.#capture?.zeroAt(this.#wall);
   }
 
+  /** Packets come and go by these. */
+  onInterfaces(names: readonly string[]): void {
+    this.#capture?.onInterfaces(names);
+  }
+
   hostOptions(): SharedHostOptions {
     const o = this.#o;
     const capture = this.#capture;
@@ -81,7 +86,6 @@ export class RunOutput {
     if (this.#headed) return;
     this.#headed = true;
     const { route } = host ?? {};
-    if (route !== undefined) this.#capture?.onInterface(route.interface);
     const record: HeaderRecord = {
       schema: LOG_SCHEMA,
       type: 'header',

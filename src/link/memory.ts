@@ -3,7 +3,8 @@
  *
  * It behaves as a veth pair does: packets are copied when sent, keep their order, take `delay` and, with a `rate`,
  * their time on the wire; those due in one instant arrive as one batch. A packet that leaves with a partial checksum
- * arrives with one ('partial'), and one to be cut by the driver (gsoSize) arrives whole.
+ * arrives with one ('partial'), and one to be cut by the driver (gsoSize) arrives whole. For a path that loses, delays
+ * and queues put a fault tap (taps/fault.ts) around an end.
  */
 import { type Micros, micros } from '../base/time.ts';
 import type { VirtualTime } from '../base/virtual-time.ts';

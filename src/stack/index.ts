@@ -2,8 +2,10 @@
 export { type Random, seededRandom } from '../base/random.ts';
 export { type Clock, type Micros, micros, ms, NEVER, seconds } from '../base/time.ts';
 export { VirtualTime } from '../base/virtual-time.ts';
+export type { Fate, FaultCounters, Faults, QueueLimit, Script } from '../link/faults.ts';
 export type { Link, LinkError, LinkReceiver, PacketIn, PacketOut, SendOutcome } from '../link/link.ts';
 export { type MemoryLinkOptions, memoryLink } from '../link/memory.ts';
+export { type FaultLink, type FaultTapOptions, faultTap, onFirst, onNth } from '../link/taps/fault.ts';
 export { DEFAULT_SOCKET_OPTIONS, DEFAULT_SYSCTL, type SocketOptions, type Sysctl } from '../tcp/config.ts';
 export type { TcpInfo } from '../tcp/info.ts';
 export type { Event, State } from '../tcp/machine.ts';

@@ -98,6 +98,7 @@ export class Annotator {
         return;
       // What a call does is told by the transition or the segment that follows.
       case 'call':
+        if (typeof record.args?.['iss'] === 'number') known.iss = record.args['iss'] >>> 0;
         return;
       case 'timer':
         this.#say(

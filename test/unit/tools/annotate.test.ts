@@ -60,7 +60,7 @@ const state = (from: string, event: string, to: string, cause: string) =>
 
 test('what leaves says why: the transition a call made, the rule, and where the connection stands', () => {
   const a = annotated();
-  a.tell({ type: 'call', call: 'active OPEN' });
+  a.tell({ type: 'call', call: 'active OPEN', args: { iss: 100 } });
   a.tell(state('CLOSED', 'active OPEN', 'SYN-SENT', 'call'));
   a.segment('out', 100, { flags: 'S' });
   a.capture('out', 100, { flags: SYN });
