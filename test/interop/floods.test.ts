@@ -7,6 +7,7 @@
  * of a process is that does nothing, twice that is added to tcpx's bound. What was measured is printed.
  */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { expectClean } from '../support/clean-capture.ts';
 import { openPair, type PairLab } from '../support/lab.ts';
 import {
   Bystander,
@@ -18,15 +19,20 @@ import {
   startMany,
 } from '../support/many.ts';
 import { report, scaled } from '../support/scale.ts';
+import { scratch } from '../support/tcpx.ts';
 
 // Namespaces, children and real time, on a machine that may be busy.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-const OWN = '10.77.0.9';
-const MAC = '02:00:00:00:00:09';
+interface Place {
+  readonly address: string;
+  readonly mac: string;
+  readonly port: number;
+}
+const SERVER: Place = { address: '10.77.0.9', mac: '02:00:00:00:00:09', port: 7000 };
+const CAPTURED: Place = { address: '10.77.0.10', mac: '02:00:00:00:00:0a', port: 7001 };
 /** An address of the other side whose kernel is silent: connections of the attacker's own. */
 const ATTACKER = '10.77.0.77';
-const PORT = 7000;
 const CLIENTS = 200;
 const RATE = 100_000;
 const MB = 1_000_000;
@@ -42,20 +48,25 @@ beforeAll(async () => {
   lab.server.ip('address', 'add', `${ATTACKER}/24`, 'dev', lab.serverInterface);
   lab.server.nft('input', `ip daddr ${ATTACKER} drop`);
   bystander = await Bystander.start(lab.client);
-  const own = ['--own', `${OWN}/24`, '--interface', lab.clientInterface, '--mac', MAC];
-  server = await startMany(lab.client, '--listen', String(PORT), '--from', lab.serverAddress, ...own, '--echo');
+  server = await listening(SERVER, '--echo');
 });
 afterAll(async () => {
   await server.end();
   lab.close();
 });
 
+function listening({ address, mac, port }: Place, ...args: string[]): Promise<Many> {
+  const own = ['--own', `${address}/24`, '--mac', mac, '--interface', lab.clientInterface];
+  return startMany(lab.client, '--listen', String(port), '--from', lab.serverAddress, ...own, ...args);
+}
+
+type Kind = FloodOptions['kind'];
 let ports = 20_000;
 
-function attack(kind: FloodOptions['kind'], rate: number, seconds: number): ReturnType<typeof flood> {
+function attack(kind: Kind, rate: number, seconds: number, at = SERVER): ReturnType<typeof flood> {
   ports += 100;
   return flood(lab.server, {
-    ...{ interface: lab.serverInterface, to: MAC, target: `${OWN}:${PORT}`, kind, rate, seconds },
+    ...{ interface: lab.serverInterface, to: at.mac, target: `${at.address}:${at.port}`, kind, rate, seconds },
     ...(kind === 'octets' && { source: ATTACKER, ports }),
   });
 }
@@ -63,7 +74,16 @@ function attack(kind: FloodOptions['kind'], rate: number, seconds: number): Retu
 const honest = (spreadMs: number): ReturnType<typeof kernelClients> =>
   kernelClients(
     lab.server,
-    ...['--connect', `${OWN}:${PORT}`, '--count', String(CLIENTS), '--send', '1000', '--spread', String(spreadMs)],
+    ...[
+      '--connect',
+      `${SERVER.address}:${SERVER.port}`,
+      '--count',
+      String(CLIENTS),
+      '--send',
+      '1000',
+      '--spread',
+      String(spreadMs),
+    ],
   );
 
 /** What runs for the first time is compiled, and young objects get the room they will have: not growth. */
@@ -72,7 +92,7 @@ beforeEach(async () => {
 });
 
 /** What must be seen of it in the stack's counters, for each packet sent, at the least. */
-const SEEN: Readonly<Record<FloodOptions['kind'], string>> = {
+const SEEN: Readonly<Record<Kind, string>> = {
   syn: 'cookiesSent',
   rst: 'segmentsIn',
   ack: 'noConnection',
@@ -117,4 +137,17 @@ test.each([
   if (starved) return;
   expect(were).toMatchObject({ intact: CLIENTS, failures: {} });
   expect(were.connectMs.most).toBeLessThan(3000);
+});
+
+test('what we answer to each of them is as it should be', async () => {
+  const capture = scratch('floods.pcap');
+  const captured = await listening(CAPTURED, '--capture', capture, '--backlog', '10');
+  for (const kind of ['syn', 'rst', 'ack', 'data', 'fragments', 'octets'] as const) {
+    const { done } = await attack(kind, 2000, 0.5, CAPTURED);
+    await done;
+  }
+  const { counters } = await captured.metrics();
+  for (const name of ['cookiesSent', 'resetsOut', 'fragments']) expect(counters[name], name).toBeGreaterThan(0);
+  await captured.end();
+  report(`tshark: ${expectClean(capture, CAPTURED.address)} packets, none of ours bad`);
 });

@@ -3,7 +3,7 @@
  * FIN, and reads to the end; --count N of them, --parallel N at a time (all), begun evenly over --spread MS.
  *
  *   --no-read        never read, and stay
- *   --octet          send one octet, and stay
+ *   --octet          send an octet a minute, and stay
  *   --hold           stay connected
  *
  * NDJSON on stdout: ready, connected (when all are), done {connected, intact, failures, connectMs}; `end` on its input, or the
@@ -54,8 +54,11 @@ function begin() {
   let ended = false;
   socket.once('connect', () => {
     connectMs.push(performance.now() - startedAt);
-    if (o.octet) socket.write('x');
-    else if (!o.hold && !o['no-read']) socket.end(payload);
+    if (o.octet) {
+      socket.write('x');
+      setInterval(() => socket.write('x'), 60_000);
+    }
+    if (!stay) socket.end(payload);
     if (o['no-read']) socket.pause();
     else
       socket.on('data', (octets) => {
