@@ -177,7 +177,8 @@ class Report {
     if (error.fatal)
       this.#fail?.(new LinkFailure(error.code, error.message, 'start it again when the interface is there'));
     this.#json({ type: 'link', interface: link.interface, code: error.code, message: error.message });
-    this.#line(`tcpx: ${link.interface}: ${error.message}`);
+    // What ends the bridge is told as its failure.
+    if (!error.fatal) this.#line(`tcpx: ${error.message}`);
   }
 
   summary(bridge: ImpairedBridge): void {
@@ -190,7 +191,7 @@ class Report {
     ] as const) {
       const done = countersText(c);
       this.#line(
-        `tcpx: ${this.#names[d]}: ${c.packets} packets (${c.frames} frames, ${c.octets} octets)${done === '' ? '' : `: ${done}`}${troubleText(c)}`,
+        `tcpx: ${this.#names[d]}: ${count(c.packets, 'packet')} (${count(c.frames, 'frame')}, ${count(c.octets, 'octet')})${done === '' ? '' : `: ${done}`}${troubleText(c)}`,
       );
     }
   }
@@ -218,6 +219,8 @@ class Report {
     if (this.#o.json === true) this.#io.stdout.write(`${JSON.stringify(record)}\n`);
   }
 }
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
 /** What went wrong that nobody asked for. */
 function troubleText(c: BridgeCounters): string {

@@ -144,6 +144,19 @@ describe('a kernel that sends 64 KiB at a time', () => {
   });
 });
 
+test('an interface that goes down and up again interrupts the path; one that is removed ends it', async () => {
+  const lab = await pair({});
+  expect((await echo(lab, 5)).seen).toBe(5);
+  lab.middle.ip('link', 'set', 'dev', lab.serverInterface, 'down');
+  await lab.bridge.output(/is down; going on/);
+  lab.middle.ip('link', 'set', 'dev', lab.serverInterface, 'up');
+  // The interface is looked at a few times a second.
+  for (let tries = 0; (await echo(lab, 5)).order.length === 0; tries++) expect(tries).toBeLessThan(10);
+  lab.middle.ip('link', 'delete', lab.serverInterface);
+  expect((await lab.bridge.exit()).code).toBe(1);
+  expect(lab.bridge.stderr).toContain(`${lab.serverInterface} is no longer there\n  hint: `);
+});
+
 test('it refuses what it should not bridge, and says how to', () => {
   const lab = openLab();
   try {
