@@ -192,11 +192,6 @@ export class EthernetLink implements Link, FrameReceiver {
       this.#confirmedAt = now;
       this.#neighbours.confirm(this.#lastHop, from, now);
     }
-    const receiver = this.#receiver;
-    if (receiver === undefined) {
-      this.counters.ignoredIn++;
-      return;
-    }
     const at = frame.at + ETHERNET_HEADER_LEN;
     this.counters.packetsIn++;
     this.counters.octetsIn += frame.end - at;
@@ -213,7 +208,7 @@ export class EthernetLink implements Link, FrameReceiver {
     packet.end = frame.end;
     packet.checksum = frame.checksum;
     packet.owned = frame.owned;
-    receiver.onPacket(packet);
+    this.#receiver?.onPacket(packet);
   }
 
   #onArp(bytes: Uint8Array, at: number, end: number): void {
