@@ -1,12 +1,13 @@
 /**
  * Fast Open, ECN, keep-alive, urgent data and SYN cookies, each with the kernel as the other party and its own counters
- * as witness; and two rows of the transition table that only a crafted segment takes.
+ * as witness; and rows of the transition table that need a crafted segment or a long silence.
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { Child } from '../support/child.ts';
 import { expectClean } from '../support/clean-capture.ts';
 import { KERNEL_PEER, openPair, openRouted, type PairLab } from '../support/lab.ts';
+import { readRunLog } from '../support/log.ts';
 import { clientsDone, kernelClients, type Many, startMany } from '../support/many.ts';
 import { report } from '../support/scale.ts';
 import { scratch, startClient, until } from '../support/tcpx.ts';
@@ -148,6 +149,19 @@ test('ECN: congestion marked by a router slows the sender, either way, and nothi
   }
 });
 
+test('a peer that is gone is given up in FIN-WAIT-2, when it is asked', async () => {
+  const peer = await lab.server.kernelPeer('0', '--no-close');
+  const how = { SO_KEEPALIVE: true, TCP_KEEPIDLE: 1, TCP_KEEPINTVL: 1, TCP_KEEPCNT: 2 };
+  const target = ['--connect', `${lab.serverAddress}:${peer.port}`];
+  const tcpx = startClient(lab.client, ...target, '--options', JSON.stringify(how));
+  await tcpx.child.output(/"to":"FIN-WAIT-2"/);
+  lab.server.nft('input', `tcp dport ${peer.port} drop`);
+  const { log } = await tcpx.ended(30_000);
+  expect(log.transitions().at(-1)).toBe('FIN-WAIT-2 --give up--> CLOSED (timer)');
+  expect(await tcpx.child.event('error')).toMatchObject({ code: 'ETIMEDOUT' });
+  peer.child.kill();
+});
+
 test('a reset in TIME-WAIT ends it', async () => {
   const peer = await lab.server.kernelPeer('0', '--no-close');
   const tcpx = startClient(lab.client, '--connect', `${lab.serverAddress}:${peer.port}`);
@@ -178,7 +192,8 @@ test('a second SYN in SYN-RECEIVED goes back to LISTEN', async () => {
 
 test('a peer that comes again from the same port while we are in TIME-WAIT is taken (RFC 6191)', async () => {
   const port = '7205';
-  const tcpx = await listening(port, '--send', '10');
+  const log = scratch('states.ndjson');
+  const tcpx = await listening(port, '--send', '10', '--log', log);
   const connect = ['--connect', `${OWN}:${port}`, '--local-port', '41999'];
   for (let i = 1; i <= 2; i++) {
     const peer = lab.server.spawn(process.execPath, [KERNEL_PEER, ...connect]);
@@ -188,4 +203,5 @@ test('a peer that comes again from the same port while we are in TIME-WAIT is ta
   }
   expect(await tcpx.metrics()).toMatchObject({ opened: 2, failures: {} });
   await tcpx.end();
+  expect(readRunLog(log).transitions().at(-1)).toBe('TIME-WAIT --rcv SYN--> CLOSED (segment)');
 });
