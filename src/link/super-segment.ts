@@ -99,7 +99,7 @@ export class SuperSegment {
   }
 }
 
-/** The payload octets of a full segment in a merged packet of this many, where nothing but the wire's MTU is known. */
+/** An IPv4 packet that no wire of that MTU has carried: several, merged. */
 export function isLargerThanWire(bytes: Uint8Array, at: number, end: number, mtu: number): boolean {
   return end - at > mtu && end - at > IPV4_HEADER_LEN && readU16(bytes, at) >>> 12 === 4;
 }

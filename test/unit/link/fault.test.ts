@@ -40,6 +40,23 @@ function throughOut(
   return { got: atB.octets.map((p) => p[0]! * 256 + p[1]!), at, tap };
 }
 
+test('a merged segment that arrives is cut as the MTU says, so that loss meets packets of the wire', () => {
+  const link = { mtu: 100, maxGsoPayload: 60_000, completesChecksum: true };
+  const { time, tap, b, atTap } = tapped({ link, in: { script: onNth([2], 'drop') } });
+  const payload = Array.from({ length: 150 }, (_, i) => i);
+  b.send({ ...tcpPacket({ payload, partial: true }), gsoSize: 60 });
+  b.send(tcpPacket({ payload: [1] }));
+  time.runUntil(ms(1));
+  expect(atTap.octets.map((o) => [o.length, o[40]])).toEqual([
+    [100, 0],
+    [70, 120],
+    [41, 1],
+  ]);
+  for (const octets of atTap.octets) expect(checksumOf(octets)).toBe('good');
+  expect(atTap.batches).toHaveLength(1);
+  expect(tap.faults.in).toMatchObject({ packets: 4, lost: 1 });
+});
+
 test('without faults packets pass both ways, untouched and at once', () => {
   const { time, tap, b, atTap, atB } = tapped({});
   tap.send(packetOf([1, 2], [[3]]));
