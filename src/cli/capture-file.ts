@@ -23,6 +23,8 @@ export interface CaptureFile {
   zeroAt(wall: Date): void;
   /** Where packets come and go: to be told before the first. */
   onInterfaces(names: readonly string[]): void;
+  /** Packets that the kernel lost before they could be captured; undefined when nobody knows. */
+  dropped(count: number | undefined): void;
   close(): void;
 }
 
@@ -39,6 +41,8 @@ class ClassicFile extends PcapFile implements CaptureFile {
   }
 
   onInterfaces(): void {}
+
+  dropped(): void {}
 }
 
 class PcapngFile implements CaptureFile {
@@ -50,6 +54,7 @@ class PcapngFile implements CaptureFile {
   #described = false;
   #last: Micros = micros(0);
   #received = 0;
+  #dropped: number | undefined;
   #flush: NodeJS.Immediate | undefined;
 
   constructor(path: string, env: Env, wall: Date) {
@@ -94,12 +99,20 @@ class PcapngFile implements CaptureFile {
     this.#interface = [...new Set(names)].join('+');
   }
 
+  dropped(count: number | undefined): void {
+    this.#dropped = count;
+  }
+
   close(): void {
     clearImmediate(this.#flush);
     this.#annotator.close();
     this.#describe();
     this.#file.append(
-      pcapngStatistics(micros(this.#zero + this.#last), { startedAt: micros(this.#zero), received: this.#received }),
+      pcapngStatistics(micros(this.#zero + this.#last), {
+        startedAt: micros(this.#zero),
+        received: this.#received,
+        ...(this.#dropped !== undefined && { systemDrops: this.#dropped }),
+      }),
     );
     this.#file.close();
   }

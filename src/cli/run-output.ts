@@ -50,6 +50,7 @@ export class RunOutput {
   /** The summary: nothing is logged after it. */
   end(facts: SummaryFacts): void {
     const faults = this.#faults?.counters;
+    this.#capture?.dropped(facts.counters?.['drops']);
     this.log.end({ ...facts, ...(faults !== undefined && { faults }) });
   }
 
@@ -149,6 +150,7 @@ export function countersOf(hosts: readonly Host[]): Readonly<Record<string, numb
       if (counted.has(counters)) continue;
       counted.add(counters);
       for (const [name, value] of Object.entries(counters)) sums[name] = (sums[name] ?? 0) + value;
+      if (counters === link.counters && link.drops !== undefined) sums['drops'] = (sums['drops'] ?? 0) + link.drops();
     }
   }
   return sums;

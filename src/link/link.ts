@@ -77,6 +77,8 @@ export interface Link {
   /** Delivers from now on. Called once. */
   start(receiver: LinkReceiver): void;
   send(packet: PacketOut): SendOutcome;
+  /** Packets that the kernel dropped because they were not taken in time; absent where the driver can't know. */
+  drops?(): number;
   /** Everything given to `send` leaves now. */
   flush(): void;
   /** Idempotent. Nothing is delivered afterwards. */

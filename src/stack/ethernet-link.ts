@@ -137,6 +137,10 @@ export class EthernetLink implements Link, FrameReceiver {
     return outcome;
   }
 
+  drops(): number {
+    return this.#frames.drops();
+  }
+
   flush(): void {
     this.#frames.flush();
   }

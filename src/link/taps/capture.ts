@@ -43,6 +43,7 @@ export function captureTap(link: Link, clock: Clock, sink: CaptureSink): Link {
       }
       return outcome;
     },
+    ...(link.drops !== undefined && { drops: () => link.drops!() }),
     flush: () => link.flush(),
     close: () => link.close(),
   };

@@ -54,6 +54,7 @@ class FaultTap implements FaultLink, LinkReceiver {
   readonly completesChecksum: boolean;
   readonly counters: Readonly<LinkCounters>;
   readonly faults: FaultLink['faults'];
+  readonly drops?: () => number;
 
   readonly #link: Link;
   readonly #clock: Clock;
@@ -74,6 +75,7 @@ class FaultTap implements FaultLink, LinkReceiver {
     this.receiveMtu = link.receiveMtu;
     this.completesChecksum = link.completesChecksum;
     this.counters = link.counters;
+    if (link.drops !== undefined) this.drops = () => link.drops!();
     this.#piece = { bytes: new Uint8Array(link.mtu), at: 0, end: 0, checksum: 'unverified', owned: false };
     this.#in = new ImpairedPath(o.in ?? {}, o.clock, seededRandom(o.random.uint32()), this.#inEnds());
     this.#out = new ImpairedPath(o.out ?? {}, o.clock, seededRandom(o.random.uint32()), outEnds(link));
