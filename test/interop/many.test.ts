@@ -75,8 +75,8 @@ describe('a thousand peers that take up room', () => {
     await peers.event('connected', 60_000);
     // Each is sent to until its window is shut and our buffer is full.
     let last = 0;
-    const full = await tcpx.until(({ sent }) => {
-      const stands = sent === last;
+    const full = await tcpx.until(({ sent, open }) => {
+      const stands = sent === last && open === PEERS;
       last = sent;
       return stands;
     }, 60_000);
