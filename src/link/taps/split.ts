@@ -75,6 +75,7 @@ class Part implements Link {
   readonly maxGsoPayload: number;
   readonly completesChecksum: boolean;
   readonly counters: Readonly<LinkCounters>;
+  readonly drops?: () => number;
   readonly #splitter: Splitter;
   readonly #address: Ipv4;
   #receiver: LinkReceiver | undefined;
@@ -88,6 +89,7 @@ class Part implements Link {
     this.maxGsoPayload = link.maxGsoPayload;
     this.completesChecksum = link.completesChecksum;
     this.counters = link.counters;
+    if (link.drops !== undefined) this.drops = () => link.drops!();
     this.#splitter = splitter;
     this.#address = address;
     splitter.opened();
