@@ -123,7 +123,7 @@ describe('a kernel that sends 64 KiB at a time', () => {
       expect(await child.event('close', 90_000)).toMatchObject({ received: LEN, sha256: digest, hadError: false });
   }
 
-  test('has its segments cut: the path carries packets of the MTU, and the peer gets every octet', async () => {
+  test('is counted in packets as a wire carries them, and the peer gets every octet', async () => {
     const lab = await pair({});
     await transfer(lab);
     const { toServer } = await lab.impaired();
