@@ -12,8 +12,11 @@ import { type Micros, NEVER, seconds } from '../base/time.ts';
 import type { Tcb } from './tcb.ts';
 import { TIMESTAMPS_LEN } from './timestamps.ts';
 
-/** Linux's tcp_mtu_probe_floor: no path is taken to be smaller. */
-const FLOOR = 48;
+/**
+ * What a suspected black hole leaves at least: every IPv4 host takes 576 octets (RFC 791), and below that a path is not too
+ * narrow but bad. Linux goes down to 48, where heavy loss alone then keeps it. A router's word may lead lower.
+ */
+const FLOOR = 512;
 /** The search ends when what is left between its bounds is less (Linux's tcp_probe_threshold). */
 const THRESHOLD = 8;
 /** After its end, and after a router's word, how long until a larger size is tried (RFC 1191 §6.3; Linux's tcp_probe_interval). */
@@ -46,7 +49,7 @@ export class PathMtu {
 
   /** A router's word; not trusted to raise anything. */
   tooBig(mss: number, now: Micros): void {
-    this.mss = Math.max(FLOOR, Math.min(this.mss, mss));
+    this.mss = Math.min(this.mss, mss);
     this.#high = this.mss;
     this.#low = this.mss;
     this.#probe = 0;
@@ -60,7 +63,7 @@ export class PathMtu {
     if (!this.#searching) this.#high = this.mss;
     this.#searching = true;
     this.#probe = 0;
-    this.mss = Math.max(FLOOR, Math.min(this.mss, next));
+    this.mss = Math.min(this.mss, Math.max(FLOOR, next));
     this.#low = this.mss;
     this.#nextProbeAt = now;
   }
