@@ -139,7 +139,7 @@ function portFailure(o: GuardOptions, error: unknown): unknown {
         o.port === 0 ? `no port is free on ${address}` : `port ${o.port} of ${address} is in use`,
         o.port === 0
           ? 'see sysctl net.ipv4.ip_local_port_range'
-          : `\`ss -tanp sport = :${o.port}\` shows by whom (TIME-WAIT lasts a minute); choose another with -p, or leave that out`,
+          : `\`ss -tanp sport = :${o.port}\` shows by whom (TIME-WAIT lasts a minute); or choose another port`,
       );
     case 'EADDRNOTAVAIL':
       return new LinkFailure(
