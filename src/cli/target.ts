@@ -38,6 +38,11 @@ function target(host: string, port: string, services: (name: string) => number |
       exitCode: Exit.USAGE,
       hint: 'write HOST:PORT, for example localhost:8080',
     });
+  if (name.includes(':') && !isIPv6(name))
+    throw new CliFailure(`'${name}:${port}' names more than one port`, {
+      exitCode: Exit.USAGE,
+      hint: 'write HOST:PORT, for example localhost:8080',
+    });
   return { host: name, port: parsePort(port, services) };
 }
 

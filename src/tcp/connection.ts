@@ -124,12 +124,20 @@ export class Connection {
 
   /** `quoted`: sequence number of the segment that the error is about. */
   onIcmpError(code: ErrorCode, quoted: Seq, now: Micros): void {
-    icmpError(this.#tcb, code, quoted, now);
+    try {
+      icmpError(this.#tcb, code, quoted, now);
+    } catch (error) {
+      this.#breakOff(error, now);
+    }
   }
 
   /** The path carries `mss` octets of TCP payload and options in one packet. */
   onPathMss(mss: number, quoted: Seq, now: Micros): void {
-    pathMss(this.#tcb, mss, quoted, now);
+    try {
+      pathMss(this.#tcb, mss, quoted, now);
+    } catch (error) {
+      this.#breakOff(error, now);
+    }
   }
 
   /** In TIME-WAIT: the SYN is a new connection's, and this one makes room for it (RFC 6191). False: it is an old duplicate. */
@@ -189,7 +197,11 @@ export class Connection {
 
   /** The stack is short of memory, or no longer. */
   press(pressed: boolean, now: Micros): void {
-    user.press(this.#tcb, pressed, now);
+    try {
+      user.press(this.#tcb, pressed, now);
+    } catch (error) {
+      this.#breakOff(error, now);
+    }
   }
 
   // What it wants.

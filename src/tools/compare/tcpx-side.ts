@@ -55,7 +55,7 @@ class TcpxContact implements Contact {
     this.socket = socket;
     this.addresses = addresses;
     this.seen = seen;
-    this.notes = [`guard ${host.guard.kind}: ${host.guard.note}`];
+    this.notes = [`guard ${host.guard.note}`];
   }
 
   get state(): State | undefined {

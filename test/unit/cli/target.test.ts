@@ -23,7 +23,7 @@ test.each([
   expect(parseTarget(words, services)).toEqual({ host, port });
 });
 
-test.each([['x:'], ['x:65536'], ['x:-1'], ['x:+1x'], ['x:8o'], ['']])('%j is no target', (text) => {
+test.each([['x:'], ['x:80:90'], ['x:65536'], ['x:-1'], ['x:+1x'], ['x:8o'], ['']])('%j is no target', (text) => {
   expect(() => parseTarget([text], services)).toThrow(
     expect.objectContaining({ exitCode: 2, hint: expect.any(String) }),
   );
