@@ -18,6 +18,8 @@ export interface StackCounters {
   resetsOut: number;
   /** SYNs dropped, and third segments ignored, because a listener's queue was full. */
   backlogFull: number;
+  /** SYNs dropped because the stack holds tcp_mem_octets. */
+  memoryFull: number;
   cookiesSent: number;
   /** Third segments with a good cookie, and ACKs that claimed to have one. */
   cookiesGood: number;
@@ -43,6 +45,7 @@ export function newCounters(): StackCounters {
     noConnection: 0,
     resetsOut: 0,
     backlogFull: 0,
+    memoryFull: 0,
     cookiesSent: 0,
     cookiesGood: 0,
     cookiesBad: 0,

@@ -307,6 +307,10 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #passive(listener: Listener | undefined, seg: TcpSegment, source: Ipv4): Endpoint | undefined {
     if (listener === undefined) return undefined;
     if (!isFirstSyn(seg)) return this.#passives.fromCookie(listener, seg, source);
+    if (this.#pressed) {
+      this.counters.memoryFull++;
+      return undefined;
+    }
     const child = this.#passives.begin(listener, seg, source);
     if (child !== undefined) this.#open(child, 'passive', this.#passives.fastOpen(listener, child, seg));
     return child;
@@ -493,6 +497,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     const tsOffset = timestampOffset(this.#prf, localAddress, remoteAddress, ports);
     const cookie = cookieIss === undefined ? {} : ({ cookie: true } as const);
     endpoint.connection.open(kind, { iss, tsOffset, ...cookie, ...fastOpen }, now);
+    if (this.#pressed) endpoint.connection.press(true, now);
   }
 
   /** Fast Open as client: with the cookie of last time the data goes on the SYN, else one is asked for (RFC 7413 §3). */

@@ -17,7 +17,10 @@ export interface Sysctl {
   readonly tcp_synack_retries: number;
   /** SYN cookies, RFC 4987: 0 never, 1 when the queue of half-open connections is full, 2 always. */
   readonly tcp_syncookies: number;
-  /** Most octets held by all connections of a stack; beyond it windows stop growing and what can be dropped is. */
+  /**
+   * Most octets held by all connections of a stack. Beyond it no SYN is taken, windows stop growing, and of what arrives a
+   * connection keeps its least share, tcp_rmem's first, until its user reads.
+   */
   readonly tcp_mem_octets: number;
   /** How many SYN retries come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
   readonly tcp_syn_linear_timeouts: number;

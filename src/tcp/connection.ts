@@ -197,6 +197,8 @@ export class Connection {
 
   /** The stack is short of memory, or no longer. */
   press(pressed: boolean, now: Micros): void {
+    // In TIME-WAIT nothing is held that could be given back.
+    if (this.#held instanceof TimeWait) return;
     try {
       user.press(this.#tcb, pressed, now);
     } catch (error) {

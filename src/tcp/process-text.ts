@@ -59,6 +59,12 @@ function takeText(tcb: Tcb, seg: TcpSegment, now: Micros): void {
 }
 
 function takeInOrder(tcb: Tcb, octets: Uint8Array, now: Micros): void {
+  // Short of memory, a connection keeps its least share; what its reader leaves lying beyond that the peer must keep.
+  if (tcb.pressed && tcb.receiveBuffer.unread >= tcb.config.sysctl.tcp_rmem[0]) {
+    drop(tcb, 'no memory for what is not read');
+    tcb.ackOwed = 'now';
+    return;
+  }
   const hadHoles = !tcb.reassembly.isEmpty;
   tcb.receiveBuffer.copy(octets);
   advance(tcb, octets.length);
