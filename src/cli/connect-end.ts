@@ -60,9 +60,9 @@ function failed(end: Extract<SessionEnd, { how: 'failed' }>, peer: string, facts
       });
     case 'ETIMEDOUT':
       return end.connected
-        ? new CliFailure(`${peer}: timed out in ${state}: the peer stopped acknowledging${spent}`, {
+        ? new CliFailure(`${peer}: timed out in ${state}: the peer stopped answering${spent}`, {
             exitCode: Exit.TIMED_OUT,
-            hint: 'the peer or the path is gone; -v shows each retransmission',
+            hint: 'the peer or the path is gone; -v shows each retransmission and each question whether it is there',
           })
         : new CliFailure(`connect ${peer}: timed out: ${facts.tally.segmentsOut} SYNs unanswered${spent}`, {
             exitCode: Exit.TIMED_OUT,

@@ -19,7 +19,7 @@ import {
 import { type ColorChoice, type Paint, paintFor, useColor } from '../tools/log-style.ts';
 import { type Ipv4, ipv4Text, parseIpv4 } from '../wire/ipv4.ts';
 import type { CliCommand } from './command.ts';
-import { Exit } from './exit.ts';
+import { CliFailure, Exit, failureFrom } from './exit.ts';
 import { colorOption } from './option-types.ts';
 import { tcpxVersion } from './version.ts';
 
@@ -92,7 +92,7 @@ function exitOf(checks: readonly Check[]): number {
   return failures.length > 0 ? Exit.UNAVAILABLE : Exit.OK;
 }
 
-/** Looks at this machine. Throws LinkFailure ENODEV when there is no such interface. */
+/** Looks at this machine. Throws CliFailure when there is no such interface. */
 async function examine(interfaceName: string | undefined): Promise<Diagnosis> {
   const checks: Check[] = [nodeCheck(), capabilityCheck(capabilitySets())];
   const parts = partChecks();
@@ -107,7 +107,7 @@ async function examine(interfaceName: string | undefined): Promise<Diagnosis> {
   });
   // Without the addon nothing can be asked of the kernel.
   if (parts[0]?.status !== 'ok') return about();
-  const chosen = interfaceNamed(interfaceName ?? defaultInterface());
+  const chosen = interfaceToLookAt(interfaceName ?? defaultInterface());
   const address = addressOf(chosen.name);
   checks.push(interfaceCheck(chosen, address === undefined ? undefined : ipv4Text(address)), mtuCheck(chosen));
   checks.push(offloadCheck(chosen), rpFilterCheck(chosen), fileLimitCheck(), firewallCheck());
@@ -119,6 +119,16 @@ async function examine(interfaceName: string | undefined): Promise<Diagnosis> {
     if (drivers.some((driver) => driver.status === 'ok')) checks.push(await handshakeCheck(address));
   }
   return about(chosen, address);
+}
+
+/** An interface that isn't there is not available, to the one who looks what is. */
+function interfaceToLookAt(name: string): Interface {
+  try {
+    return interfaceNamed(name);
+  } catch (error) {
+    const { message, hint } = failureFrom(error);
+    throw new CliFailure(message, { exitCode: Exit.UNAVAILABLE, cause: error, ...(hint !== undefined && { hint }) });
+  }
 }
 
 /** Of the default route; loopback's where there is none. */

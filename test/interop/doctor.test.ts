@@ -117,6 +117,6 @@ test('an interface that is down, one without an address, and none of that name',
   expect(bare.check('interface')).toMatchObject({ status: 'warning', detail: 'spare has no IPv4 address' });
   lab.client.ip('link', 'del', 'spare');
   const child = lab.client.node(cliProgram(), ['doctor', '-I', 'spare']);
-  expect((await child.exit()).code).toBe(1);
+  expect((await child.exit()).code).toBe(69);
   expect(child.stderr).toBe('tcpx: no interface spare\n  hint: `ip link` lists the interfaces there are\n');
 });
