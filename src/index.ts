@@ -3,6 +3,8 @@ export { LinkFailure } from './link/failure.ts';
 export type { GuardKind, PortGuard } from './link/guard.ts';
 export type { Route } from './link/route.ts';
 export type { CaptureSink } from './link/taps/capture.ts';
+export { PcapError } from './pcap/pcap-reader.ts';
+export { type CapturedPacket, readCapture, readCaptureFile } from './pcap/read-capture.ts';
 export { type DriverName, type Host, type HostOptions, type OwnAddress, openHost } from './socket/host.ts';
 export { type ListenHost, type ListenHostOptions, openListenHost } from './socket/listen-host.ts';
 export { nodeClock, nodeRandom } from './socket/node-clock.ts';

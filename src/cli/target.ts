@@ -17,6 +17,12 @@ export function parseTarget(
 ): Target {
   const [first = '', second] = words;
   if (second !== undefined) return target(first, second, services);
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(first)?.[1]?.toLowerCase();
+  if (scheme !== undefined && scheme !== 'tcp')
+    throw new CliFailure(`'${first}' is a URL, and tcpx speaks TCP only`, {
+      exitCode: Exit.USAGE,
+      hint: 'write HOST:PORT, for example localhost:8080',
+    });
   const bare = first.replace(/^tcp:\/\//i, '').replace(/\/$/, '');
   const bracketed = /^\[(.*)\](?::(.*))?$/.exec(bare);
   if (bracketed !== null) return target(bracketed[1] ?? '', bracketed[2] ?? '', services);

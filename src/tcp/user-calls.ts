@@ -29,6 +29,7 @@ export interface OpenArgs {
 export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: Micros): void {
   traceCall(tcb, now, kind === 'active' ? 'active OPEN' : 'passive OPEN', undefined, {
     ...args,
+    iss: args.iss >>> 0,
     config: tcb.config,
   });
   tcb.iss = toSeq(args.iss);

@@ -144,18 +144,6 @@ export interface LogSink {
   flush(): void;
 }
 
-/** One sink for several. */
-export function teeLog(sinks: readonly LogSink[]): LogSink {
-  return {
-    write: (record) => {
-      for (const sink of sinks) sink.write(record);
-    },
-    flush: () => {
-      for (const sink of sinks) sink.flush();
-    },
-  };
-}
-
 /** Of connections that were accepted. */
 export interface ConnectionTotals {
   readonly connections: number;

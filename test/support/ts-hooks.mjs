@@ -3,7 +3,7 @@
  * The result is kept by the text's hash: the compiler takes longer to load than most of these programs to run.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,8 +13,15 @@ export async function load(url, context, next) {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return next(url, context);
   const text = await readFile(new URL(url), 'utf8');
   const kept = join(KEPT, `${createHash('sha256').update(url).update(text).digest('hex')}.mjs`);
-  const source = await readFile(kept, 'utf8').catch(() => strip(text, url, kept));
+  const source = (await isOurs())
+    ? await readFile(kept, 'utf8').catch(() => strip(text, url, kept))
+    : await strip(text, url, kept);
   return { format: 'module', shortCircuit: true, source };
+}
+
+async function isOurs() {
+  const kept = await lstat(KEPT).catch(() => undefined);
+  return kept?.isDirectory() === true && kept.uid === process.getuid() && (kept.mode & 0o077) === 0;
 }
 
 async function strip(text, url, kept) {
@@ -27,6 +34,7 @@ async function strip(text, url, kept) {
   };
   const { outputText } = ts.transpileModule(text, { compilerOptions, fileName: url });
   await mkdir(KEPT, { recursive: true, mode: 0o700 });
+  if (!(await isOurs())) throw new Error(`${KEPT} is not ours alone, and what lies there would be run; remove it`);
   // Renamed into place: another process may be reading.
   const fresh = `${kept}.${process.pid}`;
   await writeFile(fresh, outputText);

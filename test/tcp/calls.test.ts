@@ -160,7 +160,7 @@ describe('what is told', () => {
       'CLOSE {}',
       'ABORT {"error":"ECONNABORTED"}',
     ]);
-    expect(h.records[0]).toMatchObject({ call: 'active OPEN', args: { iss: 0xffff_fc17 | 0, tsOffset: -7000 } });
+    expect(h.records[0]).toMatchObject({ call: 'active OPEN', args: { iss: 0xffff_fc17, tsOffset: -7000 } });
   });
 
   test('a timer that expires is traced by its name', () => {

@@ -23,11 +23,14 @@ test.each([
   expect(parseTarget(words, services)).toEqual({ host, port });
 });
 
-test.each([['x:'], ['x:80:90'], ['x:65536'], ['x:-1'], ['x:+1x'], ['x:8o'], ['']])('%j is no target', (text) => {
-  expect(() => parseTarget([text], services)).toThrow(
-    expect.objectContaining({ exitCode: 2, hint: expect.any(String) }),
-  );
-});
+test.each([['x:'], ['x:80:90'], ['http://x:80'], ['x:65536'], ['x:-1'], ['x:+1x'], ['x:8o'], ['']])(
+  '%j is no target',
+  (text) => {
+    expect(() => parseTarget([text], services)).toThrow(
+      expect.objectContaining({ exitCode: 2, hint: expect.any(String) }),
+    );
+  },
+);
 
 test('localhost is 127.0.0.1 without asking, though ::1 may come first', async () => {
   const io = fakeIo({ names: { localhost: [{ address: '::1', family: 6 }] } });
