@@ -63,6 +63,10 @@ export interface LinkCounters {
   errorsOut: number;
 }
 
+export function newLinkCounters(): LinkCounters {
+  return { packetsIn: 0, packetsOut: 0, octetsIn: 0, octetsOut: 0, ignoredIn: 0, errorsOut: 0 };
+}
+
 export interface Link {
   /** 'raw', 'packet', 'memory'; taps keep the name of what they wrap. */
   readonly driver: string;

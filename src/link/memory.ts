@@ -8,7 +8,16 @@
  */
 import { type Micros, micros } from '../base/time.ts';
 import type { VirtualTime } from '../base/virtual-time.ts';
-import type { ChecksumState, Link, LinkCounters, LinkReceiver, PacketIn, PacketOut, SendOutcome } from './link.ts';
+import {
+  type ChecksumState,
+  type Link,
+  type LinkCounters,
+  type LinkReceiver,
+  newLinkCounters,
+  type PacketIn,
+  type PacketOut,
+  type SendOutcome,
+} from './link.ts';
 
 export interface MemoryLinkOptions {
   /** One way, each packet; default 0: the same instant, in the next event. */
@@ -54,14 +63,7 @@ class MemoryEnd implements Link {
   readonly receiveMtu = MAX_PACKET_LEN;
   readonly maxGsoPayload: number;
   readonly completesChecksum: boolean;
-  readonly counters: LinkCounters = {
-    packetsIn: 0,
-    packetsOut: 0,
-    octetsIn: 0,
-    octetsOut: 0,
-    ignoredIn: 0,
-    errorsOut: 0,
-  };
+  readonly counters: LinkCounters = newLinkCounters();
 
   readonly #time: VirtualTime;
   readonly #delay: number;

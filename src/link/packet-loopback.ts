@@ -8,7 +8,16 @@ import { Ipv4At } from '../wire/ipv4.ts';
 import { readI32 } from '../wire/octets.ts';
 import { Batch } from './batch.ts';
 import type { FrameIn, FrameLink } from './frames.ts';
-import type { ChecksumState, Link, LinkCounters, LinkReceiver, PacketIn, PacketOut, SendOutcome } from './link.ts';
+import {
+  type ChecksumState,
+  type Link,
+  type LinkCounters,
+  type LinkReceiver,
+  newLinkCounters,
+  type PacketIn,
+  type PacketOut,
+  type SendOutcome,
+} from './link.ts';
 import { loadAddon } from './native.ts';
 import { packetFailure } from './packet-socket.ts';
 
@@ -31,14 +40,7 @@ class LoopbackLink implements Link {
   readonly receiveMtu = MAX_PACKET;
   readonly maxGsoPayload = 0;
   readonly completesChecksum = false;
-  readonly counters: LinkCounters = {
-    packetsIn: 0,
-    packetsOut: 0,
-    octetsIn: 0,
-    octetsOut: 0,
-    ignoredIn: 0,
-    errorsOut: 0,
-  };
+  readonly counters: LinkCounters = newLinkCounters();
   readonly #frames: FrameLink;
   readonly #batch: Batch;
   readonly #lost = (code: string): void => this.#tell(code);

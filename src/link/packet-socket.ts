@@ -10,7 +10,7 @@ import { IpProtocol, Ipv4At } from '../wire/ipv4.ts';
 import { Batch, type BatchReceiver } from './batch.ts';
 import { LinkFailure } from './failure.ts';
 import type { FrameIn, FrameLink, FrameReceiver } from './frames.ts';
-import type { ChecksumState, LinkCounters, PacketOut, SendOutcome } from './link.ts';
+import { type ChecksumState, type LinkCounters, newLinkCounters, type PacketOut, type SendOutcome } from './link.ts';
 import { errnoOf, type Handle, loadAddon, PacketWith } from './native.ts';
 import { LITTLE } from './netlink.ts';
 import { type Interface, interfaceNamed } from './route.ts';
@@ -110,14 +110,7 @@ class PacketSocket implements FrameLink, BatchReceiver {
   readonly receiveMtu = MAX_PACKET;
   readonly maxGsoPayload: number;
   readonly completesChecksum = true;
-  readonly counters: LinkCounters = {
-    packetsIn: 0,
-    packetsOut: 0,
-    octetsIn: 0,
-    octetsOut: 0,
-    ignoredIn: 0,
-    errorsOut: 0,
-  };
+  readonly counters: LinkCounters = newLinkCounters();
   readonly #ifindex: number;
   readonly #handle: Handle;
   readonly #batch: Batch;

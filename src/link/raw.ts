@@ -11,7 +11,16 @@ import { isMainThread } from 'node:worker_threads';
 import { type Ipv4, Ipv4At, ipv4Text, toIpv4 } from '../wire/ipv4.ts';
 import { readI32 } from '../wire/octets.ts';
 import { LinkFailure, packageNotBuilt } from './failure.ts';
-import type { ChecksumState, Link, LinkCounters, LinkReceiver, PacketIn, PacketOut, SendOutcome } from './link.ts';
+import {
+  type ChecksumState,
+  type Link,
+  type LinkCounters,
+  type LinkReceiver,
+  newLinkCounters,
+  type PacketIn,
+  type PacketOut,
+  type SendOutcome,
+} from './link.ts';
 import { interfaceNamed } from './route.ts';
 import { openSniffer, SNAPSHOT_LEN, type Sniffer } from './sniffer.ts';
 
@@ -88,14 +97,7 @@ class RawLink implements Link {
   readonly receiveMtu = SNAPSHOT_LEN - 1 - ETHERNET_HEADER_LEN;
   readonly maxGsoPayload = 0;
   readonly completesChecksum = false;
-  readonly counters: LinkCounters = {
-    packetsIn: 0,
-    packetsOut: 0,
-    octetsIn: 0,
-    octetsOut: 0,
-    ignoredIn: 0,
-    errorsOut: 0,
-  };
+  readonly counters: LinkCounters = newLinkCounters();
   readonly #socket: RawSocket;
   readonly #sniffer: Sniffer;
   readonly #packet = Buffer.alloc(MAX_PACKET);

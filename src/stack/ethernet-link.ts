@@ -13,7 +13,16 @@ import { AddressClaim, type ClaimTiming } from '../ip/address-claim.ts';
 import { echoReply, hostUnreachable } from '../ip/icmp-answers.ts';
 import { Neighbours, type Released } from '../ip/neighbours.ts';
 import type { FrameIn, FrameLink, FrameReceiver } from '../link/frames.ts';
-import type { Link, LinkCounters, LinkError, LinkReceiver, PacketIn, PacketOut, SendOutcome } from '../link/link.ts';
+import {
+  type Link,
+  type LinkCounters,
+  type LinkError,
+  type LinkReceiver,
+  newLinkCounters,
+  type PacketIn,
+  type PacketOut,
+  type SendOutcome,
+} from '../link/link.ts';
 import { ARP_LEN, ArpOp, ArpPacket, decodeArp, encodeArp } from '../wire/arp.ts';
 import {
   decodeEthernet,
@@ -54,14 +63,7 @@ export class EthernetLink implements Link, FrameReceiver {
   readonly receiveMtu: number;
   readonly maxGsoPayload: number;
   readonly completesChecksum: boolean;
-  readonly counters: LinkCounters = {
-    packetsIn: 0,
-    packetsOut: 0,
-    octetsIn: 0,
-    octetsOut: 0,
-    ignoredIn: 0,
-    errorsOut: 0,
-  };
+  readonly counters: LinkCounters = newLinkCounters();
   readonly #frames: FrameLink;
   readonly #clock: Clock;
   readonly #address: Ipv4;
