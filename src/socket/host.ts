@@ -66,8 +66,9 @@ export async function openHost(o: HostOptions): Promise<Host> {
     ...(o.interface !== undefined && { interface: o.interface }),
   });
   const guard = guardPort({ kind: o.guard ?? 'auto', address: route.source, port: o.sourcePort ?? 0 });
+  let driver: Link | undefined;
   try {
-    const driver = await openDriver({
+    driver = await openDriver({
       ...(o.driver !== undefined && { driver: o.driver }),
       interface: route.interface,
       addresses: [route.source],
@@ -79,6 +80,7 @@ export async function openHost(o: HostOptions): Promise<Host> {
     // The address is the kernel's too: it answers for every port but the one it keeps for us.
     return new RunningHost(o, route, guard, driver, (port) => port === guard.port);
   } catch (error) {
+    driver?.close();
     guard.close();
     throw error;
   }
