@@ -16,7 +16,7 @@ import {
   flood,
   kernelClients,
   type Many,
-  startMany,
+  startManyUnder,
 } from '../support/many.ts';
 import { report, scaled } from '../support/scale.ts';
 import { scratch } from '../support/tcpx.ts';
@@ -36,6 +36,12 @@ const ATTACKER = '10.77.0.77';
 const CLIENTS = 200;
 const RATE = 100_000;
 const MB = 1_000_000;
+
+/**
+ * V8 lets the room for young objects grow and shrink by some 20 MB as it sees fit, which would hide what a flood leaves
+ * behind; so it gets a size of its own here.
+ */
+const STEADY = ['--max-semi-space-size=1'];
 
 let lab: PairLab;
 let server: Many;
@@ -57,7 +63,8 @@ afterAll(async () => {
 
 function listening({ address, mac, port }: Place, ...args: string[]): Promise<Many> {
   const own = ['--own', `${address}/24`, '--mac', mac, '--interface', lab.clientInterface];
-  return startMany(lab.client, '--listen', String(port), '--from', lab.serverAddress, ...own, ...args);
+  const where = ['--listen', String(port), '--from', lab.serverAddress];
+  return startManyUnder(STEADY, lab.client, [...where, ...own, ...args]);
 }
 
 type Kind = FloodOptions['kind'];
@@ -109,6 +116,23 @@ test.each([
   ['fragments', scaled(2, 10)],
   ['octets', scaled(2, 10)],
 ] as const)('a flood of %s', async (kind, seconds) => {
+  const first = await withstand(kind, seconds);
+  // What leaks does so again; room that the process takes once, for objects that have long gone, it doesn't take twice.
+  const { grown, held, loopDelay, bound, clients, starved } = first.grown < 10 ? first : await withstand(kind, seconds);
+  expect(grown).toBeLessThan(10);
+  expect(held).toBeLessThan(5);
+  expect(loopDelay).toBeLessThan(bound);
+  expect(clients.connected).toBe(CLIENTS);
+  if (starved) {
+    report(`${kind}: the machine was busy elsewhere, so how long the clients waited is not judged`);
+    return;
+  }
+  expect(clients).toMatchObject({ intact: CLIENTS, failures: {} });
+  expect(clients.connectMs.most).toBeLessThan(3000);
+});
+
+/** One flood with honest clients beside it, and what was seen of it. Memory in MB, times in ms. */
+async function withstand(kind: Kind, seconds: number) {
   const rehearsal = await attack(kind, RATE, 1);
   await rehearsal.done;
   const before = await server.metrics();
@@ -122,22 +146,25 @@ test.each([
   const were = await clientsDone(clients, 60_000);
   const seen = after.counters[SEEN[kind]]! - before.counters[SEEN[kind]]!;
   const grown = (after.rss - before.rss) / MB;
+  const held = (after.heapUsed + after.external - before.heapUsed - before.external) / MB;
   // Of a processor, in the time it lasted: what the machine had left for tcpx.
   const share = (after.cpuSeconds - before.cpuSeconds) / sent.seconds;
   report(
     `${kind}: ${sent.sent} sent at ${sent.rate}/s, ${seen} taken with ${(100 * share).toFixed(0)} % of a processor; loop delay p99 ${after.loopDelayMs.p99.toFixed(1)} ms ` +
-      `(idle process ${idle.p99.toFixed(1)}); memory ${grown.toFixed(1)} MB; ` +
+      `(idle process ${idle.p99.toFixed(1)}); memory ${grown.toFixed(1)} MB, ${held.toFixed(1)} of it in use; ` +
       `${were.connected} clients connected within ${were.connectMs.most.toFixed(0)} ms, half within ${were.connectMs.median.toFixed(1)}`,
   );
   expect(seen).toBeGreaterThan(0);
-  expect(grown).toBeLessThan(10);
-  expect(after.loopDelayMs.p99).toBeLessThan(50 + 2 * idle.p99);
-  expect(were.connected).toBe(CLIENTS);
-  const starved = seen < 0.98 * sent.sent && share < 0.8;
-  if (starved) return;
-  expect(were).toMatchObject({ intact: CLIENTS, failures: {} });
-  expect(were.connectMs.most).toBeLessThan(3000);
-});
+  return {
+    grown,
+    held,
+    loopDelay: after.loopDelayMs.p99,
+    bound: 50 + 2 * idle.p99,
+    clients: were,
+    // The machine was busy elsewhere: then how long clients wait says nothing of tcpx.
+    starved: seen < 0.98 * sent.sent && share < 0.8,
+  };
+}
 
 test('what we answer to each of them is as it should be', async () => {
   const capture = scratch('floods.pcap');

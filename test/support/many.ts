@@ -69,8 +69,16 @@ export class Many {
 }
 
 /** Resolves once it listens, or its first connections are on their way. */
-export async function startMany(namespace: Namespace, ...args: string[]): Promise<Many> {
-  const child = namespace.node(program('tcpx-many.ts'), args, { nodeArgs: ['--expose-gc'] });
+export const startMany = (namespace: Namespace, ...args: string[]): Promise<Many> =>
+  startManyUnder([], namespace, args);
+
+/** The same, with flags for node itself. */
+export async function startManyUnder(
+  flags: readonly string[],
+  namespace: Namespace,
+  args: readonly string[],
+): Promise<Many> {
+  const child = namespace.node(program('tcpx-many.ts'), args, { nodeArgs: ['--expose-gc', ...flags] });
   await child.event('ready', 30_000);
   return new Many(child);
 }
