@@ -3,8 +3,10 @@
  * connects in time, memory stays as it was, and the event loop goes on turning.
  *
  * The bounds are those of a machine that has a processor to give: tcpx needs about one for 100 000 answers a second. Where
- * it does not get that and loses segments, the clients have to connect, but in no particular time; and as late as the loop
- * of a process is that does nothing, twice that is added to tcpx's bound. What was measured is printed.
+ * packets were dropped before tcpx could see them (the kernel counts them), the clients have to connect, but in no
+ * particular time, and one whose FIN outran its data is reset: only the segment that follows the SYN shows a cookie, to
+ * the kernel's own listener too. As late as the loop of a process is that does nothing, twice that is added to tcpx's
+ * bound. What was measured is printed.
  */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { expectClean } from '../support/clean-capture.ts';
@@ -12,6 +14,7 @@ import { openPair, type PairLab } from '../support/lab.ts';
 import {
   Bystander,
   clientsDone,
+  droppedByMachine,
   type FloodOptions,
   flood,
   kernelClients,
@@ -95,7 +98,8 @@ const honest = (spreadMs: number): ReturnType<typeof kernelClients> =>
 
 /** What runs for the first time is compiled, and young objects get the room they will have: not growth. */
 beforeEach(async () => {
-  expect(await clientsDone(honest(0), 60_000)).toMatchObject({ intact: CLIENTS, failures: {} });
+  const { intact, failures } = await clientsDone(honest(0), 60_000);
+  expect({ intact, failures }).toEqual({ intact: CLIENTS, failures: {} });
 });
 
 /** What must be seen of it in the stack's counters, for each packet sent, at the least. */
@@ -116,16 +120,21 @@ test.each([
   ['fragments', scaled(2, 10)],
   ['octets', scaled(2, 10)],
 ] as const)('a flood of %s', async (kind, seconds) => {
-  const { grown, held, loopDelay, bound, clients, starved } = await withstand(kind, seconds);
+  const { grown, held, loopDelay, bound, clients, lost } = await withstand(kind, seconds);
   expect(grown).toBeLessThan(10);
   expect(held).toBeLessThan(5);
   expect(loopDelay).toBeLessThan(bound);
   expect(clients.connected).toBe(CLIENTS);
-  if (starved) {
-    report(`${kind}: the machine was busy elsewhere, so how long the clients waited is not judged`);
+  const { ECONNRESET: reset = 0, ...failures } = clients.failures;
+  expect(failures).toEqual({});
+  expect(clients.intact + reset).toBe(CLIENTS);
+  if (lost > 0) {
+    report(
+      `${kind}: ${lost} packets were dropped unseen: ${reset} resets, and how long the clients waited, are not judged`,
+    );
     return;
   }
-  expect(clients).toMatchObject({ intact: CLIENTS, failures: {} });
+  expect(reset).toBe(0);
   expect(clients.connectMs.most).toBeLessThan(3000);
 });
 
@@ -134,6 +143,7 @@ async function withstand(kind: Kind, seconds: number) {
   const rehearsal = await attack(kind, RATE, 1);
   await rehearsal.done;
   const before = await server.metrics();
+  const droppedBefore = droppedByMachine();
   server.reset();
   bystander.reset();
   const { done } = await attack(kind, RATE, seconds);
@@ -147,10 +157,11 @@ async function withstand(kind: Kind, seconds: number) {
   const held = (after.heapUsed + after.external - before.heapUsed - before.external) / MB;
   // Of a processor, in the time it lasted: what the machine had left for tcpx.
   const share = (after.cpuSeconds - before.cpuSeconds) / sent.seconds;
+  const lost = after.drops - before.drops + droppedByMachine() - droppedBefore;
   report(
     `${kind}: ${sent.sent} sent at ${sent.rate}/s, ${seen} taken with ${(100 * share).toFixed(0)} % of a processor; loop delay p99 ${after.loopDelayMs.p99.toFixed(1)} ms ` +
       `(idle process ${idle.p99.toFixed(1)}); memory ${grown.toFixed(1)} MB, ${held.toFixed(1)} of it in use; ` +
-      `${were.connected} clients connected within ${were.connectMs.most.toFixed(0)} ms, half within ${were.connectMs.median.toFixed(1)}`,
+      `${were.connected} clients connected within ${were.connectMs.most.toFixed(0)} ms, half within ${were.connectMs.median.toFixed(1)}; ${lost} packets dropped unseen; ${JSON.stringify(were.failures)}`,
   );
   expect(seen).toBeGreaterThan(0);
   return {
@@ -159,8 +170,7 @@ async function withstand(kind: Kind, seconds: number) {
     loopDelay: after.loopDelayMs.p99,
     bound: 50 + 2 * idle.p99,
     clients: were,
-    // The machine was busy elsewhere: then how long clients wait says nothing of tcpx.
-    starved: seen < 0.98 * sent.sent && share < 0.8,
+    lost,
   };
 }
 

@@ -1,4 +1,5 @@
 /** Starts the programs for many connections and floods, and asks them how they fare. */
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Child, ChildEvent } from './child.ts';
 import type { Namespace } from './lab.ts';
@@ -25,6 +26,8 @@ export interface Metrics {
   readonly loopDelayMs: { readonly p99: number; readonly most: number; readonly mean: number };
   readonly cpuSeconds: number;
   readonly counters: Readonly<Record<string, number>>;
+  /** Packets that came and were not taken in time. */
+  readonly drops: number;
 }
 
 /** One end of many connections, tcpx's. */
@@ -99,6 +102,12 @@ export function kernelClients(namespace: Namespace, ...args: string[]): Child {
 export async function clientsDone(child: Child, withinMs: number): Promise<ClientsDone> {
   // the shape of what kernel-many.mjs says
   return (await child.event('done', withinMs)) as unknown as ClientsDone;
+}
+
+/** Packets that the machine has dropped since it began, before any socket saw them: every processor's queue was full. */
+export function droppedByMachine(): number {
+  const rows = readFileSync('/proc/net/softnet_stat', 'latin1').trim().split('\n');
+  return rows.reduce((sum, row) => sum + Number.parseInt(row.split(/\s+/)[1]!, 16), 0);
 }
 
 export interface FloodOptions {

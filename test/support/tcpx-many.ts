@@ -270,6 +270,7 @@ function metrics(): void {
     cpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
     counters: host.stack.counters,
     link: host.link.counters,
+    drops: host.link.drops?.() ?? 0,
   });
 }
 
