@@ -1,4 +1,4 @@
-/** The options that `connect` and `listen` share: how they are declared, and what they come to. */
+/** The options that `connect`, `listen` and (but for those of the log) `perf` share: how they are declared, and what they come to. */
 import { Option } from 'commander';
 import type { DriverName } from '../socket/host.ts';
 import type { Profile, SocketOptions, Sysctl } from '../tcp/config.ts';
@@ -18,8 +18,8 @@ import {
   wholeNumber,
 } from './option-types.ts';
 
-/** As commander gives them, by long name. */
-export interface ConnectionOptions extends FaultOptions {
+/** The way to the wire and how TCP is to behave, as commander gives them, by long name. */
+export interface StackOptions extends FaultOptions {
   readonly interface?: string;
   readonly numeric?: true;
   /** Absent: 'raw', or 'packet' where that is not built; 'packet' with an address of our own. */
@@ -41,6 +41,10 @@ export interface ConnectionOptions extends FaultOptions {
   /** Seconds. */
   readonly userTimeout?: number;
   readonly msl?: number;
+}
+
+/** And what the commands take that show a connection. */
+export interface ConnectionOptions extends StackOptions {
   readonly timeout?: number;
   readonly timeWait?: true;
   readonly absolute?: true;
@@ -114,7 +118,7 @@ export const logOptions = (): readonly Option[] => [
 const FAST_OPENS = 256;
 
 /** What of the stack's settings the user has changed. */
-export function sysctlOf(o: ConnectionOptions): Partial<Sysctl> {
+export function sysctlOf(o: StackOptions): Partial<Sysctl> {
   return {
     ...(o.timestamps ? {} : { tcp_timestamps: false }),
     ...(o.sack ? {} : { tcp_sack: false }),
@@ -125,7 +129,7 @@ export function sysctlOf(o: ConnectionOptions): Partial<Sysctl> {
   };
 }
 
-export function socketOptionsOf(o: ConnectionOptions): Partial<SocketOptions> {
+export function socketOptionsOf(o: StackOptions): Partial<SocketOptions> {
   const { keepalive } = o;
   return {
     ...(o.mss === undefined ? {} : { TCP_MAXSEG: o.mss }),
