@@ -4,6 +4,7 @@
  */
 import { ETHERNET_HEADER_LEN, EtherType, type Mac } from '../wire/ethernet.ts';
 import { IpProtocol, type Ipv4, Ipv4At } from '../wire/ipv4.ts';
+import { TcpFlag } from '../wire/tcp.ts';
 import { LITTLE } from './netlink.ts';
 
 export interface FrameFilter {
@@ -11,9 +12,31 @@ export interface FrameFilter {
   readonly mac?: Mac;
   /** IPv4 packets to one of them; 1 to 200. */
   readonly addresses: readonly Ipv4[];
-  /** TCP to these; absent: to any. ICMP, and later fragments, which have no ports, are taken in any case. */
+  /** TCP to these; absent, and no ranges either: to any. ICMP, and later fragments, which have no ports, are taken in any case. */
   readonly ports?: readonly number[];
+  /** TCP to those in one of them. */
+  readonly portRanges?: readonly PortRange[];
+  /** Of the TCP segments this part alone: of several sockets, each of whose filters names another, one takes each connection. */
+  readonly share?: FrameShare;
+  /** 'only': of the TCP segments those with SYN and neither ACK nor RST; 'never': all but those. Absent: both. */
+  readonly firstSyns?: 'only' | 'never';
   readonly arp: boolean;
+}
+
+/** Both ends included. */
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The `index`-th of `of` parts, counted from 0. Which part a segment is in follows from the peer's address and port, so that
+ * a connection stays in its part however many sockets there are; PACKET_FANOUT's parts move when a socket leaves, and it
+ * gives ARP and ICMP to one socket only.
+ */
+export interface FrameShare {
+  readonly index: number;
+  readonly of: number;
 }
 
 const Op = {
@@ -21,10 +44,20 @@ const Op = {
   LOAD_HALF: 0x28,
   LOAD_OCTET: 0x30,
   LOAD_HALF_X: 0x48,
+  LOAD_OCTET_X: 0x50,
   /** X = 4 * (octet & 0xf): an IPv4 header's length. */
   LOAD_HEADER_LEN_X: 0xb1,
   IF_EQUAL: 0x15,
   IF_ANY_BIT: 0x45,
+  IF_GREATER: 0x25,
+  IF_NOT_LESS: 0x35,
+  JUMP: 0x05,
+  AND: 0x54,
+  MULTIPLY: 0x24,
+  SHIFT_RIGHT: 0x74,
+  REMAINDER: 0x94,
+  XOR_X: 0xac,
+  A_TO_X: 0x07,
   RETURN: 0x06,
 } as const;
 /** Where a load finds what is beside the octets: SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT. */
@@ -32,12 +65,15 @@ const VLAN_TAG_PRESENT = 0xffff_f000 + 48;
 const WHOLE_FRAME = 0x40000;
 const ETHER_TYPE_AT = 12;
 const IP_AT = ETHERNET_HEADER_LEN;
+const TCP_FLAGS_AT = 13;
+/** 2^32 over the golden ratio (Knuth): near peers come to lie in different parts. */
+const SPREAD = 0x9e37_79b1;
 const INSTRUCTION_LEN = 8;
 /** BPF_MAXINSNS is 4096, and a port takes two. */
 export const MOST_FILTER_PORTS = 1800;
 export const MOST_FILTER_ADDRESSES = 200;
 
-/** Octets for Addon.packetOpen. Throws RangeError above MOST_FILTER_PORTS ports or 200 addresses. */
+/** Octets for Addon.packetOpen. Throws RangeError above MOST_FILTER_PORTS ports (ranges count one and a half) or 200 addresses. */
 export function frameFilter(f: FrameFilter): Uint8Array {
   const program = new Program();
   // A jump is 255 instructions at most.
@@ -59,15 +95,33 @@ export function frameFilter(f: FrameFilter): Uint8Array {
     .unlessEqual(IpProtocol.ICMP, 1)
     .accept();
   program.requireEqual(IpProtocol.TCP);
-  if (f.ports !== undefined) {
-    if (f.ports.length > MOST_FILTER_PORTS) throw new RangeError(`a filter takes ${MOST_FILTER_PORTS} ports at most`);
+  const { ports = [], portRanges = [], share, firstSyns } = f;
+  const anyPort = f.ports === undefined && f.portRanges === undefined;
+  if (ports.length + 1.5 * portRanges.length > MOST_FILTER_PORTS)
+    throw new RangeError(`a filter takes ${MOST_FILTER_PORTS} ports at most`);
+  if (anyPort && share === undefined && firstSyns === undefined) return program.accept().take();
+
+  program
+    .load(Op.LOAD_HALF, IP_AT + Ipv4At.FRAGMENT)
+    .unlessAnyBit(0x1fff, 1)
+    .accept();
+  program.load(Op.LOAD_HEADER_LEN_X, IP_AT);
+  if (!anyPort) program.load(Op.LOAD_HALF_X, IP_AT + 2).requirePort(ports, portRanges);
+  if (firstSyns !== undefined) {
+    program.load(Op.LOAD_OCTET_X, IP_AT + TCP_FLAGS_AT).reckon(Op.AND, TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST);
+    if (firstSyns === 'only') program.requireEqual(TcpFlag.SYN);
+    else program.unlessEqual(TcpFlag.SYN, 1).refuse();
+  }
+  if (share !== undefined) {
     program
-      .load(Op.LOAD_HALF, IP_AT + Ipv4At.FRAGMENT)
-      .unlessAnyBit(0x1fff, 1)
-      .accept();
-    program.load(Op.LOAD_HEADER_LEN_X, IP_AT).load(Op.LOAD_HALF_X, IP_AT + 2);
-    for (const port of f.ports) program.unlessEqual(port, 1).accept();
-    program.refuse();
+      .load(Op.LOAD_HALF_X, IP_AT)
+      .reckon(Op.A_TO_X)
+      .load(Op.LOAD_WORD, IP_AT + Ipv4At.SRC)
+      .reckon(Op.XOR_X)
+      .reckon(Op.MULTIPLY, SPREAD)
+      .reckon(Op.SHIFT_RIGHT, 16)
+      .reckon(Op.REMAINDER, share.of)
+      .requireEqual(share.index);
   }
   return program.accept().take();
 }
@@ -85,11 +139,33 @@ class Program {
     return this.#put(Op.IF_EQUAL, 1, 0, value).refuse();
   }
 
+  /** Refuses the frame unless what was loaded is one of the ports, or in one of the ranges. */
+  requirePort(ports: readonly number[], ranges: readonly PortRange[]): this {
+    // Instructions from here to what follows.
+    let left = 2 * ports.length + 3 * ranges.length + 1;
+    for (const port of ports) {
+      left -= 2;
+      this.unlessEqual(port, 1).#put(Op.JUMP, 0, 0, left);
+    }
+    for (const { from, to } of ranges) {
+      this.#put(Op.IF_NOT_LESS, 0, 2, from);
+      this.#put(Op.IF_GREATER, 1, 0, to);
+      left -= 3;
+      this.#put(Op.JUMP, 0, 0, left);
+    }
+    return this.refuse();
+  }
+
   requireOneOf(values: readonly number[]): this {
     values.forEach((value, i) => {
       this.#put(Op.IF_EQUAL, values.length - i, 0, value);
     });
     return this.refuse();
+  }
+
+  /** Works on what was loaded. */
+  reckon(op: number, operand = 0): this {
+    return this.#put(op, 0, 0, operand);
   }
 
   /** Skips `count` instructions unless what was loaded is `value`. */

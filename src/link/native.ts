@@ -32,17 +32,23 @@ export interface Addon {
   netlinkOpen(protocol: number): Handle;
   /** Sends one datagram to the kernel; the first datagram of its answer. */
   netlinkAsk(handle: Handle, request: Uint8Array): Uint8Array;
-  /** A packet socket on one interface; it sees nothing before `filter` (octets of struct sock_filter) is in place. */
+  /**
+   * A packet socket on one interface; it sees nothing before `filter` (octets of struct sock_filter) is in place.
+   * `fanout`: the argument of PACKET_FANOUT, 0 for no group.
+   */
   packetOpen(
     ifindex: number,
     wanted: number,
     receiveBuffer: number,
     sendBuffer: number,
     filter: Uint8Array | undefined,
+    fanout: number,
   ): Handle;
   packetFilter(handle: Handle, filter: Uint8Array): void;
   /** Frames lost for want of buffer since it was last asked. */
   packetDrops(handle: Handle): number;
+  /** Octets of receive buffer it was given, the kernel's own needs included: twice what was granted. */
+  packetRoom(handle: Handle): number;
   /** A raw socket that takes packets with their IP header, and is given none. */
   rawIpOpen(sendBuffer: number): Handle;
   /** Once for a handle: what batches are made of; src/link/native/batch.c has the layout. */

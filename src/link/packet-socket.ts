@@ -27,9 +27,27 @@ export interface PacketSocketOptions {
   readonly gso?: boolean;
   /** Frames go to the card past the interface's queueing discipline, and are lost where that would have kept them. Default false. */
   readonly pastQueues?: boolean;
+  /** Frames are dealt out among the sockets of the group, which are of one interface. */
+  readonly fanout?: FanoutGroup;
   /** Octets of socket buffer asked for, 32 MiB when absent; without CAP_NET_ADMIN net.core.rmem_max limits it. */
   readonly receiveBuffer?: number;
 }
+
+/**
+ * A group of packet sockets among which the kernel deals out what their filters take (PACKET_FANOUT). 'hash': by addresses
+ * and ports, the same for both directions of a connection; 'cpu': by the processor that received. ARP and ICMP come to one
+ * of the group only, and which socket a connection belongs to changes when one joins or leaves: where that matters,
+ * FrameFilter.share deals out by filter instead.
+ */
+export interface FanoutGroup {
+  /** 1 to 65535, this network namespace's own. */
+  readonly id: number;
+  readonly mode: keyof typeof FANOUT;
+}
+
+const FANOUT = { hash: 0, balance: 1, cpu: 2 } as const;
+/** Fragments are put together before they are dealt out. */
+const FANOUT_DEFRAG = 0x8000;
 
 /** ARPHRD numbers. */
 export const Hardware = { ETHERNET: 1, LOOPBACK: 772 } as const;
@@ -71,11 +89,15 @@ function openSocket(o: PacketSocketOptions, on: Interface): Handle {
     (o.pastQueues ? PacketWith.PAST_QUEUES : 0) |
     (o.promiscuous ? PacketWith.PROMISCUOUS : 0);
   try {
-    return loadAddon().packetOpen(on.ifindex, wanted, o.receiveBuffer ?? RECEIVE_BUFFER, SEND_BUFFER, o.filter);
+    const room = o.receiveBuffer ?? RECEIVE_BUFFER;
+    return loadAddon().packetOpen(on.ifindex, wanted, room, SEND_BUFFER, o.filter, fanoutArgument(o.fanout));
   } catch (error) {
     throw packetFailure(error, on.name);
   }
 }
+
+const fanoutArgument = (group: FanoutGroup | undefined): number =>
+  group === undefined ? 0 : group.id | ((FANOUT[group.mode] | FANOUT_DEFRAG) << 16);
 
 export function packetFailure(error: unknown, name: string): unknown {
   const code = errnoOf(error);

@@ -49,21 +49,31 @@ static bool attach_filter(napi_env env, int fd, napi_value program, bool *failed
   return !*failed;
 }
 
+static bool attach_none(int fd) {
+  struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+  struct sock_fprog all = {.len = 1, .filter = &drop};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &all, sizeof all) == 0;
+}
+
 /*
- * packetOpen(ifindex, wanted, receiveBuffer, sendBuffer, filter): handle. The socket sees nothing before the filter is in
- * place, and then every frame of the interface that the filter takes.
+ * packetOpen(ifindex, wanted, receiveBuffer, sendBuffer, filter, fanout): handle. The socket sees nothing before the filter
+ * is in place, and then every frame of the interface that the filter takes; in a fanout group (the argument of
+ * PACKET_FANOUT; 0: in none), its share of them. A group is joined after bind, and until then every frame would be the
+ * socket's: it takes none meanwhile.
  */
 static napi_value packet_open(napi_env env, napi_callback_info info) {
-  int32_t numbers[4];
-  napi_value args[5];
-  size_t count = 5;
+  int32_t numbers[4], fanout = 0;
+  napi_value args[6];
+  size_t count = 6;
   bool failed;
   if (!int32_args(env, info, 4, numbers)) return NULL;
   napi_get_cb_info(env, info, &count, args, NULL, NULL);
   const int32_t ifindex = numbers[0], wanted = numbers[1];
+  napi_get_value_int32(env, args[5], &fanout);
   int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return fail(env, fd, "socket AF_PACKET");
-  if (!attach_filter(env, fd, args[4], &failed)) {
+  if (fanout != 0 && !attach_none(fd)) return fail(env, fd, "setsockopt SO_ATTACH_FILTER");
+  if (fanout == 0 && !attach_filter(env, fd, args[4], &failed)) {
     if (failed) return fail(env, fd, "setsockopt SO_ATTACH_FILTER");
     close(fd);
     return NULL;
@@ -86,7 +96,16 @@ static napi_value packet_open(napi_env env, napi_callback_info info) {
   struct packet_mreq all = {.mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC};
   if ((wanted & PROMISCUOUS) && setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all) < 0)
     return fail(env, fd, "setsockopt PACKET_ADD_MEMBERSHIP");
-  return new_handle(env, fd);
+  if (fanout == 0) return new_handle(env, fd);
+  if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &fanout, sizeof fanout) < 0) return fail(env, fd, "setsockopt PACKET_FANOUT");
+  napi_valuetype type;
+  napi_typeof(env, args[4], &type);
+  if (type == napi_undefined && setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &fanout, sizeof fanout) < 0)
+    return fail(env, fd, "setsockopt SO_DETACH_FILTER");
+  if (attach_filter(env, fd, args[4], &failed)) return new_handle(env, fd);
+  if (failed) return fail(env, fd, "setsockopt SO_ATTACH_FILTER");
+  close(fd);
+  return NULL;
 }
 
 /* packetFilter(handle, filter): from now on this one, in place of the other. */
@@ -114,6 +133,20 @@ static napi_value packet_drops(napi_env env, napi_callback_info info) {
   return drops;
 }
 
+/* packetRoom(handle): octets of receive buffer that the socket was given, as getsockopt tells: the kernel's own needs included. */
+static napi_value packet_room(napi_env env, napi_callback_info info) {
+  napi_value handle, room;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &handle, NULL, NULL);
+  int fd = handle_fd(env, handle);
+  if (fd < 0) return NULL;
+  int octets;
+  socklen_t len = sizeof octets;
+  if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &octets, &len) < 0) return throw_errno(env, "getsockopt SO_RCVBUF", errno);
+  napi_create_int32(env, octets, &room);
+  return room;
+}
+
 /* rawIpOpen(sendBuffer): handle. Takes packets with their IP header; is given none. */
 static napi_value raw_ip_open(napi_env env, napi_callback_info info) {
   int32_t send_buffer;
@@ -128,5 +161,6 @@ void packet_exports(napi_env env, napi_value exports) {
   set_function(env, exports, "packetOpen", packet_open);
   set_function(env, exports, "packetFilter", packet_filter);
   set_function(env, exports, "packetDrops", packet_drops);
+  set_function(env, exports, "packetRoom", packet_room);
   set_function(env, exports, "rawIpOpen", raw_ip_open);
 }

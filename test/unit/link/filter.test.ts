@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type FrameFilter, frameFilter } from '../../../src/link/filter.ts';
 import { EthernetHeader, EtherType, encodeEthernet, MAC_BROADCAST, toMac } from '../../../src/wire/ethernet.ts';
 import { encodeIpv4, IpProtocol, Ipv4Header, parseIpv4 } from '../../../src/wire/ipv4.ts';
+import { TcpFlag } from '../../../src/wire/tcp.ts';
 
 const US = parseIpv4('10.0.0.1')!;
 const ALSO_US = parseIpv4('200.0.0.1')!;
@@ -37,6 +38,36 @@ function run(program: Uint8Array, frame: Uint8Array, vlan = false): number {
         case 0xb1:
           x = 4 * (octets.getUint8(k) & 0xf);
           break;
+        case 0x50:
+          a = octets.getUint8(x + k);
+          break;
+        case 0x54:
+          a = (a & k) >>> 0;
+          break;
+        case 0x24:
+          a = Math.imul(a, k) >>> 0;
+          break;
+        case 0x74:
+          a >>>= k;
+          break;
+        case 0x94:
+          a %= k;
+          break;
+        case 0xac:
+          a = (a ^ x) >>> 0;
+          break;
+        case 0x07:
+          x = a;
+          break;
+        case 0x05:
+          pc += k;
+          break;
+        case 0x25:
+          pc += jump(a > k);
+          break;
+        case 0x35:
+          pc += jump(a >= k);
+          break;
         case 0x15:
           pc += jump(a === k);
           break;
@@ -64,6 +95,9 @@ interface Shape {
   readonly offset?: number;
   readonly options?: number;
   readonly port?: number;
+  readonly from?: number;
+  readonly fromPort?: number;
+  readonly flags?: number;
 }
 
 function frame(s: Shape = {}): Uint8Array {
@@ -73,12 +107,16 @@ function frame(s: Shape = {}): Uint8Array {
   const ip = new Ipv4Header();
   ip.dst = parseIpv4('10.0.0.1')!;
   if (s.to !== undefined) ip.dst = s.to as typeof ip.dst;
+  if (s.from !== undefined) ip.src = s.from as typeof ip.src;
   ip.protocol = s.protocol ?? IpProtocol.TCP;
   ip.fragmentOffset = s.offset ?? 0;
   ip.optionsBuf = new Uint8Array(40);
   ip.optionsLen = s.options ?? 0;
   const len = encodeIpv4(ip, bytes, 14);
-  new DataView(bytes.buffer).setUint16(14 + len + 2, s.port ?? 80);
+  const tcp = new DataView(bytes.buffer, 14 + len);
+  tcp.setUint16(0, s.fromPort ?? 40_001);
+  tcp.setUint16(2, s.port ?? 80);
+  tcp.setUint8(13, s.flags ?? TcpFlag.ACK);
   return bytes;
 }
 
@@ -139,4 +177,61 @@ test('two hundred addresses and 1800 ports fit, and more are refused', () => {
   expect(takes({ to: addresses[7]!, port: 2800 }, filter)).toBe(false);
   expect(() => frameFilter({ ...filter, addresses: [...addresses, US] })).toThrow(RangeError);
   expect(() => frameFilter({ ...filter, ports: [...ports, 1] })).toThrow(RangeError);
+});
+
+test('of ranges of ports both ends are taken, beside single ports, and what lies between them is not', () => {
+  const filter: FrameFilter = {
+    addresses: [US],
+    ports: [80],
+    portRanges: [
+      { from: 32_768, to: 33_023 },
+      { from: 65_535, to: 65_535 },
+    ],
+    arp: false,
+  };
+  for (const port of [80, 32_768, 32_900, 33_023, 65_535]) expect(takes({ port }, filter), String(port)).toBe(true);
+  for (const port of [79, 81, 32_767, 33_024, 65_534]) expect(takes({ port }, filter), String(port)).toBe(false);
+  expect(takes({ port: 80 }, { addresses: [US], portRanges: [{ from: 1, to: 79 }], arp: false })).toBe(false);
+});
+
+describe('of several parts', () => {
+  const part = (index: number, of: number): FrameFilter => ({
+    ...{ mac: MAC, addresses: [US], ports: [80], arp: true },
+    share: { index, of },
+  });
+  const peers = Array.from({ length: 500 }, (_, i) => ({ from: 0x0a00_0002 + (i >> 3), fromPort: 32_768 + i }));
+
+  test('each connection is in one, whatever its flags, and each part gets about as many', () => {
+    for (const of of [1, 2, 3, 8]) {
+      const counts = new Array<number>(of).fill(0);
+      for (const peer of peers) {
+        const taken = counts.map((_, i) => takes(peer, part(i, of)));
+        expect(taken.filter(Boolean)).toHaveLength(1);
+        counts[taken.indexOf(true)]!++;
+        expect(takes({ ...peer, flags: TcpFlag.SYN, options: 8 }, part(taken.indexOf(true), of))).toBe(true);
+      }
+      for (const count of counts) expect(count).toBeGreaterThan(peers.length / of / 2);
+    }
+  });
+
+  test('ICMP, ARP and later fragments are for all, other ports for none', () => {
+    for (const index of [0, 1]) {
+      expect(takes({ protocol: IpProtocol.ICMP }, part(index, 2))).toBe(true);
+      expect(takes({ type: EtherType.ARP, dst: MAC_BROADCAST }, part(index, 2))).toBe(true);
+      expect(takes({ offset: 1480 }, part(index, 2))).toBe(true);
+    }
+    for (const peer of peers) expect(takes({ ...peer, port: 81 }, part(0, 1))).toBe(false);
+  });
+});
+
+test('first SYNs alone, and all but those', () => {
+  const only: FrameFilter = { addresses: [US], ports: [80], firstSyns: 'only', arp: false };
+  const never: FrameFilter = { ...only, firstSyns: 'never' };
+  const { SYN, ACK, RST, FIN, ECE, CWR } = TcpFlag;
+  for (const flags of [SYN, SYN | ECE | CWR]) {
+    expect([takes({ flags }, only), takes({ flags }, never)]).toEqual([true, false]);
+    expect([takes({ flags, options: 4 }, only), takes({ flags, port: 81 }, only)]).toEqual([true, false]);
+  }
+  for (const flags of [ACK, SYN | ACK, SYN | RST, FIN | ACK, RST, 0])
+    expect([takes({ flags }, only), takes({ flags }, never)]).toEqual([false, true]);
 });
