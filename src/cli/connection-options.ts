@@ -22,8 +22,9 @@ import {
 export interface StackOptions extends FaultOptions {
   readonly interface?: string;
   readonly numeric?: true;
-  /** Absent: 'raw', or 'packet' where that is not built; 'packet' with an address of our own. */
+  /** Absent: 'packet', or 'raw' where that can't be had. */
   readonly driver?: DriverName;
+  readonly offload: boolean;
   readonly guard: 'auto' | 'md5' | 'nft' | 'none';
   readonly ip?: OwnNetwork;
   readonly dropPrivileges?: string;
@@ -60,6 +61,10 @@ export interface ConnectionOptions extends StackOptions {
 export const ownPathOptions = (): readonly Option[] => [
   new Option('--ip <address/length>', 'use an address of our own on the interface, with our own ARP').argParser(
     ownNetworkValue('--ip'),
+  ),
+  new Option(
+    '--no-offload',
+    'send segments as the wire carries them (default: up to 64 KiB, which the kernel or the card cuts)',
   ),
   new Option('--drop-privileges <user>', 'become that user once the sockets are open'),
 ];

@@ -12,7 +12,7 @@ import { CliFailure, Exit, failureFrom } from './exit.ts';
 import type { Io, Signal } from './io.ts';
 import { declareListen, type ListenOptions, type Place, parsePlace, serviceOf } from './listen-options.ts';
 import { dropPrivileges } from './privileges.ts';
-import { countersOf, RunOutput } from './run-output.ts';
+import { countersOf, driverNotes, RunOutput } from './run-output.ts';
 import type { Service } from './services.ts';
 import { closingNote, runSession, type SessionEnd } from './session.ts';
 import { resolveHost } from './target.ts';
@@ -128,7 +128,8 @@ class ListenRun {
   #sayWhere(host: ListenHost): void {
     const { log } = this.#output;
     const t = host.clock.now();
-    for (const { route, guard, link } of host.paths) {
+    for (const path of host.paths) {
+      const { route, guard, link } = path;
       log.write({
         type: 'listen',
         t,
@@ -137,6 +138,7 @@ class ListenRun {
         interface: route.interface,
         mtu: route.mtu,
         driver: link.driver,
+        ...driverNotes(path, this.#o),
         guard: { kind: guard.kind, note: guard.note },
         backlog: this.#o.backlog,
       });

@@ -120,12 +120,12 @@ export const PCAP_FILE_HINT =
 /** The portable driver, for commands that use no other. */
 const rawOnly = (): Option => new Option('--driver <name>', 'way to the wire').choices(['raw']).default('raw');
 
-/** Absent it follows from whether the address is our own. */
+/** Absent it follows from the interface. */
 export const anyDriver = (): Option =>
   new Option(
     '--driver <name>',
-    'way to the wire (default: raw, or packet where that is not built; with --ip packet)',
-  ).choices(['raw', 'packet'] satisfies DriverName[]);
+    "way to the wire: our addon alone, or raw-socket and cap (default: packet, or raw where that can't be had)",
+  ).choices(['packet', 'raw'] satisfies DriverName[]);
 
 /** Options of every command that opens a path to a peer. */
 export function pathOptions(driver: Option = rawOnly()): readonly Option[] {

@@ -75,6 +75,7 @@ export class RunOutput {
       onLinkError: (error) => this.#onLinkError(error),
       ...(o.profile !== 'linux' && { profile: o.profile }),
       ...(o.driver !== undefined && { driver: o.driver }),
+      ...(!o.offload && { offload: false }),
       ...(o.interface !== undefined && { interface: o.interface }),
       ...(o.ip !== undefined && { ownAddress: o.ip }),
       ...(capture !== undefined && { capture: capture.packet }),
@@ -99,7 +100,11 @@ export class RunOutput {
       target: this.#name.target,
       ...(route !== undefined && { interface: route.interface, mtu: route.mtu }),
       ...(route?.gateway !== undefined && { gateway: ipv4Text(route.gateway) }),
-      ...(host !== undefined && { driver: host.link.driver, guard: { kind: host.guard.kind, note: host.guard.note } }),
+      ...(host !== undefined && {
+        driver: host.link.driver,
+        ...driverNotes(host, this.#o),
+        guard: { kind: host.guard.kind, note: host.guard.note },
+      }),
       ...(this.#o.profile !== 'linux' && { profile: this.#o.profile }),
       ...(this.#faults !== undefined && { faults: this.#faults.record }),
       sysctl: sysctlOf(this.#o),
@@ -139,6 +144,15 @@ export class RunOutput {
     this.log.write({ type: 'link', t: this.log.lastTime, code, message, fatal });
   }
 }
+
+/** What a log says of a driver beside its name. */
+export const driverNotes = (
+  { fallBack, link }: Host,
+  o: Pick<ConnectionOptions, 'offload'>,
+): Pick<HeaderRecord, 'fallBack' | 'offload'> => ({
+  ...(fallBack !== undefined && { fallBack }),
+  ...(!o.offload && link.driver === 'packet' && { offload: false }),
+});
 
 /** Stack and link have counters of their own names; of several hosts each is summed. */
 export function countersOf(hosts: readonly Host[]): Readonly<Record<string, number>> {

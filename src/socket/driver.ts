@@ -1,7 +1,6 @@
 /** Drivers by name, for hosts that share this machine's addresses: packets of those addresses and ports, in and out. */
-
 import { LinkFailure } from '../link/failure.ts';
-import { frameFilter, MOST_FILTER_ADDRESSES } from '../link/filter.ts';
+import { type FrameShare, frameFilter, MOST_FILTER_ADDRESSES, type PortRange } from '../link/filter.ts';
 import type { Link } from '../link/link.ts';
 import { loopbackLink } from '../link/packet-loopback.ts';
 import { openPacketSocket } from '../link/packet-socket.ts';
@@ -17,32 +16,56 @@ import { nodeClock } from './node-clock.ts';
 export type DriverName = 'raw' | 'packet';
 
 export interface DriverOptions {
-  /** Absent: 'raw', and 'packet' where the packages of the raw driver are not built. */
+  /** Absent: 'packet', and 'raw' where that can't be had though 'raw' may. */
   readonly driver?: DriverName;
   readonly interface: string;
   /** This machine's; one at least. */
   readonly addresses: readonly Ipv4[];
-  /** Of ours; absent: every TCP port. */
+  /** Of ours; absent, and no ranges either: every TCP port. */
   readonly ports?: readonly number[];
+  /** Of ours too; 'packet' only. */
+  readonly portRanges?: readonly PortRange[];
+  /** A part of the connections; 'packet' only. */
+  readonly share?: FrameShare;
   /** Largest packet sent, octets. */
   readonly mtu: number;
   readonly loopback: boolean;
   /** Packets leave by `interface` whatever the routes say. With 'packet' they always do. */
   readonly bind: boolean;
+  /** False: segments leave as the wire carries them, not up to 64 KiB at a time for the kernel or the card to cut. */
+  readonly offload?: boolean;
   /** Of the raw driver's capture; what suits the interface when absent. */
   readonly ringOctets?: number;
 }
 
+export interface OpenedDriver {
+  readonly link: Link;
+  /** Why it is 'raw' although nobody asked for it. */
+  readonly fallBack?: string;
+}
+
+/** What keeps 'raw' from being opened as well. */
+const FOR_BOTH: ReadonlySet<string> = new Set(['EPERM', 'ENODEV', 'ENETDOWN', 'ENOTBUILT']);
+
 /** Throws LinkFailure. */
-export async function openDriver(o: DriverOptions): Promise<Link> {
-  if (o.driver === 'packet') return openPacketLink(o);
+export async function openDriver(o: DriverOptions): Promise<OpenedDriver> {
+  if (o.driver === 'raw') return { link: await openRawPath(o) };
+  try {
+    return { link: openPacketLink(o) };
+  } catch (error) {
+    const isOnlyOurs = error instanceof LinkFailure && !FOR_BOTH.has(error.code);
+    if (o.driver === 'packet' || !isOnlyOurs) throw error;
+    return { link: await openRawInstead(o, error), fallBack: error.message };
+  }
+}
+
+async function openRawInstead(o: DriverOptions, why: LinkFailure): Promise<Link> {
+  if (o.share !== undefined || o.portRanges !== undefined) throw why;
   try {
     return await openRawPath(o);
   } catch (error) {
-    // They are optional, and npm leaves one out that it could not build; our addon serves as well.
-    const absent = error instanceof LinkFailure && error.code === 'ENOTBUILT';
-    if (o.driver === 'raw' || !absent) throw error;
-    return openPacketLink(o);
+    if (!(error instanceof LinkFailure)) throw error;
+    throw new LinkFailure(error.code, `${why.message}, and driver raw failed: ${error.message}`, error.hint);
   }
 }
 
@@ -70,10 +93,13 @@ function openPacketLink(o: DriverOptions): Link {
   const frames = openPacketSocket({
     interface: o.interface,
     mtu: o.mtu,
+    gso: o.offload !== false,
     filter: frameFilter({
       ...(!o.loopback && mac !== undefined && { mac }),
       addresses: o.addresses,
       ...(o.ports !== undefined && { ports: o.ports }),
+      ...(o.portRanges !== undefined && { portRanges: o.portRanges }),
+      ...(o.share !== undefined && { share: o.share }),
       arp: !o.loopback,
     }),
   });

@@ -12,7 +12,7 @@ import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
 import { Stack, type StackTracer } from '../stack/stack.ts';
 import type { Profile, Sysctl } from '../tcp/config.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
-import { type DriverName, openDriver } from './driver.ts';
+import { type DriverName, type OpenedDriver, openDriver } from './driver.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 import { type OwnAddress, openOwnAddress } from './own-address.ts';
 
@@ -31,8 +31,10 @@ export interface HostOptions {
   readonly interface?: string;
   /** 'auto' when absent. */
   readonly guard?: 'auto' | GuardKind;
-  /** Absent: 'raw', or 'packet' where that is not built; 'packet' with an address of our own. */
+  /** Absent: 'packet', or 'raw' where that can't be had, as on an interface without Ethernet. */
   readonly driver?: DriverName;
+  /** False: nothing is left for the kernel or the card to cut; true when absent. Means nothing to 'raw'. */
+  readonly offload?: boolean;
   /** Instead of sharing this machine's address; `source` and `guard` then mean nothing, `interface` is where it lives. */
   readonly ownAddress?: OwnAddress;
   /** 'linux' when absent. */
@@ -51,6 +53,8 @@ export interface Host {
   readonly route: Route;
   readonly guard: PortGuard;
   readonly link: Link;
+  /** Why the driver is 'raw' although nobody asked for it. */
+  readonly fallBack?: string | undefined;
   readonly clock: Clock;
   /** The local port that is guarded: connections are made from it. */
   readonly port: number;
@@ -66,10 +70,11 @@ export async function openHost(o: HostOptions): Promise<Host> {
     ...(o.interface !== undefined && { interface: o.interface }),
   });
   const guard = guardPort({ kind: o.guard ?? 'auto', address: route.source, port: o.sourcePort ?? 0 });
-  let driver: Link | undefined;
+  let driver: OpenedDriver | undefined;
   try {
     driver = await openDriver({
       ...(o.driver !== undefined && { driver: o.driver }),
+      ...(o.offload !== undefined && { offload: o.offload }),
       interface: route.interface,
       addresses: [route.source],
       ports: [guard.port],
@@ -80,7 +85,7 @@ export async function openHost(o: HostOptions): Promise<Host> {
     // The address is the kernel's too: it answers for every port but the one it keeps for us.
     return new RunningHost(o, route, guard, driver, (port) => port === guard.port);
   } catch (error) {
-    driver?.close();
+    driver?.link.close();
     guard.close();
     throw error;
   }
@@ -93,8 +98,8 @@ async function openOwnHost(o: HostOptions, own: OwnAddress): Promise<Host> {
       'the raw driver sends what the kernel routes, and an address of our own needs frames',
       'leave --driver out, or use --driver packet',
     );
-  const { link, route, guard } = await openOwnAddress(own, o.remote, o.interface, o.sourcePort ?? 0);
-  return new RunningHost(o, route, guard, link, () => true);
+  const { link, route, guard } = await openOwnAddress(own, o.remote, o.interface, o.sourcePort ?? 0, o.offload);
+  return new RunningHost(o, route, guard, { link }, () => true);
 }
 
 class RunningHost implements Host {
@@ -102,14 +107,23 @@ class RunningHost implements Host {
   readonly route: Route;
   readonly guard: PortGuard;
   readonly link: Link;
+  readonly fallBack: string | undefined;
   readonly clock: Clock = nodeClock();
   readonly port: number;
 
-  constructor(o: HostOptions, route: Route, guard: PortGuard, driver: Link, ownsPort: (port: number) => boolean) {
+  constructor(
+    o: HostOptions,
+    route: Route,
+    guard: PortGuard,
+    driver: OpenedDriver,
+    ownsPort: (port: number) => boolean,
+  ) {
     this.route = route;
     this.guard = guard;
     this.port = guard.port;
-    let link = o.capture === undefined ? driver : captureTap(driver, this.clock, o.capture);
+    this.fallBack = driver.fallBack;
+    let { link } = driver;
+    if (o.capture !== undefined) link = captureTap(link, this.clock, o.capture);
     if (o.tap !== undefined) link = o.tap(link, fineClock());
     this.link = link;
     this.stack = new Stack({

@@ -17,7 +17,7 @@ import { splitLink } from '../link/taps/split.ts';
 import type { Listener } from '../stack/listener.ts';
 import { type ListenOptions, Stack } from '../stack/stack.ts';
 import { type Ipv4, ipv4Text, parseIpv4 } from '../wire/ipv4.ts';
-import { openDriver } from './driver.ts';
+import { type OpenedDriver, openDriver } from './driver.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 
@@ -129,6 +129,7 @@ async function openInterface(
   const [first] = guards.values();
   const driver = await openDriver({
     ...(o.driver !== undefined && { driver: o.driver }),
+    ...(o.offload !== undefined && { offload: o.offload }),
     interface: name,
     addresses,
     ports: [first!.port],
@@ -137,7 +138,7 @@ async function openInterface(
     bind: o.interface !== undefined,
     ...(!loopback && { ringOctets: ring }),
   });
-  let link: Link = driver;
+  let { link } = driver;
   if (o.capture !== undefined) link = captureTap(link, nodeClock(shared.zero), o.capture);
   if (o.tap !== undefined) link = o.tap(link, fineClock(shared.zero));
   const parts = addresses.length === 1 ? [link] : splitLink(link, addresses);
@@ -150,7 +151,7 @@ async function openInterface(
       mtu: Math.min(mtu, MAX_PACKET),
       loopback,
     };
-    return new Path(o, route, guards.get(address)!, parts[i]!, shared);
+    return new Path(o, route, guards.get(address)!, { ...driver, link: parts[i]! }, shared);
   });
 }
 
@@ -161,13 +162,16 @@ class Path implements Host {
   readonly route: Route;
   readonly guard: PortGuard;
   readonly link: Link;
+  readonly fallBack: string | undefined;
   readonly clock: Clock;
   readonly port: number;
 
-  constructor(o: ListenHostOptions, route: Route, guard: PortGuard, link: Link, shared: Shared) {
+  constructor(o: ListenHostOptions, route: Route, guard: PortGuard, driver: OpenedDriver, shared: Shared) {
+    const { link } = driver;
     this.route = route;
     this.guard = guard;
     this.link = link;
+    this.fallBack = driver.fallBack;
     this.port = guard.port;
     this.clock = nodeClock(shared.zero);
     this.stack = new Stack({

@@ -60,13 +60,14 @@ const TIMINGS = {
 
 /**
  * Claims the address; resolves once it is ours. `remote`: whom it is for, our own address when that is anyone. `port`: 0 for
- * one at random. Throws LinkFailure: EADDRINUSE when somebody has the address, ENETUNREACH without a gateway, EINVAL…
+ * one at random. `offload`: as in HostOptions. Throws LinkFailure: EADDRINUSE when somebody has the address, ENETUNREACH without a gateway, EINVAL…
  */
 export async function openOwnAddress(
   own: OwnAddress,
   remote: Ipv4,
   interfaceName: string | undefined,
   port: number,
+  offload = true,
 ): Promise<OwnPath> {
   checkAddress(own);
   const on = interfaceNamed(interfaceName ?? routeTo(remote).interface);
@@ -78,7 +79,7 @@ export async function openOwnAddress(
   if (isGroupMac(mac))
     throw new LinkFailure('EINVAL', `${macText(mac)} is a group's address`, 'its first octet is odd');
   return {
-    link: await claim(own, on, mac, hopOf),
+    link: await claim(own, on, mac, hopOf, offload),
     route: {
       interface: on.name,
       ifindex: on.ifindex,
@@ -100,10 +101,17 @@ export async function openOwnAddress(
 const FIRST_EPHEMERAL = 32_768;
 const EPHEMERAL_COUNT = 28_232;
 
-function claim(own: OwnAddress, on: Interface, mac: Mac, hopOf: (to: Ipv4) => Ipv4 | undefined): Promise<Link> {
+function claim(
+  own: OwnAddress,
+  on: Interface,
+  mac: Mac,
+  hopOf: (to: Ipv4) => Ipv4 | undefined,
+  offload: boolean,
+): Promise<Link> {
   const frames = openPacketSocket({
     interface: on.name,
     filter: frameFilter({ mac, addresses: [own.address], arp: true }),
+    gso: offload,
     promiscuous: mac !== parseMac(on.mac ?? ''),
   });
   return new Promise((resolve, reject) => {

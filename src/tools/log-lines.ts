@@ -24,14 +24,15 @@ export function openLines(
   if (header === undefined) return parts;
   if (header.interface !== undefined)
     parts.push(`on ${header.interface}${header.gateway === undefined ? '' : ` via ${header.gateway}`}`);
-  if (header.driver !== undefined) parts.push(`driver ${header.driver}`);
+  if (header.driver !== undefined) parts.push(`driver ${driverText(header.driver, header)}`);
   if (header.guard !== undefined) parts.push(`guard ${guardText(header.guard)}`);
   return [parts.join('  '), ...settingLines(header, paint)];
 }
 
 /** Where connections are taken; with the first under which settings. */
 export function listenLines(listen: ListenRecord, header: HeaderRecord | undefined, paint: Paint): readonly string[] {
-  const { local, localPort, driver, guard } = listen;
+  const { local, localPort, guard } = listen;
+  const driver = driverText(listen.driver, listen);
   const line = `tcpx: listening on ${local}:${localPort}  on ${listen.interface}  driver ${driver}  guard ${guardText(guard)}`;
   return header === undefined ? [line] : [...settingLines(header, paint), line];
 }
@@ -51,6 +52,12 @@ function settingLines(header: HeaderRecord, paint: Paint): readonly string[] {
 function faultsLine(faults: NonNullable<HeaderRecord['faults']>): string {
   const of = (dir: 'in' | 'out'): string => `${dir}: ${faultsText(faults[dir]) || 'none'}`;
   return `tcpx: faults  ${of('in')}  ${of('out')}  seed ${faults.seed}`;
+}
+
+/** With what is not as it would be by itself. */
+function driverText(driver: string, o: Pick<ListenRecord, 'fallBack' | 'offload'>): string {
+  const notes = [...(o.fallBack === undefined ? [] : [o.fallBack]), ...(o.offload === false ? ['no offload'] : [])];
+  return notes.length === 0 ? driver : `${driver} (${notes.join('; ')})`;
 }
 
 /** What a guard is, is in the log; that there is none is for everybody to see. */

@@ -25,6 +25,10 @@ export interface HeaderRecord {
   readonly gateway?: string;
   readonly mtu?: number;
   readonly driver?: string;
+  /** Why the driver is 'raw' although nobody asked for it. */
+  readonly fallBack?: string;
+  /** Segments leave as the wire carries them: the user asked for it. */
+  readonly offload?: false;
   readonly guard?: { readonly kind: string; readonly note: string };
   /** Whose behaviour, where it is not 'linux'. */
   readonly profile?: string;
@@ -49,6 +53,9 @@ export interface ListenRecord {
   readonly interface: string;
   readonly mtu: number;
   readonly driver: string;
+  /** As in the header. */
+  readonly fallBack?: string;
+  readonly offload?: false;
   readonly guard: { readonly kind: string; readonly note: string };
   /** Connections that may wait to be accepted. */
   readonly backlog: number;

@@ -37,8 +37,8 @@ async function main(): Promise<void> {
   const route = routeTo(remote, forced === undefined ? {} : { interface: forced });
   // the test writes the arguments
   const guard = guardPort({ kind: (args[1] ?? 'auto') as GuardOptions['kind'], address: route.source, port: 0 });
-  const link = await openDriver({
-    driver: (option('--driver') ?? 'raw') as DriverName,
+  const { link } = await openDriver({
+    driver: (option('--driver') ?? 'packet') as DriverName,
     interface: route.interface,
     addresses: [route.source],
     mtu: route.mtu,

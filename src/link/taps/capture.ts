@@ -1,9 +1,11 @@
 /**
  * Shows what passes a link: every IP packet that arrives, and every one the link took to send, in its order.
- * Put it next to the driver, under other taps: then it is what was on the wire.
+ * Put it next to the driver, under other taps: then it is what was on the wire. A segment that the kernel or the card is to
+ * cut is shown as those it becomes; one that arrives merged stays one, since nobody knows how it was.
  */
 import type { Clock, Micros } from '../../base/time.ts';
 import type { Link, LinkReceiver, PacketIn, PacketOut, SendOutcome } from '../link.ts';
+import { SuperSegment } from '../super-segment.ts';
 import { completeChecksum } from './left-checksum.ts';
 
 /**
@@ -25,6 +27,17 @@ export function captureTap(link: Link, clock: Clock, sink: CaptureSink): Link {
     onWritable: () => receiver.onWritable(),
     onError: (error) => receiver.onError(error),
   });
+  const merged = new SuperSegment();
+  const show = (t: Micros, packet: PacketOut): void => {
+    const octets = gathered(packet);
+    const { gsoSize, payload } = packet;
+    if (gsoSize > 0 && payload.len > gsoSize && merged.begin(octets, 0, octets.length, gsoSize, link.mtu) > 1) {
+      for (let i = 0; i < merged.count; i++) {
+        const segment = new Uint8Array(packet.headerLen + gsoSize);
+        sink(t, 'out', segment.subarray(0, merged.write(i, segment, 0)), true);
+      }
+    } else sink(t, 'out', octets, packet.checksumPartial && completeChecksum(octets, 0, octets.length, 'partial'));
+  };
   return {
     driver: link.driver,
     mtu: link.mtu,
@@ -37,10 +50,7 @@ export function captureTap(link: Link, clock: Clock, sink: CaptureSink): Link {
       // A driver may spend the peer's time in `send`, as a veth does: the packet left before that.
       const t = clock.now();
       const outcome = link.send(packet);
-      if (outcome === 'sent') {
-        const octets = gathered(packet);
-        sink(t, 'out', octets, packet.checksumPartial && completeChecksum(octets, 0, octets.length, 'partial'));
-      }
+      if (outcome === 'sent') show(t, packet);
       return outcome;
     },
     ...(link.drops !== undefined && { drops: () => link.drops!() }),

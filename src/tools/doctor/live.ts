@@ -94,7 +94,7 @@ function softened(check: Check, other: Check): Check {
 async function driverCheck(driver: DriverName, i: Interface, address: Ipv4): Promise<Check> {
   const name = `driver ${driver}`;
   try {
-    const link = await openDriver({
+    const { link } = await openDriver({
       driver,
       interface: i.name,
       addresses: [address],

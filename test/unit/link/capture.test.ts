@@ -1,10 +1,13 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
+import { seqInt } from '../../../src/base/seq.ts';
 import { ms } from '../../../src/base/time.ts';
 import { VirtualTime } from '../../../src/base/virtual-time.ts';
 import { type MemoryLinkOptions, memoryLink } from '../../../src/link/memory.ts';
 import { captureTap } from '../../../src/link/taps/capture.ts';
 import { faultTap } from '../../../src/link/taps/fault.ts';
+import { decodeIpv4, Ipv4Header } from '../../../src/wire/ipv4.ts';
+import { decodeTcp, TcpFlag, TcpSegment } from '../../../src/wire/tcp.ts';
 import { checksumOf, packetOf, Recorder, tcpPacket } from './packets.ts';
 
 interface Shown {
@@ -86,6 +89,32 @@ test('a bad checksum is shown bad', () => {
     ['bad', false],
     ['bad', false],
   ]);
+});
+
+test('a segment that is to be cut is shown as what it becomes, each with its own number and a good checksum', () => {
+  const { time, tap, b, shown } = captured({ maxGsoPayload: 1000, completesChecksum: true });
+  new Recorder(tap);
+  const atB = new Recorder(b);
+  const payload = Array.from({ length: 250 }, (_, i) => i);
+  const flags = TcpFlag.ACK | TcpFlag.PSH;
+  tap.send({ ...tcpPacket({ seq: 1000, payload, flags, partial: true }), gsoSize: 100 });
+  tap.send({ ...tcpPacket({ seq: 1250, payload: [1], partial: true }), gsoSize: 100 });
+  time.runUntil(ms(1));
+  const segments = shown.map(({ octets, completed }) => {
+    const ip = new Ipv4Header();
+    const seg = new TcpSegment();
+    decodeIpv4(octets, 0, octets.length, ip);
+    decodeTcp(octets, ip.payloadAt, ip.payloadEnd, seg);
+    return [seqInt(seg.seq), seg.payload.len, seg.has(TcpFlag.PSH), checksumOf(octets), completed, octets.at(-1)];
+  });
+  expect(segments).toEqual([
+    [1000, 100, false, 'good', true, 99],
+    [1100, 100, false, 'good', true, 199],
+    [1200, 50, true, 'good', true, 249],
+    [1250, 1, false, 'good', true, 1],
+  ]);
+  // What passes is as it was.
+  expect(atB.octets.map((octets) => octets.length)).toEqual([40 + 250, 41]);
 });
 
 test('a packet the link did not take is not shown', () => {
