@@ -139,8 +139,7 @@ function emitNew(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
     len = probe;
     tcb.wireMss = probe;
   }
-  const idle = tcb.flightSize === 0 && tcb.dataSegsOut > 0 && now - tcb.lastSentAt > tcb.rtt.rto;
-  if (idle) tcb.congestion.onIdle(now);
+  if (tcb.flightSize === 0 && tcb.dataSegsOut > 0) tcb.congestion.onIdle(now - tcb.lastSentAt, tcb.rtt.rto, now);
 
   const empties = len === tcb.unsent;
   const fin = tcb.finQueued && empties && usableWindow(tcb) > len;

@@ -60,9 +60,18 @@ export function onNewAck(tcb: Tcb, acked: number, flightBefore: number, rtt: num
   }
   const sample = tcb.ackSample;
   sample.acked = acked;
-  sample.flightSize = flightBefore;
+  sample.cumulative = acked;
+  sample.priorInFlight = flightBefore;
+  sample.inFlight = tcb.flightSize;
+  sample.lost = 0;
   sample.rtt = rtt;
-  sample.cwndLimited = tcb.cwndLimited || tcb.recovery === 'loss';
+  sample.srtt = tcb.rtt.srtt;
+  sample.minRtt = tcb.rtt.minRtt;
+  sample.recovering = tcb.recovery === 'loss';
+  sample.cwndLimited = tcb.cwndLimited || sample.recovering;
+  sample.delivered = tcb.bytesAcked;
+  sample.una = tcb.placeOfSeq(tcb.sndUna);
+  sample.nxt = tcb.placeOfSeq(tcb.sndNxt);
   sample.now = now;
   tcb.congestion.onAck(sample);
 }

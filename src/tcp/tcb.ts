@@ -2,12 +2,12 @@
  * The transmission control block, RFC 9293 §3.3.1: the variables of one connection, in the RFC's order and names,
  * and the few sums over them that several files need. No behaviour: that is in the files named after §3.10's parts.
  */
-import { type Seq, seqAdd, seqDiff, seqLeq, toSeq } from '../base/seq.ts';
+import { type Seq, seqAdd, seqDiff, seqInt, seqLeq, toSeq } from '../base/seq.ts';
 import { type Micros, seconds } from '../base/time.ts';
 import { AckPolicy } from './ack-policy.ts';
 import type { ConnectionConfig, SocketOptions } from './config.ts';
-import type { AckSample, CongestionControl } from './congestion/controller.ts';
-import { Reno } from './congestion/reno.ts';
+import { type AckSample, type CongestionControl, emptySample } from './congestion/controller.ts';
+import { newController } from './congestion/controllers.ts';
 import { type Event, Machine, type State } from './machine.ts';
 import { PathMtu } from './path-mtu.ts';
 import { Reassembly } from './reassembly.ts';
@@ -72,7 +72,7 @@ export class Tcb {
   readonly receiveBuffer: ReceiveBuffer;
   readonly reassembly: Reassembly = new Reassembly();
   congestion: CongestionControl;
-  readonly ackSample: AckSample = { acked: 0, flightSize: 0, rtt: 0, cwndLimited: false, now: 0 as Micros };
+  readonly ackSample: AckSample = emptySample();
   /** What moved the connection last asked to: for the trace. */
   cause: Cause = 'call';
   now: Micros = 0 as Micros;
@@ -269,7 +269,7 @@ export class Tcb {
     this.peerMss = path.defaultMss;
     this.pathMtu = new PathMtu(path.sendMss);
     this.smss = Math.min(path.defaultMss, this.ownMss(path.sendMss));
-    this.congestion = new Reno(this.smss, sysctl.initcwnd);
+    this.congestion = this.newCongestion(sysctl.initcwnd);
   }
 
   get state(): State {
@@ -325,7 +325,7 @@ export class Tcb {
   }
 
   newCongestion(initialSegments: number): CongestionControl {
-    return new Reno(this.smss, initialSegments);
+    return newController('reno', this.smss, initialSegments, seqInt(this.iss));
   }
 
   /** An RTT measured in µs, RFC 6298 §2. */

@@ -62,7 +62,7 @@ describe('slow start', () => {
       .expect(...segments(4, 7));
   });
 
-  test('after an idle RTO it begins again with the initial window', () => {
+  test('each RTO of idleness halves it, down to the initial window', () => {
     const h = open();
     h.write(30_000);
     h.skip().advance(RTT).inject(dup(10)).skip().advance(RTT).inject(dup(30));
@@ -72,8 +72,12 @@ describe('slow start', () => {
     h.expect(data(30_000, 1000)).advance(RTT).inject(dup(31));
     expect(h.info.snd_cwnd).toBe(40_000);
     h.advance(ms(201));
+    h.write(1000);
+    h.expect(data(31_000, 1000)).advance(RTT).inject(dup(32));
+    expect(h.info).toMatchObject({ snd_cwnd: 20_000, snd_ssthresh: -1 });
+    h.advance(ms(10_000));
     h.write(20_000);
-    h.expect(...segments(31, 40).map((s) => ({ ...s, flags: '.' })));
+    h.expect(...segments(32, 41).map((s) => ({ ...s, flags: '.' })));
     expect(h.info.snd_cwnd).toBe(10_000);
   });
 });

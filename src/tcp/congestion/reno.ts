@@ -1,18 +1,23 @@
 /**
- * Reno's window, RFC 5681: slow start, congestion avoidance, halving on loss. Which segments are lost and what is
- * sent again is recovery.ts's business (NewReno, RFC 6582). Sizes are octets.
+ * Reno's window, RFC 5681: slow start, congestion avoidance, halving on loss. Sizes are octets.
  */
 import type { Micros } from '../../base/time.ts';
 import type { AckSample, CongestionControl } from './controller.ts';
+import { afterIdle } from './idle.ts';
 
 export class Reno implements CongestionControl {
   readonly name = 'reno';
+  readonly ownsRecovery = false;
+  readonly pacingRate: number = Number.POSITIVE_INFINITY;
   cwnd: number;
   ssthresh: number = Number.POSITIVE_INFINITY;
   #smss: number;
   readonly #initial: number;
   /** Octets acknowledged since the window last grew in congestion avoidance. */
   #credit = 0;
+  /** Window and threshold before the last reduction, for onUndo. */
+  #priorCwnd = 0;
+  #priorSsthresh = 0;
 
   constructor(smss: number, initialSegments: number) {
     this.#smss = smss;
@@ -20,48 +25,72 @@ export class Reno implements CongestionControl {
     this.cwnd = initialSegments * smss;
   }
 
+  get phase(): string {
+    return this.cwnd < this.ssthresh ? 'slow start' : 'congestion avoidance';
+  }
+
   /** §3.1, counting octets rather than ACKs as RFC 3465 does, so that a stretched ACK counts for all it covers. */
   onAck(sample: Readonly<AckSample>): void {
     if (!sample.cwndLimited) return;
-    let acked = sample.acked;
+    let { acked } = sample;
     if (this.cwnd < this.ssthresh) {
-      const grown = Math.min(this.cwnd + acked, Math.max(this.ssthresh, this.cwnd));
+      const grown = Math.min(this.cwnd + acked, this.ssthresh);
       acked -= grown - this.cwnd;
       this.cwnd = grown;
-      if (acked === 0) return;
     }
+    if (acked === 0 || sample.recovering) return;
     this.#credit += acked;
     if (this.#credit < this.cwnd) return;
     this.#credit -= this.cwnd;
     this.cwnd += this.#smss;
   }
 
-  onLoss(flightSize: number, _now: Micros): void {
-    this.ssthresh = Math.max(Math.floor(flightSize / 2), 2 * this.#smss);
+  onLoss(inFlight: number, _now: Micros): void {
+    this.#keepForUndo();
+    this.ssthresh = this.#half(inFlight);
     this.cwnd = this.ssthresh;
     this.#credit = 0;
   }
 
-  onEcn(flightSize: number, now: Micros): void {
-    this.onLoss(flightSize, now);
+  onEcn(inFlight: number, now: Micros): void {
+    this.onLoss(inFlight, now);
   }
 
-  onRecovered(flightSize: number, _now: Micros): void {
-    this.cwnd = Math.min(this.ssthresh, Math.max(flightSize, this.#smss) + this.#smss);
+  onRecovered(inFlight: number, _now: Micros): void {
+    this.cwnd = Math.min(this.ssthresh, Math.max(inFlight, this.#smss) + this.#smss);
   }
 
-  onRto(flightSize: number, first: boolean, _now: Micros): void {
-    if (first) this.ssthresh = Math.max(Math.floor(flightSize / 2), 2 * this.#smss);
+  onRto(inFlight: number, first: boolean, _now: Micros): void {
+    if (first) {
+      this.#keepForUndo();
+      this.ssthresh = this.#half(inFlight);
+    }
     this.cwnd = this.#smss;
     this.#credit = 0;
   }
 
-  onIdle(_now: Micros): void {
-    this.cwnd = Math.min(this.cwnd, this.#initial * this.#smss);
+  onUndo(_now: Micros): void {
+    this.cwnd = Math.max(this.cwnd, this.#priorCwnd);
+    this.ssthresh = Math.max(this.ssthresh, this.#priorSsthresh);
+  }
+
+  onIdle(idle: number, rto: number, _now: Micros): void {
+    if (idle <= rto) return;
+    this.ssthresh = Math.max(this.ssthresh, Math.floor((3 * this.cwnd) / 4));
+    this.cwnd = afterIdle(this.cwnd, this.#initial * this.#smss, idle, rto);
   }
 
   onMssChange(smss: number): void {
     this.#smss = smss;
     this.cwnd = Math.max(this.cwnd, smss);
+  }
+
+  #half(inFlight: number): number {
+    return Math.max(Math.floor(inFlight / 2), 2 * this.#smss);
+  }
+
+  #keepForUndo(): void {
+    this.#priorCwnd = this.cwnd;
+    this.#priorSsthresh = this.ssthresh;
   }
 }

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { type Micros, micros } from '../../../src/base/time.ts';
+import { emptySample } from '../../../src/tcp/congestion/controller.ts';
 import { Reno } from '../../../src/tcp/congestion/reno.ts';
 
 const NOW: Micros = micros(0);
 const MSS = 1000;
 
 function ack(reno: Reno, acked: number, cwndLimited = true): number {
-  reno.onAck({ acked, flightSize: reno.cwnd, rtt: 0, cwndLimited, now: NOW });
+  reno.onAck({ ...emptySample(), acked, cumulative: acked, priorInFlight: reno.cwnd, cwndLimited });
   return reno.cwnd;
 }
 
@@ -93,10 +94,10 @@ describe('Reno', () => {
   test('idle falls back to the initial window, and never rises to it', () => {
     const reno = new Reno(MSS, 10);
     ack(reno, 10_000);
-    reno.onIdle(NOW);
+    reno.onIdle(401, 200, NOW);
     expect(reno.cwnd).toBe(10_000);
     reno.onRto(9000, true, NOW);
-    reno.onIdle(NOW);
+    reno.onIdle(1_000_000, 200, NOW);
     expect(reno.cwnd).toBe(1000);
   });
 
