@@ -1,6 +1,7 @@
 /**
- * A socket of the addon's that is emptied and filled in batches. In: slots that the kernel writes to. Out: messages of
- * a header, written in place, and payload that stays where it is until the batch leaves.
+ * A socket of the addon's that is emptied and filled in batches. In: slots that the kernel writes to, and that whoever
+ * wants what is in them takes away. Out: messages of a header, written in place, and payload that stays where it is
+ * until the batch leaves.
  */
 import { getSystemErrorName } from 'node:util';
 import type { Gather } from '../base/gather.ts';
@@ -15,7 +16,7 @@ const STRIDE = 512;
 const SMALL_PAYLOAD = 256;
 
 export interface BatchReceiver {
-  /** `count` slots are filled; they are the kernel's again when it returns. */
+  /** `count` slots are filled; those not given away are the kernel's again when it returns. */
   onBatch(count: number): void;
   /** There is room again after `put` or `flush` left something behind. */
   onRoom(): void;
@@ -25,7 +26,7 @@ export interface BatchReceiver {
 
 /** The addon holds a callback, which holds the batch: an open one is not collected as garbage. */
 export class Batch {
-  readonly slots: readonly Uint8Array[];
+  readonly slots: Uint8Array[];
   /** Octets in each filled slot; more than SLOT_LEN when it was cut. */
   readonly lens = new Int32Array(BATCH);
   /** Headers are written here, from `begin()` on. */
@@ -35,9 +36,14 @@ export class Batch {
   readonly #sends = new Int32Array(SEND_FIELDS * BATCH);
   readonly #parts: Uint8Array[] = new Array<Uint8Array>(MOST_PARTS * BATCH).fill(NOTHING);
   readonly #receiver: BatchReceiver;
+  /** Slots that were given away: others take their place before the kernel is asked for more. */
+  readonly #given = new Int32Array(BATCH);
+  #givenCount = 0;
   /** Messages `[#first, #end)` are waiting to leave. */
   #first = 0;
   #end = 0;
+  /** Messages before it refer to nothing that isn't ours. */
+  #ownedTo = 0;
   #watched = 0;
   #blocked = false;
   #closed = false;
@@ -47,11 +53,16 @@ export class Batch {
     this.#addon = addon;
     this.#handle = handle;
     this.#receiver = receiver;
-    this.slots = Array.from({ length: receives ? BATCH : 1 }, () => new Uint8Array(receives ? SLOT_LEN : 1));
+    this.slots = Array.from({ length: receives ? BATCH : 1 }, () => unfilled(receives ? SLOT_LEN : 1));
     addon.batchAttach(handle, this.slots, this.lens, this.headers, STRIDE, this.#sends, (events, errno) =>
       this.#onReady(events, errno),
     );
     this.#watch(receives ? Ready.READ : 0);
+  }
+
+  /** In `onBatch`: filled slot `i` is the caller's from now on, and the kernel writes to another. */
+  giveAway(i: number): void {
+    this.#given[this.#givenCount++] = i;
   }
 
   /** Where in `headers` the next message's header is to be written; -1 when there is no room before the batch leaves. */
@@ -90,13 +101,15 @@ export class Batch {
 
   /**
    * What waits leaves now, or, when the socket is full, once there is room. `lost` is told the errno name of each message
-   * that the kernel refused; the others go on. Returns how many left.
-   *
-   * A message kept back goes on referring to its payload. Its owner gives that up only when the peer has acknowledged
-   * it, and then these octets are a repetition that the peer drops unread, whatever they have become.
+   * that the kernel refused; the others go on. Returns how many left. A message kept back has its payload copied: the
+   * octets that were referred to are their owner's again.
    */
   flush(lost: (code: string) => void): number {
-    if (this.#blocked || this.#closed) return 0;
+    if (this.#closed) return 0;
+    if (this.#blocked) {
+      this.#own();
+      return 0;
+    }
     let left = 0;
     while (this.#first < this.#end) {
       const sent = this.#addon.batchSend(this.#handle, this.#first, this.#end - this.#first, this.#parts);
@@ -109,6 +122,7 @@ export class Batch {
       if (code === 'EAGAIN') {
         this.#blocked = true;
         this.#watch(this.#watched | Ready.WRITE);
+        this.#own();
         return left;
       }
       this.#first++;
@@ -116,6 +130,20 @@ export class Batch {
     }
     this.#forget();
     return left;
+  }
+
+  #own(): void {
+    for (let i = Math.max(this.#first, this.#ownedTo); i < this.#end; i++) {
+      const fields = i * SEND_FIELDS;
+      for (let p = 0; p < this.#sends[fields + 1]!; p++) {
+        const from = this.#sends[fields + 3 + 2 * p]!;
+        const len = this.#sends[fields + 4 + 2 * p]!;
+        const octets = new Uint8Array(len);
+        octets.set(this.#parts[i * MOST_PARTS + p]!.subarray(from, from + len));
+        this.#refer(i, p, octets, 0, len);
+      }
+    }
+    this.#ownedTo = this.#end;
   }
 
   /** All have left: what they referred to may be collected. */
@@ -126,12 +154,22 @@ export class Batch {
     }
     this.#first = 0;
     this.#end = 0;
+    this.#ownedTo = 0;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#addon.close(this.#handle);
+  }
+
+  #replaceGiven(): void {
+    while (this.#givenCount > 0) {
+      const i = this.#given[--this.#givenCount]!;
+      const slot = unfilled(SLOT_LEN);
+      this.slots[i] = slot;
+      this.#addon.batchLend(this.#handle, i, slot);
+    }
   }
 
   #watch(events: number): void {
@@ -148,6 +186,7 @@ export class Batch {
     }
     if (events & Ready.READ && !this.#closed) {
       // One batch a wake-up: timers and everything else in this process have their turn in a flood, too.
+      this.#replaceGiven();
       const count = this.#addon.batchReceive(this.#handle);
       if (count > 0) this.#receiver.onBatch(count);
       else if (count < 0) this.#receiver.onSocketError(getSystemErrorName(count));
@@ -156,3 +195,6 @@ export class Batch {
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** Not a Buffer: its `slice` copies, as everyone above expects. */
+const unfilled = (len: number): Uint8Array => new Uint8Array(Buffer.allocUnsafeSlow(len).buffer);

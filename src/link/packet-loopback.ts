@@ -113,6 +113,7 @@ class LoopbackLink implements Link {
     packet.at = frame.at + ETHERNET_HEADER_LEN;
     packet.end = frame.end;
     packet.checksum = frame.checksum;
+    packet.owned = frame.owned;
     this.counters.packetsIn++;
     this.counters.octetsIn += packet.end - packet.at;
     receiver.onPacket(packet);
@@ -131,4 +132,5 @@ interface MutablePacketIn extends PacketIn {
   at: number;
   end: number;
   checksum: ChecksumState;
+  owned: boolean;
 }

@@ -137,7 +137,6 @@ class PacketSocket implements FrameLink, BatchReceiver {
   readonly #handle: Handle;
   readonly #batch: Batch;
   readonly #headers: DataView;
-  readonly #slots: readonly DataView[];
   readonly #in: MutableFrameIn = {
     bytes: NOTHING,
     at: VNET_LEN,
@@ -163,7 +162,6 @@ class PacketSocket implements FrameLink, BatchReceiver {
     this.#handle = handle;
     this.#batch = new Batch(handle, true, this);
     this.#headers = new DataView(this.#batch.headers.buffer);
-    this.#slots = this.#batch.slots.map((slot) => new DataView(slot.buffer, slot.byteOffset, slot.length));
   }
 
   start(receiver: FrameReceiver): void {
@@ -235,19 +233,21 @@ class PacketSocket implements FrameLink, BatchReceiver {
   }
 
   #onFrame(i: number, len: number, receiver: FrameReceiver): void {
-    const slot = this.#slots[i]!;
-    if (len > slot.byteLength || len < VNET_LEN + ETHERNET_HEADER_LEN) {
+    const slot = this.#batch.slots[i]!;
+    if (len > slot.length || len < VNET_LEN + ETHERNET_HEADER_LEN) {
       this.counters.ignoredIn++;
       return;
     }
     this.counters.packetsIn++;
     this.counters.octetsIn += len - VNET_LEN - ETHERNET_HEADER_LEN;
     const frame = this.#in;
-    const flags = slot.getUint8(Vnet.FLAGS);
-    frame.bytes = this.#batch.slots[i]!;
+    const flags = slot[Vnet.FLAGS]!;
+    frame.bytes = slot;
     frame.end = len;
+    frame.owned = len >= slot.length / 2;
+    if (frame.owned) this.#batch.giveAway(i);
     frame.checksum = flags & VnetFlag.NEEDS_CSUM ? 'partial' : flags & VnetFlag.DATA_VALID ? 'verified' : 'unverified';
-    frame.gsoSize = slot.getUint8(Vnet.GSO_TYPE) === VnetGso.NONE ? 0 : slot.getUint16(Vnet.GSO_SIZE, LITTLE);
+    frame.gsoSize = slot[Vnet.GSO_TYPE] === VnetGso.NONE ? 0 : readNative(slot, Vnet.GSO_SIZE);
     receiver.onFrame(frame);
   }
 
@@ -315,10 +315,15 @@ interface MutableFrameIn extends FrameIn {
   at: number;
   end: number;
   checksum: ChecksumState;
+  owned: boolean;
   gsoSize: number;
 }
 
 const NOTHING = new Uint8Array(0);
+
+/** 16 bits in the machine's order. */
+const readNative = (bytes: Uint8Array, at: number): number =>
+  LITTLE ? bytes[at]! | (bytes[at + 1]! << 8) : (bytes[at]! << 8) | bytes[at + 1]!;
 
 const checksumOffset = (packet: PacketOut): number =>
   packet.header[Ipv4At.PROTOCOL] === IpProtocol.UDP ? UDP_CHECKSUM_AT : TCP_CHECKSUM_AT;
