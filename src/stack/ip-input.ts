@@ -77,6 +77,7 @@ export class IpInput {
     if (packet.checksum === 'partial') counters.partialChecksum++;
     counters.segmentsIn++;
     this.segment.ecn = this.#ip.ecn;
+    this.segment.owned = packet.owned;
     return 'segment';
   }
 

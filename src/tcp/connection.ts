@@ -81,7 +81,7 @@ export class Connection {
   get memory(): number {
     const held = this.#held;
     if (held instanceof TimeWait) return 0;
-    return held.sendBuffer.len + held.receiveBuffer.unread + held.reassembly.cost;
+    return held.sendBuffer.len + held.receiveBuffer.pinned + held.reassembly.cost;
   }
 
   /** Octets queued: unsent and unacknowledged. */

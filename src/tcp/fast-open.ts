@@ -48,7 +48,7 @@ export function takeSynData(tcb: Tcb, seg: TcpSegment): void {
   const len = Math.min(payload.len, tcb.receiveBuffer.free);
   if (len > 0) {
     const at = payload.ats[0]!;
-    tcb.receiveBuffer.copy(payload.bufs[0]!.subarray(at, at + len));
+    tcb.receiveBuffer.copy(payload.bufs[0]!, at, len);
     tcb.rcvNxt = seqAdd(tcb.rcvNxt, len);
     tcb.rcvAdv = tcb.rcvNxt;
     tcb.bytesReceived += len;

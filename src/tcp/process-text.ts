@@ -51,14 +51,14 @@ function takeText(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   }
   if (skip > 0) reportDuplicate(tcb, seg.seq, tcb.rcvNxt);
   const from = seqAdd(seg.seq, skip);
+  const bytes = whole.bufs[0]!;
   const at = whole.ats[0]! + skip;
-  const octets = whole.bufs[0]!.subarray(at, at + len);
   tcb.rcvMss = Math.min(Math.max(tcb.rcvMss, whole.len), tcb.config.path.receiveMss);
-  if (from === tcb.rcvNxt) takeInOrder(tcb, octets, now);
-  else takeAhead(tcb, from, octets);
+  if (from === tcb.rcvNxt) takeInOrder(tcb, bytes, at, len, seg.owned, now);
+  else takeAhead(tcb, from, bytes.subarray(at, at + len), seg.owned);
 }
 
-function takeInOrder(tcb: Tcb, octets: Uint8Array, now: Micros): void {
+function takeInOrder(tcb: Tcb, bytes: Uint8Array, at: number, len: number, owned: boolean, now: Micros): void {
   // Short of memory, a connection keeps its least share; what its reader leaves lying beyond that the peer must keep.
   if (tcb.pressed && tcb.receiveBuffer.unread >= tcb.config.sysctl.tcp_rmem[0]) {
     drop(tcb, 'no memory for what is not read');
@@ -66,8 +66,10 @@ function takeInOrder(tcb: Tcb, octets: Uint8Array, now: Micros): void {
     return;
   }
   const hadHoles = !tcb.reassembly.isEmpty;
-  tcb.receiveBuffer.copy(octets);
-  advance(tcb, octets.length);
+  // One octet must not hold on to 64 KiB.
+  if (owned && 2 * len >= bytes.buffer.byteLength) tcb.receiveBuffer.push(bytes.subarray(at, at + len));
+  else tcb.receiveBuffer.copy(bytes, at, len);
+  advance(tcb, len);
   for (let next = tcb.reassembly.takeAt(tcb.rcvNxt); next !== undefined; next = tcb.reassembly.takeAt(tcb.rcvNxt)) {
     tcb.receiveBuffer.push(next);
     advance(tcb, next.length);
@@ -92,7 +94,7 @@ function advance(tcb: Tcb, len: number): void {
  * A hole lies before it: kept (SHLD-31) and reported at once by a duplicate ACK (RFC 5681 §4.2). A peer with SACK
  * learns everything from one ACK per batch; one without counts them, so it gets one for each.
  */
-function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array): void {
+function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array, owned: boolean): void {
   tcb.oooSegsIn++;
   if (tcb.pressed || tcb.reassembly.cost > tcb.receiveBuffer.capacity) {
     // The peer still has it, and will send it again (RFC 2018 §8 allows a receiver to give up what it holds).
@@ -100,7 +102,7 @@ function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array): void {
     tcb.ackOwed = 'now';
     return;
   }
-  const taken = tcb.reassembly.insert(from, octets);
+  const taken = tcb.reassembly.insert(from, octets, owned);
   if (taken === 0) reportDuplicate(tcb, from, seqAdd(from, octets.length));
   tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
   if (tcb.ackOwed === 'now' && !tcb.sackAgreed) tcb.dupAcksOwed++;

@@ -22,6 +22,8 @@ export class Reassembly {
   readonly #recent: Seq[] = [];
   /** Octets held. */
   len = 0;
+  /** Octets of memory that they hold on to. */
+  #pinned = 0;
 
   get isEmpty(): boolean {
     return this.#pieces.length === 0;
@@ -29,11 +31,14 @@ export class Reassembly {
 
   /** Memory that holds them, octets: many small pieces cost more than their octets. */
   get cost(): number {
-    return this.len + this.#pieces.length * PIECE_COST;
+    return this.#pinned + this.#pieces.length * PIECE_COST;
   }
 
-  /** Keeps what is new of `octets`, copying it; returns how many octets that were. */
-  insert(seq: Seq, octets: Uint8Array): number {
+  /**
+   * Keeps what is new of `octets`; returns how many octets that were. `owned`: they are ours to keep as they are, and
+   * are, where that doesn't hold on to more than twice as much; else they are copied.
+   */
+  insert(seq: Seq, octets: Uint8Array, owned = false): number {
     this.#noteRecent(seq);
     const pieces = this.#pieces;
     // Arrivals mostly extend the newest hole's far side: search from the end.
@@ -49,7 +54,12 @@ export class Reassembly {
       const n = seqDiff(to, from);
       if (n > 0) {
         const offset = seqDiff(from, seq);
-        pieces.splice(i, 0, { seq: from, octets: octets.slice(offset, offset + n) });
+        const isWorthIt = owned && 2 * n >= octets.buffer.byteLength;
+        pieces.splice(i, 0, {
+          seq: from,
+          octets: isWorthIt ? octets.subarray(offset, offset + n) : octets.slice(offset, offset + n),
+        });
+        this.#pinned += isWorthIt ? octets.buffer.byteLength : n;
         taken += n;
         i++;
       }
@@ -68,6 +78,9 @@ export class Reassembly {
       if (first === undefined || seqLt(rcvNxt, first.seq)) return undefined;
       this.#pieces.shift();
       this.len -= first.octets.length;
+      this.#pinned -= first.octets.buffer.byteLength;
+      // Blocks that were reported are no more: what comes is reported in its own order.
+      if (this.#pieces.length === 0) this.#recent.length = 0;
       const skip = seqDiff(rcvNxt, first.seq);
       if (skip < first.octets.length) return skip === 0 ? first.octets : first.octets.subarray(skip);
     }
@@ -92,6 +105,7 @@ export class Reassembly {
     this.#pieces.length = 0;
     this.#recent.length = 0;
     this.len = 0;
+    this.#pinned = 0;
   }
 
   #writeBlock(inside: Seq, sack: Seq[], at: number, count: number): 'written' | 'gone' | 'reported' {

@@ -2,12 +2,13 @@
  * Octets in order that the user has not read, and how large a window they leave. The size grows with what the
  * reader takes per round trip (as Linux's dynamic right-sizing does), up to tcp_rmem's most.
  */
+import type { Keepable, Keeper } from '../base/keeper.ts';
 import type { Micros } from '../base/time.ts';
 
 const SMALL = 1024;
 const BLOCK_LEN = 4096;
 
-export class ReceiveBuffer {
+export class ReceiveBuffer implements Keepable {
   readonly #queue: Uint8Array[] = [];
   #head = 0;
   /** The block behind the last entry, when it has room for more, and how far it is filled. */
@@ -15,6 +16,8 @@ export class ReceiveBuffer {
   #tailFill = 0;
   /** Octets in order, not yet read. */
   unread = 0;
+  /** Octets of memory that they hold on to: more than they are, where they came in a buffer that was handed on. */
+  pinned = 0;
   /** Octets the buffer may hold, in order and ahead of order together. */
   capacity: number;
   readonly #most: number;
@@ -28,40 +31,48 @@ export class ReceiveBuffer {
     this.#most = most;
   }
 
+  /** Of an empty one. */
+  keep(k: Keeper): void {
+    this.capacity = k.number(this.capacity);
+    this.#taken = k.number(this.#taken);
+    this.#roundBeganAt = k.number(this.#roundBeganAt);
+  }
+
   /** Octets that may still arrive in order. */
   get free(): number {
     return Math.max(0, this.capacity - this.unread);
   }
 
   /**
-   * Copies `octets`. Small ones that nobody has read yet share a block, so that a peer who sends single octets to a
-   * reader who doesn't read can't make us keep an object for each.
+   * Copies the `len` octets at `at` of `bytes`. Small ones that nobody has read yet share a block, so that a peer who
+   * sends single octets to a reader who doesn't read can't make us keep an object for each.
    */
-  copy(octets: Uint8Array): void {
-    const room = this.#tail === undefined ? 0 : this.#tail.length - this.#tailFill;
-    if (octets.length <= room) {
-      this.#tail!.set(octets, this.#tailFill);
-      this.#tailFill += octets.length;
-      this.#queue[this.#queue.length - 1] = this.#tail!.subarray(0, this.#tailFill);
-      this.unread += octets.length;
+  copy(bytes: Uint8Array, at: number, len: number): void {
+    const tail = this.#tail;
+    if (tail !== undefined && len <= tail.length - this.#tailFill) {
+      for (let i = 0; i < len; i++) tail[this.#tailFill + i] = bytes[at + i]!;
+      this.#tailFill += len;
+      this.#queue[this.#queue.length - 1] = tail.subarray(0, this.#tailFill);
+      this.unread += len;
       return;
     }
-    if (octets.length >= SMALL || this.#queue.length === this.#head) {
-      this.push(octets.slice());
+    if (len >= SMALL || this.#queue.length === this.#head) {
+      this.push(bytes.slice(at, at + len));
       return;
     }
     const block = new Uint8Array(BLOCK_LEN);
-    block.set(octets);
-    this.push(block.subarray(0, octets.length));
+    for (let i = 0; i < len; i++) block[i] = bytes[at + i]!;
+    this.push(block.subarray(0, len));
     this.#tail = block;
-    this.#tailFill = octets.length;
+    this.#tailFill = len;
   }
 
-  /** Takes ownership of `octets`. */
+  /** Takes ownership of `octets`, and of the buffer they are a part of. */
   push(octets: Uint8Array): void {
     this.#queue.push(octets);
     this.#tail = undefined;
     this.unread += octets.length;
+    this.pinned += octets.buffer.byteLength;
   }
 
   /** The next octets in order; undefined when there are none. `rtt` in µs, 0 when unknown. */
@@ -78,6 +89,7 @@ export class ReceiveBuffer {
       this.#head = 0;
     }
     this.unread -= octets.length;
+    this.pinned -= octets.buffer.byteLength;
     this.#grow(octets.length, now, rtt);
     return octets;
   }
@@ -87,6 +99,7 @@ export class ReceiveBuffer {
     this.#head = 0;
     this.#tail = undefined;
     this.unread = 0;
+    this.pinned = 0;
   }
 
   /** Twice what the reader took in one round trip, so that a sender in slow start never waits for the window. */

@@ -81,6 +81,8 @@ export class TcpSegment {
   optionsLen = 0;
 
   readonly payload = new Gather();
+  /** What the payload refers to is the receiver's to keep. Of a segment received; decodeTcp leaves it false. */
+  owned = false;
 
   /** SEG.LEN: octets of sequence space, SYN and FIN included. */
   get segLen(): number {
@@ -115,6 +117,7 @@ export class TcpSegment {
     this.optionsAt = 0;
     this.optionsLen = 0;
     this.payload.clear();
+    this.owned = false;
   }
 }
 
