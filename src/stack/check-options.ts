@@ -1,5 +1,5 @@
 /** Socket options as a caller gives them: what the core could not live with is refused before it gets there. */
-import type { SocketOptions } from '../tcp/config.ts';
+import { CONGESTION_NAMES, type CongestionName, type SocketOptions } from '../tcp/config.ts';
 import { TcpError } from './errors.ts';
 
 /** Least and most of each number; 0 switches off or means the default where `least` is 0. */
@@ -13,6 +13,7 @@ const RANGES: Readonly<Partial<Record<keyof SocketOptions, readonly [least: numb
   TCP_KEEPIDLE: [1, 32_767],
   TCP_KEEPINTVL: [1, 32_767],
   TCP_KEEPCNT: [1, 127],
+  SO_MAX_PACING_RATE: [0, Number.MAX_SAFE_INTEGER],
 };
 /** Linux's least for TCP_MAXSEG. */
 const LEAST_MAXSEG = 88;
@@ -24,6 +25,11 @@ export function checkOptions(options: Partial<SocketOptions>): Partial<SocketOpt
 }
 
 export function checkOption(name: keyof SocketOptions, value: unknown): void {
+  if (name === 'TCP_CONGESTION') {
+    if (value !== '' && !CONGESTION_NAMES.includes(value as CongestionName))
+      throw invalid(name, `'${value}'`, `one of ${CONGESTION_NAMES.join(', ')}`);
+    return;
+  }
   const range = RANGES[name];
   if (range === undefined) {
     if (typeof value !== 'boolean') throw invalid(name, value, 'true or false');

@@ -9,6 +9,11 @@
  */
 export type Profile = 'linux' | 'rfc';
 
+/** Who decides how much may be in flight, by the names that Linux gives them. */
+export type CongestionName = 'cubic' | 'reno' | 'bbr';
+
+export const CONGESTION_NAMES: readonly CongestionName[] = ['cubic', 'reno', 'bbr'];
+
 /** Per-stack settings. */
 export interface Sysctl {
   /** Retransmissions of an unanswered SYN before ETIMEDOUT. */
@@ -66,6 +71,12 @@ export interface Sysctl {
   readonly tcp_invalid_ratelimit: number;
   /** Initial congestion window in segments, RFC 6928. */
   readonly initcwnd: number;
+  /** Of connections that TCP_CONGESTION says nothing of. */
+  readonly tcp_congestion_control: CongestionName;
+  /** A window that nothing has used for longer than an RTO shrinks, RFC 5681 §4.1. */
+  readonly tcp_slow_start_after_idle: boolean;
+  /** Segments of cubic and reno are spread over the round trip as Linux's fq does; else they leave as the window allows. bbr always is. */
+  readonly tcp_pacing: boolean;
 }
 
 /** As Linux has it, save tcp_syn_linear_timeouts, where the RFC's back-off is the one people expect to see. */
@@ -98,6 +109,9 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_rto_max_ms: 120_000,
   tcp_invalid_ratelimit: 500,
   initcwnd: 10,
+  tcp_congestion_control: 'reno',
+  tcp_slow_start_after_idle: true,
+  tcp_pacing: false,
 };
 
 /** The settings a profile begins with. 'rfc': R2 of a SYN is at least 3 minutes (RFC 9293 MUST-23), the least RTO 1 s (RFC 6298 §2.4). */
@@ -132,6 +146,10 @@ export interface SocketOptions {
   /** Seconds between questions, and how many go unanswered before ETIMEDOUT (MUST-29). */
   TCP_KEEPINTVL: number;
   TCP_KEEPCNT: number;
+  /** Congestion control; '': as sysctl tcp_congestion_control says. An open connection keeps its window. */
+  TCP_CONGESTION: CongestionName | '';
+  /** Most octets per second that leave; 0: no limit. */
+  SO_MAX_PACING_RATE: number;
 }
 
 export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
@@ -148,6 +166,8 @@ export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
   TCP_KEEPIDLE: 7200,
   TCP_KEEPINTVL: 75,
   TCP_KEEPCNT: 9,
+  TCP_CONGESTION: '',
+  SO_MAX_PACING_RATE: 0,
 };
 
 /** What the layer below knows and the core must: sizes in octets of TCP payload and options. */

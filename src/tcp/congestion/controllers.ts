@@ -1,17 +1,18 @@
-/** The controllers by name, as Linux's TCP_CONGESTION spells them. */
+/** The controllers by name. */
+import type { CongestionName } from '../config.ts';
 import type { CongestionControl } from './controller.ts';
 import { Reno } from './reno.ts';
 
-export type CongestionName = 'cubic' | 'reno' | 'bbr';
-
-export const CONGESTION_NAMES: readonly CongestionName[] = ['cubic', 'reno', 'bbr'];
-
-/** `seed`: of what a controller draws at random, so that a trace replays. */
+/**
+ * `smss` octets. `seed`: of what a controller draws at random, so that a trace replays. `paced`: segments are to be
+ * spread over the round trip even where the controller could do without (sysctl tcp_pacing).
+ */
 export function newController(
   _name: CongestionName,
   smss: number,
   initialSegments: number,
   _seed: number,
+  _paced = false,
 ): CongestionControl {
   return new Reno(smss, initialSegments);
 }
