@@ -1,0 +1,246 @@
+/**
+ * Where measurements happen: two network namespaces and a veth pair between them, or a bridge that impairs the path. The stack
+ * that is measured has a processor of its own, its peer another.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Lab, type Namespace, openLab, run, tryRun } from '../../test/support/lab.ts';
+import type { ClientOptions } from './client/measure.ts';
+import { BenchFailure } from './failure.ts';
+import { Program, type Said } from './program.ts';
+
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const TS_LOADER = file('../../test/support/ts-loader.mjs');
+/** Where `npm run build` leaves tcpx. */
+export const DIST = file('../../dist');
+const CLIENT = file('./client/main.ts');
+const PEER_SOURCE = file('./peer.c');
+
+export type Cc = 'cubic' | 'bbr';
+
+/** As `tcpx impair` takes them. */
+export interface Path {
+  /** One way. */
+  readonly delay: string;
+  /** Of the direction that carries the data. */
+  readonly loss?: string;
+  readonly rate?: string;
+  readonly queue?: string;
+  readonly seed: number;
+}
+
+export interface PlaceOptions {
+  readonly cc: Cc;
+  readonly mtu?: number;
+  /** false: segmentation and receive offload off, on both ends. */
+  readonly offload?: boolean;
+}
+
+/** Processors: the stack's, the peer's, the bridge's. */
+export interface Cores {
+  readonly stack: number;
+  readonly peer: number;
+  readonly bridge: number;
+}
+
+export function chooseCores(): Cores {
+  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  const cores = list.split(',').flatMap((range) => {
+    const [from, to = from] = range.split('-').map(Number);
+    return Array.from({ length: to! - from! + 1 }, (_, i) => from! + i);
+  });
+  const stack = cores[0]!;
+  const peer = cores[1] ?? stack;
+  return { stack, peer, bridge: cores[2] ?? peer };
+}
+
+/** The peer's executable: compiled once for each text of it. */
+export function peerProgram(): string {
+  const text = readFileSync(PEER_SOURCE);
+  const directory = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tcpx-bench');
+  const program = join(directory, `peer-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`);
+  if (existsSync(program)) return program;
+  const compiler = ['cc', 'gcc', 'clang'].find((name) => tryRun('sh', ['-c', `command -v ${name}`]).status === 0);
+  if (compiler === undefined)
+    throw new BenchFailure(
+      'there is no C compiler, and the peer of every measurement is written in C',
+      'apt-get install gcc libc6-dev',
+    );
+  mkdirSync(directory, { recursive: true });
+  const fresh = `${program}.${process.pid}`;
+  const done = tryRun(compiler, ['-O2', '-pthread', '-o', fresh, PEER_SOURCE]);
+  if (done.status !== 0)
+    throw new BenchFailure(
+      `${compiler} can't compile ${PEER_SOURCE}:\n${done.stderr}`,
+      'apt-get install gcc libc6-dev',
+    );
+  renameSync(fresh, program);
+  return program;
+}
+
+/** Two ends, and what is between them. */
+export class Place {
+  readonly #lab: Lab = openLab();
+  readonly here: Namespace;
+  readonly there: Namespace;
+  readonly cores: Cores;
+  readonly clientInterface: string;
+  readonly serverAddress: string;
+  readonly ownAddress: string;
+  readonly #peerProgram: string;
+  readonly #bridgeEnds: { readonly namespace: Namespace; readonly near: string; readonly far: string } | undefined;
+  #peer: Program | undefined;
+  readonly #programs: Program[] = [];
+
+  /** `bridged`: a bridge has to be started between them before anything passes. */
+  private constructor(o: PlaceOptions, cores: Cores, peer: string, bridged: boolean) {
+    this.cores = cores;
+    this.#peerProgram = peer;
+    const mtu = o.mtu === undefined ? {} : { mtu: o.mtu };
+    this.here = this.#lab.namespace();
+    const middle = bridged ? this.#lab.namespace() : undefined;
+    this.there = this.#lab.namespace();
+    const near = this.#lab.join(this.here, middle ?? this.there, mtu);
+    let far = near;
+    if (middle !== undefined) {
+      far = this.#lab.join(middle, this.there, mtu);
+      middle.ip('address', 'flush', 'dev', near.interface);
+      middle.ip('address', 'flush', 'dev', far.interface);
+      this.there.ip('address', 'flush', 'dev', far.interface);
+      this.there.ip('address', 'add', `${near.b}/24`, 'dev', far.interface);
+      this.#bridgeEnds = { namespace: middle, near: near.interface, far: far.interface };
+    }
+    this.clientInterface = near.interface;
+    this.serverAddress = near.b;
+    this.ownAddress = near.a.replace(/\.1$/, '.100');
+    for (const [end, name, address] of [
+      [this.here, near.interface, near.a],
+      [this.there, far.interface, near.b],
+    ] as const) {
+      // The machine's default may be another, and may not be set by namespace.
+      end.ip(
+        'route',
+        'change',
+        near.network,
+        'dev',
+        name,
+        'proto',
+        'kernel',
+        'scope',
+        'link',
+        'src',
+        address,
+        'congctl',
+        o.cc,
+      );
+      if (o.offload === false) end.exec('ethtool', '-K', name, 'tso', 'off', 'gso', 'off', 'gro', 'off');
+    }
+    this.there.sysctl('net.core.somaxconn', '65535');
+    this.there.sysctl('net.ipv4.tcp_max_syn_backlog', '65535');
+  }
+
+  static async open(o: PlaceOptions, cores: Cores, bridged = false): Promise<Place> {
+    const place = new Place(o, cores, peerProgram(), bridged);
+    try {
+      place.#peer = place.startPeer(place.there, place.cores.peer, 'serve', place.serverAddress);
+      await place.#peer.said('ready', 5000);
+      return place;
+    } catch (error) {
+      place.close();
+      throw error;
+    }
+  }
+
+  get peer(): Program {
+    return this.#peer!;
+  }
+
+  /** peer.c with these arguments. */
+  startPeer(namespace: Namespace, core: number, ...args: string[]): Program {
+    return this.#start(namespace, core, this.#peerProgram, args, `peer ${args[0]}`);
+  }
+
+  /** One measurement of one stack, from its beginning to its end. `during` runs beside it once it has begun. */
+  async measure(
+    o: ClientOptions,
+    nodeArgs: readonly string[] = [],
+    during?: (client: Program) => Promise<void>,
+  ): Promise<Measured> {
+    const client = this.startClient(o, nodeArgs);
+    try {
+      const about = await client.said('ready', 20_000);
+      client.write('begin\n');
+      await during?.(client);
+      const result = await client.said('result', (o.seconds + o.warmSeconds) * 1000 + 60_000);
+      client.endInput();
+      await client.ended();
+      return { about, result };
+    } finally {
+      client.kill('SIGKILL');
+      await client.ended();
+    }
+  }
+
+  startClient(o: ClientOptions, nodeArgs: readonly string[] = []): Program {
+    return this.#start(
+      this.here,
+      this.cores.stack,
+      process.execPath,
+      ['--import', TS_LOADER, ...nodeArgs, CLIENT, JSON.stringify(o)],
+      `${o.stack} (${o.work})`,
+    );
+  }
+
+  /** `tcpx impair` between the ends; resolves once packets pass. `data`: the direction that carries it. */
+  async startBridge(path: Path, data: 'out' | 'in'): Promise<Program> {
+    const ends = this.#bridgeEnds;
+    if (ends === undefined) throw new Error('there is no place for a bridge');
+    const way = data === 'out' ? 'ab' : 'ba';
+    const args = ['impair', ends.near, ends.far, '--json', '--seed', String(path.seed), '--delay', path.delay];
+    if (path.loss !== undefined) args.push('--loss', `${path.loss}:${way}`);
+    if (path.rate !== undefined) args.push('--rate', `${path.rate}:${way}`);
+    if (path.queue !== undefined) args.push('--queue', `${path.queue}:${way}`);
+    const bridge = this.#start(
+      ends.namespace,
+      this.cores.bridge,
+      process.execPath,
+      [join(DIST, 'cli/main.js'), ...args],
+      'tcpx impair',
+    );
+    await bridge.said('ready', 20_000);
+    return bridge;
+  }
+
+  close(): void {
+    for (const program of this.#programs) program.kill('SIGKILL');
+    this.#lab.close();
+  }
+
+  /** Each becomes the program it starts, so that a signal reaches it. */
+  #start(namespace: Namespace, core: number, command: string, args: readonly string[], name: string): Program {
+    const all = ['netns', 'exec', namespace.name, 'taskset', '-c', String(core), command, ...args];
+    const program = new Program('ip', all, name);
+    this.#programs.push(program);
+    return program;
+  }
+}
+
+export interface Measured {
+  readonly about: Said;
+  readonly result: Said;
+}
+
+/** Throws what is missing to measure anything. */
+export function checkMachine(dist: string): void {
+  if (process.getuid?.() !== 0)
+    throw new BenchFailure('network namespaces and raw packets need root', 'sudo env "PATH=$PATH" npm run bench');
+  for (const built of [join(dist, 'index.js'), join(DIST, 'cli/main.js')])
+    if (!existsSync(built)) throw new BenchFailure(`tcpx is not built: there is no ${built}`, 'npm run build');
+  for (const command of ['ip', 'taskset'])
+    if (tryRun('sh', ['-c', `command -v ${command}`]).status !== 0)
+      throw new BenchFailure(`there is no command '${command}'`, 'apt-get install iproute2 util-linux');
+  run('ip', ['netns', 'list']);
+}

@@ -1,0 +1,114 @@
+/** The bench's command line. */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CASES, type Driver } from './cases.ts';
+import type { StackName } from './client/stacks.ts';
+import { BenchFailure } from './failure.ts';
+import { DIST } from './lab.ts';
+
+export interface Options {
+  readonly only: readonly string[];
+  readonly driver: Driver | undefined;
+  readonly json: boolean;
+  readonly quick: boolean;
+  readonly pairs: number;
+  readonly seconds: number;
+  readonly warmSeconds: number;
+  readonly chunk: number;
+  readonly dist: string;
+  readonly cc?: string;
+  readonly stacks: readonly StackName[];
+  readonly nodeArgs: readonly string[];
+}
+
+const USAGE = 2;
+
+export const HELP = `usage: npm run bench -- [options]
+
+tcpx beside the kernel's TCP as Node's \`net\` has it, through two network namespaces on this machine. Wants root, a
+C compiler and \`npm run build\`. Results on stdout, what is being done on stderr.
+
+  --only NAME…       these workloads (also comma-separated): see below
+  --driver NAME      only those of this driver: packet, raw
+  --quick            shorter and fewer pairs: all in less than five minutes
+  --pairs N          runs of each of the two (5; 3 with --quick)
+  --seconds N        measured in each run (3; 1 with --quick)
+  --chunk N          octets of a write (1048576)
+  --cc NAME          TCP_CONGESTION of tcpx, instead of its default or the workload's own
+  --stack NAME       only tcpx, or only net: no ratios
+  --dist DIR         tcpx as it was built there (dist)
+  --node-arg ARG     for the measured process: --cpu-prof and so on; may be repeated
+  --json             one line of JSON, last on stdout
+  --help
+
+workloads: ${[...new Set(CASES.map((c) => c.name))].join(' ')}
+
+Exit codes: 0 done, 1 something could not be measured, 2 wrong usage.
+`;
+
+/** Throws BenchFailure with exit code 2. */
+export function optionsIn(args: readonly string[]): Options | 'help' {
+  const { values, positionals } = parsed(args);
+  if (values.help === true) return 'help';
+  const only = [...(values.only ?? []).flatMap((names) => names.split(',')), ...positionals];
+  const names = new Set(CASES.map((c) => c.name));
+  for (const name of only)
+    if (!names.has(name))
+      throw new BenchFailure(`no workload is called '${name}'`, `there are ${[...names].join(' ')}`, USAGE);
+  if (positionals.length > 0 && values.only === undefined)
+    throw new BenchFailure(`'${positionals[0]}' is no option`, 'workloads come after --only', USAGE);
+  const { driver, stack } = values;
+  if (driver !== undefined && driver !== 'packet' && driver !== 'raw')
+    throw new BenchFailure(`no driver is called '${driver}'`, 'packet or raw', USAGE);
+  if (stack !== undefined && stack !== 'tcpx' && stack !== 'net')
+    throw new BenchFailure(`no stack is called '${stack}'`, 'tcpx or net', USAGE);
+  const quick = values.quick === true;
+  return {
+    only,
+    driver,
+    json: values.json === true,
+    quick,
+    pairs: positive('--pairs', values.pairs, quick ? 3 : 5),
+    seconds: positive('--seconds', values.seconds, quick ? 1 : 3),
+    warmSeconds: quick ? 0.5 : 1,
+    chunk: positive('--chunk', values.chunk, 1 << 20),
+    dist: values.dist === undefined ? DIST : resolve(values.dist),
+    ...(values.cc !== undefined && { cc: values.cc }),
+    stacks: stack === undefined ? ['tcpx', 'net'] : [stack],
+    nodeArgs: values['node-arg'] ?? [],
+  };
+}
+
+function parsed(args: readonly string[]) {
+  const string = { type: 'string' } as const;
+  const boolean = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', multiple: true },
+        driver: string,
+        quick: boolean,
+        pairs: string,
+        seconds: string,
+        chunk: string,
+        dist: string,
+        cc: string,
+        stack: string,
+        'node-arg': { type: 'string', multiple: true },
+        json: boolean,
+        help: boolean,
+      },
+    });
+  } catch (error) {
+    throw new BenchFailure(error instanceof Error ? error.message : String(error), 'npm run bench -- --help', USAGE);
+  }
+}
+
+function positive(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const n = Number(text);
+  if (!(n > 0) || !Number.isFinite(n)) throw new BenchFailure(`${name} can't be '${text}'`, 'a number above 0', USAGE);
+  return n;
+}
