@@ -4,6 +4,8 @@
  * back the one that was packed when unpacking. A string, because nothing that the collector looks after is smaller.
  */
 
+import { type Seq, seqInt, toSeq } from './seq.ts';
+
 /** First octet of a number: below PLAIN the number itself; else how many octets of it follow, or what it is. */
 const PLAIN = 0xe0;
 const INFINITE = 0xe0;
@@ -44,6 +46,10 @@ export class Keeper {
     if (this.#reading) return this.#read();
     this.#write(value);
     return value;
+  }
+
+  seq(value: Seq): Seq {
+    return toSeq(this.number(seqInt(value)));
   }
 
   flag(value: boolean): boolean {

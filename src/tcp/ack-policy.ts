@@ -3,6 +3,7 @@
  * choices inside them: a connection that has just begun, or whose data arrive out of order, is acknowledged at once
  * (the sender is probing); one that answers each request soon lets the ACK ride on the answer.
  */
+import type { Keepable, Keeper } from '../base/keeper.ts';
 import { type Micros, ms } from '../base/time.ts';
 
 /** Most ACKs in a row sent at once. */
@@ -11,7 +12,7 @@ const MAX_QUICK_ACKS = 16;
 const ATO_MIN = ms(40);
 const ATO_MAX = ms(200);
 
-export class AckPolicy {
+export class AckPolicy implements Keepable {
   /** ACKs still to be sent at once. */
   #quick = 0;
   /** How long an ACK may wait, from the pace at which data arrive; 0 before the first. */
@@ -19,6 +20,13 @@ export class AckPolicy {
   #lastDataAt = 0;
   /** We tend to answer soon: ACKs ride on answers. */
   #interactive = false;
+
+  keep(k: Keeper): void {
+    this.#quick = k.number(this.#quick);
+    this.#ato = k.number(this.#ato);
+    this.#lastDataAt = k.number(this.#lastDataAt);
+    this.#interactive = k.flag(this.#interactive);
+  }
 
   /** How long the ACK that is owed now may wait. */
   get delay(): Micros {

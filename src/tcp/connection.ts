@@ -10,6 +10,7 @@ import { type Micros, seconds } from '../base/time.ts';
 import type { TcpSegment } from '../wire/tcp.ts';
 import type { ConnectionConfig, SocketOptions } from './config.ts';
 import { icmpError, pathMss } from './icmp-error.ts';
+import { IdleRecord, isIdle } from './idle-record.ts';
 import { type TcpInfo, tcpInfo } from './info.ts';
 import type { State } from './machine.ts';
 import { emit } from './output.ts';
@@ -22,8 +23,8 @@ import { urgentAhead } from './urgent.ts';
 import * as user from './user-calls.ts';
 
 export class Connection {
-  /** The whole connection, or what TIME-WAIT needs of it. */
-  #held: Tcb | TimeWait;
+  /** The whole connection, or what is needed of it while it is idle or in TIME-WAIT. */
+  #held: Tcb | IdleRecord | TimeWait;
 
   #defect: Error | undefined;
 
@@ -33,8 +34,13 @@ export class Connection {
   }
 
   get #tcb(): Tcb {
-    if (this.#held instanceof TimeWait) this.#held = this.#held.revive();
+    if (!(this.#held instanceof Tcb)) this.#held = this.#held.revive();
     return this.#held;
+  }
+
+  /** To look at only: one that is put away stays so. */
+  get #seen(): Tcb {
+    return this.#held instanceof Tcb ? this.#held : this.#held.revive();
   }
 
   // Facts.
@@ -49,58 +55,65 @@ export class Connection {
   }
 
   get state(): State {
-    return this.#held instanceof TimeWait ? 'TIME-WAIT' : this.#held.state;
+    if (this.#held instanceof Tcb) return this.#held.state;
+    return this.#held instanceof TimeWait ? 'TIME-WAIT' : 'ESTABLISHED';
   }
 
   /** Why it ended; undefined while it lives and after an orderly end. */
   get error(): ErrorCode | undefined {
-    return this.#tcb.error;
+    return this.#held instanceof TimeWait ? undefined : this.#seen.error;
   }
 
   /** The last ICMP error that did not end it. */
   get softError(): ErrorCode | undefined {
-    return this.#tcb.softError;
+    return this.#seen.softError;
   }
 
   get options(): Readonly<SocketOptions> {
-    return this.#tcb.options;
+    return this.#held instanceof IdleRecord ? this.#held.options : this.#seen.options;
   }
 
   /** Octets that `send` would take now. */
   get sendRoom(): number {
-    return Math.max(0, this.#tcb.sendCapacity - this.#tcb.sendBuffer.len);
+    const tcb = this.#seen;
+    return Math.max(0, tcb.sendCapacity - tcb.sendBuffer.len);
   }
 
   /** The Fast Open cookie that the peer has given us, in hexadecimal, and the MSS it announced. */
   get fastOpenGrant(): { readonly cookie: string; readonly mss: number } | undefined {
-    const { tfoGranted, peerMss } = this.#tcb;
+    const { tfoGranted, peerMss } = this.#seen;
     return tfoGranted === undefined ? undefined : { cookie: tfoGranted, mss: peerMss };
   }
 
   /** Memory that its buffers hold, octets. */
   get memory(): number {
     const held = this.#held;
-    if (held instanceof TimeWait) return 0;
+    if (!(held instanceof Tcb)) return 0;
     return held.sendBuffer.len + held.receiveBuffer.pinned + held.reassembly.cost;
   }
 
   /** Octets queued: unsent and unacknowledged. */
   get sendQueued(): number {
-    return this.#tcb.sendBuffer.len;
+    return this.#held instanceof Tcb ? this.#held.sendBuffer.len : 0;
   }
 
   /** Octets of payload in one packet of what `emit` filled last: a link that cuts segments cuts to this. */
   get wireMss(): number {
-    return this.#tcb.wireMss;
+    return this.#seen.wireMss;
   }
 
   /** Octets still to be read up to the urgent mark; 0 when there is none ahead (RFC 9293 MUST-33). */
   get urgentAhead(): number {
-    return urgentAhead(this.#tcb);
+    return urgentAhead(this.#seen);
+  }
+
+  /** Nothing is under way, and little of it is held. */
+  get isPutAway(): boolean {
+    return this.#held instanceof IdleRecord;
   }
 
   info(): TcpInfo {
-    return tcpInfo(this.#tcb);
+    return tcpInfo(this.#seen);
   }
 
   // What happened.
@@ -147,12 +160,12 @@ export class Connection {
 
   /** In TIME-WAIT: where an incarnation that follows may begin. */
   get nextIss(): Seq {
-    return seqAdd(this.#held.sndNxt, INCARNATION_GAP);
+    return seqAdd(this.#past.sndNxt, INCARNATION_GAP);
   }
 
   /** In TIME-WAIT: timestamps have moved on since its last segment, so that PAWS tells the next incarnation from this one. */
   isOldEnough(now: Micros): boolean {
-    const { timestampsAgreed, tsRecentAt } = this.#held;
+    const { timestampsAgreed, tsRecentAt } = this.#past;
     return timestampsAgreed && now - tsRecentAt > seconds(1);
   }
 
@@ -197,8 +210,12 @@ export class Connection {
 
   /** The stack is short of memory, or no longer. */
   press(pressed: boolean, now: Micros): void {
-    // In TIME-WAIT nothing is held that could be given back.
+    // In TIME-WAIT nothing is held that could be given back; nor in an idle one, whose window is as wide as it was.
     if (this.#held instanceof TimeWait) return;
+    if (this.#held instanceof IdleRecord) {
+      this.#held.press(pressed, now);
+      return;
+    }
     try {
       user.press(this.#tcb, pressed, now);
     } catch (error) {
@@ -220,17 +237,31 @@ export class Connection {
 
   /** When `onTimeout` is next wanted; NEVER when no timer runs. */
   nextTimeout(): Micros {
-    return this.#held instanceof TimeWait ? this.#held.endsAt : this.#held.timers.next();
+    if (this.#held instanceof Tcb) return this.#held.timers.next();
+    return this.#held instanceof TimeWait ? this.#held.endsAt : this.#held.nextTimeout;
   }
 
   /** What has happened since the last call, as bits of `Happened`. */
   takeEvents(): number {
     const tcb = this.#held;
-    if (tcb instanceof TimeWait) return 0;
+    if (!(tcb instanceof Tcb)) return 0;
     const { happened } = tcb;
     tcb.happened = 0;
     if (tcb.state === 'TIME-WAIT' && tcb.userGone && tcb.ackOwed === 'none') this.#held = new TimeWait(tcb);
     return happened;
+  }
+
+  /** If it is idle, keeps no more of it than a small record; false: it is not. Whatever comes next makes it whole again. */
+  putAway(): boolean {
+    const tcb = this.#held;
+    if (!(tcb instanceof Tcb) || !isIdle(tcb)) return false;
+    this.#held = new IdleRecord(tcb);
+    return true;
+  }
+
+  /** In TIME-WAIT. */
+  get #past(): Tcb | TimeWait {
+    return this.#held instanceof IdleRecord ? this.#tcb : this.#held;
   }
 
   /** A bug of ours, for which neither peer nor user is to blame: this connection ends by RST, and no other is touched. */

@@ -7,6 +7,7 @@
  * larger than the rest is sent among the data; if it is acknowledged the path carries it, if it is lost that says
  * nothing of congestion.
  */
+import type { Keepable, Keeper } from '../base/keeper.ts';
 import { type Seq, seqAdd, seqDiff, seqLeq, toSeq } from '../base/seq.ts';
 import { type Micros, NEVER, seconds } from '../base/time.ts';
 import type { Tcb } from './tcb.ts';
@@ -24,7 +25,7 @@ const PROBE_INTERVAL = seconds(600);
 /** Segments beyond the probe that must be ready, so that its loss shows in duplicate ACKs (RFC 4821 §7.4). */
 const SEGMENTS_BEHIND = 3;
 
-export class PathMtu {
+export class PathMtu implements Keepable {
   /** What segments are cut to. */
   mss: number;
   /** Carried for certain; the search goes on above it. */
@@ -45,6 +46,18 @@ export class PathMtu {
     this.#low = most;
     this.#high = most;
     this.#most = most;
+  }
+
+  keep(k: Keeper): void {
+    this.mss = k.number(this.mss);
+    this.#low = k.number(this.#low);
+    this.#high = k.number(this.#high);
+    this.#searching = k.flag(this.#searching);
+    this.#nextProbeAt = k.number(this.#nextProbeAt) as Micros;
+    this.#probe = k.number(this.#probe);
+    this.#wanted = k.number(this.#wanted);
+    this.#probeSeq = k.seq(this.#probeSeq);
+    this.#probeEnd = k.seq(this.#probeEnd);
   }
 
   /** A router's word; not trusted to raise anything. */

@@ -5,10 +5,11 @@
  * that a peer's delayed ACK does not look like a loss on a short path. Before the first sample RTO is 1 s (§2.1).
  * All times are integer microseconds. Knows nothing of segments.
  */
+import type { Keepable, Keeper } from '../base/keeper.ts';
 import { type Micros, seconds } from '../base/time.ts';
 import type { Profile } from './config.ts';
 
-export class RttEstimator {
+export class RttEstimator implements Keepable {
   /** Smoothed round-trip time; 0 before the first sample. */
   srtt = 0;
   rttvar = 0;
@@ -28,6 +29,17 @@ export class RttEstimator {
     this.#boundsSum = profile === 'rfc';
     this.#ceiling = ceiling;
     this.#rto = seconds(1);
+  }
+
+  keep(k: Keeper): void {
+    this.srtt = k.number(this.srtt);
+    this.rttvar = k.number(this.rttvar);
+    this.minRtt = k.number(this.minRtt);
+    this.maxRtt = k.number(this.maxRtt);
+    this.sumRtt = k.number(this.sumRtt);
+    this.sampleCount = k.number(this.sampleCount);
+    this.#rto = k.number(this.#rto);
+    this.#backoff = k.number(this.#backoff);
   }
 
   /** RTO with its back-off, §5.5. */

@@ -3,12 +3,13 @@
  * octet after the SYN). Octets are copied once, on the way in: the writer's buffer is free when `append` returns.
  */
 import type { Gather } from '../base/gather.ts';
+import type { Keepable, Keeper } from '../base/keeper.ts';
 
 /** Small writes share a block, so that a stream of single octets costs no object each. */
 const BLOCK_LEN = 16_384;
 const SMALL = 4096;
 
-export class SendBuffer {
+export class SendBuffer implements Keepable {
   /** Place in the stream of the first octet held. */
   #start = 0;
   #len = 0;
@@ -20,6 +21,12 @@ export class SendBuffer {
   /** Where the last `gather` ended: most begin there. */
   #cursorChunk = 0;
   #cursorAt = 0;
+
+  /** Of an empty one. */
+  keep(k: Keeper): void {
+    this.#start = k.number(this.#start);
+    this.#cursorAt = this.#start;
+  }
 
   /** Octets held. */
   get len(): number {

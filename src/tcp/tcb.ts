@@ -62,7 +62,8 @@ export interface PendingReset {
 export class Tcb {
   readonly id: number;
   readonly config: ConnectionConfig;
-  readonly options: SocketOptions;
+  /** Those of `config`, until one is set. */
+  options: Readonly<SocketOptions>;
   readonly tracer: Tracer;
   readonly machine: Machine;
   readonly timers: TimerTable = new TimerTable();
@@ -252,7 +253,7 @@ export class Tcb {
   constructor(id: number, config: ConnectionConfig, tracer: Tracer, state: State = 'CLOSED') {
     this.id = id;
     this.config = config;
-    this.options = { ...config.options };
+    this.options = config.options;
     this.tracer = tracer;
     this.machine = new Machine(
       { transition: (from, event, to, rule) => this.#traceTransition(from, event, to, rule) },
@@ -325,7 +326,9 @@ export class Tcb {
   }
 
   newCongestion(initialSegments: number): CongestionControl {
-    return newController('reno', this.smss, initialSegments, seqInt(this.iss));
+    const { tcp_congestion_control, tcp_pacing } = this.config.sysctl;
+    const name = this.options.TCP_CONGESTION || tcp_congestion_control;
+    return newController(name, this.smss, initialSegments, seqInt(this.iss), tcp_pacing);
   }
 
   /** An RTT measured in µs, RFC 6298 §2. */

@@ -27,7 +27,8 @@ export type Timer = (typeof Timer)[keyof typeof Timer];
 export const TIMER_NAMES = Object.keys(Timer) as readonly (keyof typeof Timer)[];
 
 export class TimerTable {
-  readonly #at = new Float64Array(TIMER_NAMES.length).fill(NEVER);
+  /** An ordinary array: a typed one costs three times as much, and every connection has one. */
+  readonly #at: number[] = TIMER_NAMES.map(() => NEVER);
   #next: Micros = NEVER;
 
   set(timer: Timer, at: Micros): void {
@@ -48,6 +49,12 @@ export class TimerTable {
 
   isSet(timer: Timer): boolean {
     return this.#at[timer] !== NEVER;
+  }
+
+  /** No other is set. */
+  isAlone(timer: Timer): boolean {
+    for (let i = 0; i < this.#at.length; i++) if (i !== timer && this.#at[i] !== NEVER) return false;
+    return true;
   }
 
   at(timer: Timer): Micros {

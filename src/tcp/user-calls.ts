@@ -144,7 +144,9 @@ export function reuse(tcb: Tcb, now: Micros): void {
 /** The stack is short of memory, or no longer. */
 export function press(tcb: Tcb, pressed: boolean, now: Micros): void {
   if (tcb.pressed === pressed) return;
-  traceCall(tcb, now, 'PRESS', undefined, { pressed });
+  tcb.now = now;
+  tcb.cause = 'call';
+  tracePress(tcb, pressed, now);
   tcb.pressed = pressed;
   if (pressed) return;
   tcb.windowMayHaveOpened = true;
@@ -159,7 +161,7 @@ export function setOption<K extends keyof SocketOptions>(
   now: Micros,
 ): void {
   traceCall(tcb, now, 'SETSOCKOPT', undefined, { name, value });
-  tcb.options[name] = value;
+  tcb.options = { ...tcb.options, [name]: value };
   if (name === 'SO_RCVBUF') tcb.receiveBuffer.capacity = Math.max(tcb.receiveBuffer.capacity, tcb.options.SO_RCVBUF);
   if (name === 'TCP_USER_TIMEOUT') updateUserTimeout(tcb, now);
   if (name === 'TCP_QUICKACK' && tcb.options.TCP_QUICKACK && tcb.ackOwed === 'delayed') tcb.ackOwed = 'now';
@@ -171,6 +173,10 @@ function updateUserTimeout(tcb: Tcb, now: Micros): void {
   const patience = tcb.options.TCP_USER_TIMEOUT;
   if (patience > 0 && tcb.flightSize > 0 && tcb.synAcked) tcb.timers.set(Timer.user, (now + patience * 1000) as Micros);
   else tcb.timers.stop(Timer.user);
+}
+
+export function tracePress({ id, tracer }: Pick<Tcb, 'id' | 'tracer'>, pressed: boolean, now: Micros): void {
+  if (tracer.enabled) tracer.record({ t: now, conn: id, type: 'call', call: 'PRESS', args: { pressed } });
 }
 
 function traceCall(tcb: Tcb, now: Micros, call: string, len?: number, args?: Readonly<Record<string, unknown>>): void {

@@ -5,6 +5,7 @@
  * Which segments are lost, and what is sent again, is decided elsewhere. During fast recovery a window of its own
  * (PRR, RFC 9937) leads from what was in flight to `ssthresh`; the controller's window holds at all other times.
  */
+import type { Keepable } from '../../base/keeper.ts';
 import type { Micros } from '../../base/time.ts';
 
 /** What one ACK has shown; one reused object per connection. */
@@ -45,7 +46,8 @@ export interface AckSample {
   now: Micros;
 }
 
-export interface CongestionControl {
+/** One that has no `keep` stays in memory while its connection is idle. */
+export interface CongestionControl extends Partial<Keepable> {
   readonly name: string;
   /** Octets that may be in flight. */
   readonly cwnd: number;

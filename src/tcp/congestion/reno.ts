@@ -1,18 +1,19 @@
 /**
  * Reno's window, RFC 5681: slow start, congestion avoidance, halving on loss. Sizes are octets.
  */
+import type { Keepable, Keeper } from '../../base/keeper.ts';
 import type { Micros } from '../../base/time.ts';
 import type { AckSample, CongestionControl } from './controller.ts';
 import { afterIdle } from './idle.ts';
 
-export class Reno implements CongestionControl {
+export class Reno implements CongestionControl, Keepable {
   readonly name = 'reno';
   readonly ownsRecovery = false;
   readonly pacingRate: number = Number.POSITIVE_INFINITY;
   cwnd: number;
   ssthresh: number = Number.POSITIVE_INFINITY;
   #smss: number;
-  readonly #initial: number;
+  #initial: number;
   /** Octets acknowledged since the window last grew in congestion avoidance. */
   #credit = 0;
   /** Window and threshold before the last reduction, for onUndo. */
@@ -23,6 +24,16 @@ export class Reno implements CongestionControl {
     this.#smss = smss;
     this.#initial = initialSegments;
     this.cwnd = initialSegments * smss;
+  }
+
+  keep(k: Keeper): void {
+    this.cwnd = k.number(this.cwnd);
+    this.ssthresh = k.number(this.ssthresh);
+    this.#smss = k.number(this.#smss);
+    this.#initial = k.number(this.#initial);
+    this.#credit = k.number(this.#credit);
+    this.#priorCwnd = k.number(this.#priorCwnd);
+    this.#priorSsthresh = k.number(this.#priorSsthresh);
   }
 
   get phase(): string {
