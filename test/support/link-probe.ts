@@ -1,5 +1,6 @@
 /**
- * A driver by hand, for its tests: `REMOTE:PORT [GUARD] [--driver raw|packet] [--interface NAME] [--any-port] [--worker]`. Lines on its input:
+ * A driver by hand, for its tests: `REMOTE:PORT [GUARD] [--driver raw|packet|any] [--interface NAME] [--any-port] [--worker]`, or
+ * `… --worker --shares N`, for so many workers that share the connections to one port out among them. Lines on its input:
  *   syn            SYN, with the sequence number 1000 and no options but an MSS
  *   ack            acknowledges all that has come
  *   data N         N octets of payload, in one packet
@@ -27,8 +28,10 @@ import { decodeTcp, encodeTcp, TcpFlag, TcpSegment } from '../../src/wire/tcp.ts
 import { flagsText } from '../../src/wire/tcp-text.ts';
 
 const args = process.argv.slice(2);
-const say = (record: object): void => console.log(JSON.stringify(record));
 const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+/** Of several workers, which: its number, and how many there are. */
+const [index, of] = option('--share')?.split('/').map(Number) ?? [];
+const say = (record: object): void => console.log(JSON.stringify({ ...record, share: index }));
 
 async function main(): Promise<void> {
   const [host, remotePort] = args[0]!.split(':');
@@ -36,15 +39,20 @@ async function main(): Promise<void> {
   const forced = option('--interface');
   const route = routeTo(remote, forced === undefined ? {} : { interface: forced });
   // the test writes the arguments
-  const guard = guardPort({ kind: (args[1] ?? 'auto') as GuardOptions['kind'], address: route.source, port: 0 });
-  const { link } = await openDriver({
-    driver: (option('--driver') ?? 'packet') as DriverName,
+  const kind = (args[1] ?? 'auto') as GuardOptions['kind'];
+  const shared = option('--port');
+  const guard =
+    shared === undefined ? guardPort({ kind, address: route.source, port: 0 }) : { port: Number(shared), close() {} };
+  const driver = option('--driver') ?? 'any';
+  const { link, fallBack } = await openDriver({
+    ...(driver !== 'any' && { driver: driver as DriverName }),
     interface: route.interface,
     addresses: [route.source],
     mtu: route.mtu,
     loopback: route.loopback,
     bind: forced !== undefined,
     ...(args.includes('--any-port') ? {} : { ports: [guard.port] }),
+    ...(index !== undefined && of !== undefined && { share: { index, of } }),
   });
 
   let sndNxt = toSeq(1000);
@@ -71,7 +79,7 @@ async function main(): Promise<void> {
       decodeTcp(bytes, ip.payloadAt, ip.payloadEnd, seg);
       const after = toSeq((seg.seq as unknown as number) + seg.segLen);
       if (seg.has(TcpFlag.SYN) || seqDiff(after, rcvNxt) > 0) rcvNxt = after;
-      say({ ...fields, dstPort: seg.dstPort, flags: flagsText(seg.flags), len: seg.payload.len });
+      say({ ...fields, srcPort: seg.srcPort, dstPort: seg.dstPort, flags: flagsText(seg.flags), len: seg.payload.len });
     },
     onBatchEnd() {
       say({ event: 'batch', packets: batch });
@@ -174,14 +182,29 @@ async function main(): Promise<void> {
       say({ event: 'closed' });
     }
   });
-  say({ event: 'ready', port: guard.port, interface: route.interface, mtu: link.mtu, receiveMtu: link.receiveMtu });
+  const { mtu, receiveMtu } = link;
+  say({ event: 'ready', port: guard.port, interface: route.interface, mtu, receiveMtu, driver: link.driver, fallBack });
 }
 
-if (args.includes('--worker') && isMainThread) {
-  const worker = new Worker(new URL(import.meta.url), { argv: args, stdin: true });
-  process.stdin.pipe(worker.stdin!);
-  worker.on('exit', () => process.stdin.destroy());
-} else {
+function startWorkers(): void {
+  const shares = Number(option('--shares') ?? 0);
+  const address = routeTo(parseIpv4(args[0]!.split(':')[0]!)!).source;
+  const guard = shares === 0 ? undefined : guardPort({ kind: 'auto', address, port: 0 });
+  let left = Math.max(1, shares);
+  for (let i = 0; i < Math.max(1, shares); i++) {
+    const more = guard === undefined ? [] : ['--port', String(guard.port), '--share', `${i}/${shares}`];
+    const worker = new Worker(new URL(import.meta.url), { argv: [...args, ...more], stdin: true });
+    process.stdin.pipe(worker.stdin!);
+    worker.on('exit', () => {
+      if (--left > 0) return;
+      process.stdin.destroy();
+      guard?.close();
+    });
+  }
+}
+
+if (args.includes('--worker') && isMainThread) startWorkers();
+else {
   main().catch((error: unknown) => {
     if (!(error instanceof LinkFailure)) throw error;
     say({ event: 'failure', code: error.code, message: error.message, hint: error.hint });
