@@ -76,6 +76,8 @@ export interface CongestionControl extends Partial<Keepable> {
    */
   onIdle(idle: number, rto: number, now: Micros): void;
   onMssChange(smss: number): void;
+  /** It is to go on with what another controller of the same connection has reached. */
+  takeOver(cwnd: number, ssthresh: number): void;
 }
 
 export function emptySample(): AckSample {

@@ -1,6 +1,7 @@
 /** The controllers by name. */
 import type { CongestionName } from '../config.ts';
 import type { CongestionControl } from './controller.ts';
+import { Cubic } from './cubic.ts';
 import { Reno } from './reno.ts';
 
 /**
@@ -8,11 +9,16 @@ import { Reno } from './reno.ts';
  * spread over the round trip even where the controller could do without (sysctl tcp_pacing).
  */
 export function newController(
-  _name: CongestionName,
+  name: CongestionName,
   smss: number,
   initialSegments: number,
   _seed: number,
-  _paced = false,
+  paced = false,
 ): CongestionControl {
-  return new Reno(smss, initialSegments);
+  switch (name) {
+    case 'reno':
+      return new Reno(smss, initialSegments, paced);
+    default:
+      return new Cubic(smss, initialSegments, paced);
+  }
 }

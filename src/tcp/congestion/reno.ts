@@ -5,11 +5,12 @@ import type { Keepable, Keeper } from '../../base/keeper.ts';
 import type { Micros } from '../../base/time.ts';
 import type { AckSample, CongestionControl } from './controller.ts';
 import { afterIdle } from './idle.ts';
+import { windowRate } from './window-rate.ts';
 
 export class Reno implements CongestionControl, Keepable {
   readonly name = 'reno';
   readonly ownsRecovery = false;
-  readonly pacingRate: number = Number.POSITIVE_INFINITY;
+  readonly #paced: boolean;
   cwnd: number;
   ssthresh: number = Number.POSITIVE_INFINITY;
   #smss: number;
@@ -19,8 +20,10 @@ export class Reno implements CongestionControl, Keepable {
   /** Window and threshold before the last reduction, for onUndo. */
   #priorCwnd = 0;
   #priorSsthresh = 0;
+  #srtt = 0;
 
-  constructor(smss: number, initialSegments: number) {
+  constructor(smss: number, initialSegments: number, paced = false) {
+    this.#paced = paced;
     this.#smss = smss;
     this.#initial = initialSegments;
     this.cwnd = initialSegments * smss;
@@ -34,6 +37,11 @@ export class Reno implements CongestionControl, Keepable {
     this.#credit = k.number(this.#credit);
     this.#priorCwnd = k.number(this.#priorCwnd);
     this.#priorSsthresh = k.number(this.#priorSsthresh);
+    this.#srtt = k.number(this.#srtt);
+  }
+
+  get pacingRate(): number {
+    return this.#paced ? windowRate(this.cwnd, this.ssthresh, this.#srtt) : Number.POSITIVE_INFINITY;
   }
 
   get phase(): string {
@@ -42,6 +50,7 @@ export class Reno implements CongestionControl, Keepable {
 
   /** §3.1, counting octets rather than ACKs as RFC 3465 does, so that a stretched ACK counts for all it covers. */
   onAck(sample: Readonly<AckSample>): void {
+    if (sample.srtt > 0) this.#srtt = sample.srtt;
     if (!sample.cwndLimited) return;
     let { acked } = sample;
     if (this.cwnd < this.ssthresh) {
@@ -94,6 +103,11 @@ export class Reno implements CongestionControl, Keepable {
   onMssChange(smss: number): void {
     this.#smss = smss;
     this.cwnd = Math.max(this.cwnd, smss);
+  }
+
+  takeOver(cwnd: number, ssthresh: number): void {
+    this.cwnd = cwnd;
+    this.ssthresh = ssthresh;
   }
 
   #half(inFlight: number): number {
