@@ -6,6 +6,7 @@ import { doctor } from './doctor.ts';
 import { impair } from './impair.ts';
 import { ladder } from './ladder.ts';
 import { listen } from './listen.ts';
+import { perf } from './perf.ts';
 import { replay } from './replay.ts';
 
-export const COMMANDS: readonly CliCommand[] = [connect, listen, doctor, compare, impair, ladder, replay];
+export const COMMANDS: readonly CliCommand[] = [connect, listen, perf, doctor, compare, impair, ladder, replay];

@@ -5,6 +5,7 @@ import type { CliCommand } from '../../../src/cli/command.ts';
 import { connect } from '../../../src/cli/connect.ts';
 import { Exit } from '../../../src/cli/exit.ts';
 import { listen } from '../../../src/cli/listen.ts';
+import { perf } from '../../../src/cli/perf.ts';
 import * as stack from '../../../src/stack/index.ts';
 
 const README = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
@@ -52,13 +53,17 @@ test('every option of connect that the README names exists, and it names all tha
   for (const o of known) expect(named.has(o.short ?? '') || named.has(o.long ?? ''), o.flags).toBe(true);
 });
 
-test('of listen it names all that connect has not', () => {
-  const named = optionsNamed('## tcpx listen', 'The other options are those of `connect`');
+test.each([
+  [listen, '## tcpx listen', 'The other options are those of `connect`'],
+  [perf, '## tcpx perf', '`transferred` is what the peer acknowledged'],
+])('of $name it names all that connect has not', (command, from, to) => {
+  const named = optionsNamed(from, to);
   const shared = new Set(optionsOf(connect).map((o) => o.flags));
-  const own = optionsOf(listen).filter((o) => !shared.has(o.flags));
+  const known = optionsOf(command);
+  const own = known.filter((o) => !shared.has(o.flags));
   for (const name of named)
     expect(
-      own.some((o) => o.short === name || o.long === name),
+      known.some((o) => o.short === name || o.long === name),
       name,
     ).toBe(true);
   for (const o of own) expect(named.has(o.short ?? '') || named.has(o.long ?? ''), o.flags).toBe(true);
