@@ -331,6 +331,15 @@ export class Tcb {
     return newController(name, this.smss, initialSegments, seqInt(this.iss), tcp_pacing);
   }
 
+  /** TCP_CONGESTION was set: another controller goes on with the same window. */
+  switchCongestion(): void {
+    const { name, cwnd, ssthresh } = this.congestion;
+    const next = this.newCongestion(this.config.sysctl.initcwnd);
+    if (next.name === name) return;
+    next.takeOver(cwnd, ssthresh);
+    this.congestion = next;
+  }
+
   /** An RTT measured in µs, RFC 6298 §2. */
   sampleRtt(rtt: number): void {
     this.rtt.sample(rtt);

@@ -69,6 +69,18 @@ export function send(tcb: Tcb, octets: Uint8Array, now: Micros, urgent = false):
   return taken;
 }
 
+/**
+ * SEND without a copy: all of `octets` are queued, by reference. The user must not write to them before `sendBuffer.lent`
+ * is 0 again; see lending.ts. Returns 0 when the stream has ended.
+ */
+export function lend(tcb: Tcb, octets: Uint8Array, now: Micros): number {
+  if (tcb.finQueued || tcb.state === 'CLOSED' || octets.length === 0) return 0;
+  traceCall(tcb, now, 'SEND', octets.length);
+  tcb.sendBuffer.lend(octets);
+  updatePersist(tcb, now);
+  return octets.length;
+}
+
 /** §3.10.3: the next octets in order; 'end' after the peer's FIN or once closed. */
 export function receive(tcb: Tcb, now: Micros): Uint8Array | 'empty' | 'end' {
   const octets = tcb.receiveBuffer.take(now, tcb.rtt.srtt);
@@ -164,6 +176,7 @@ export function setOption<K extends keyof SocketOptions>(
   tcb.options = { ...tcb.options, [name]: value };
   if (name === 'SO_RCVBUF') tcb.receiveBuffer.capacity = Math.max(tcb.receiveBuffer.capacity, tcb.options.SO_RCVBUF);
   if (name === 'TCP_USER_TIMEOUT') updateUserTimeout(tcb, now);
+  if (name === 'TCP_CONGESTION') tcb.switchCongestion();
   if (name === 'TCP_QUICKACK' && tcb.options.TCP_QUICKACK && tcb.ackOwed === 'delayed') tcb.ackOwed = 'now';
   if (name === 'SO_KEEPALIVE' || name === 'TCP_KEEPIDLE') updateKeepAlive(tcb, now);
   updatePersist(tcb, now);
