@@ -13,6 +13,7 @@ import type { Ipv4 } from '../wire/ipv4.ts';
 import { checkOption } from './check-options.ts';
 import type { Due } from './deadlines.ts';
 import type { Demuxed } from './demux.ts';
+import type { Sweepable } from './idle-sweep.ts';
 import type { Listener } from './listener.ts';
 
 /** What an endpoint needs of its stack. */
@@ -29,7 +30,7 @@ export interface Addresses {
   readonly remotePort: number;
 }
 
-export class Endpoint implements Demuxed<Endpoint>, Due {
+export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   readonly localAddress: Ipv4;
   readonly localPort: number;
   readonly remoteAddress: Ipv4;
@@ -43,6 +44,8 @@ export class Endpoint implements Demuxed<Endpoint>, Due {
   next: Endpoint | undefined = undefined;
   dueAt: Micros = NEVER;
   place = -1;
+  sweepPlace = -1;
+  stirred = false;
   touched = false;
   memory = 0;
   /** The listener whose child this is, until it is accepted. */
@@ -95,6 +98,27 @@ export class Endpoint implements Demuxed<Endpoint>, Due {
     const taken = this.connection.send(octets, this.#host.now());
     this.#host.touch(this);
     return taken;
+  }
+
+  /**
+   * Takes all of `octets` and copies nothing: they leave from where they lie, and must not be written to before `lent` is
+   * 0. `onEvent` comes then: when they are acknowledged, or, where all have left and that takes longer, have been copied
+   * after all. Returns 0 when the stream has ended.
+   */
+  lend(octets: Uint8Array): number {
+    const taken = this.connection.lend(octets, this.#host.now());
+    this.#host.touch(this);
+    return taken;
+  }
+
+  /** Octets that were lent and are still referred to. */
+  get lent(): number {
+    return this.connection.lent;
+  }
+
+  /** What was lent is copied now, and its owner's again. */
+  keepLent(): void {
+    this.connection.keepLent();
   }
 
   /** As `send`, announced as urgent with all that is queued before (RFC 9293 §3.8.5; new programs should not). */

@@ -34,6 +34,7 @@ import { type Addresses, Endpoint, type EndpointHost } from './endpoint.ts';
 import { TcpError } from './errors.ts';
 import { FastOpenCookies } from './fast-open-cookies.ts';
 import { unreachableError } from './icmp-codes.ts';
+import { IdleSweep } from './idle-sweep.ts';
 import { IpInput } from './ip-input.ts';
 import { IpOutput } from './ip-output.ts';
 import { Listener } from './listener.ts';
@@ -121,6 +122,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly #output: IpOutput;
   readonly #endpoints: DemuxTable<Endpoint>;
   readonly #deadlines = new Deadlines<Endpoint>();
+  readonly #sweep = new IdleSweep<Endpoint>((e) => e.connection.putAway());
   readonly #fastOpens: FastOpenCookies;
   readonly #passives: PassiveOpens;
   readonly #listeners = new Map<number, Listener>();
@@ -353,6 +355,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#runDeadlines();
     this.#busy = false;
     this.#settle();
+    this.#sweep.run(this.now());
+    this.#setAlarm();
   }
 
   #runDeadlines(): void {
@@ -404,7 +408,9 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       out.dstPort = endpoint.remotePort;
       this.#send(out, endpoint.remoteAddress, connection.wireMss, endpoint.ttl);
     }
+    connection.settle();
     this.#deadlines.set(endpoint, connection.nextTimeout());
+    this.#sweep.stir(endpoint, now);
     this.#account(endpoint, connection.state === 'CLOSED' ? 0 : connection.memory);
   }
 
@@ -441,6 +447,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       if (grant !== undefined) this.#fastOpens.remember(endpoint.remoteAddress, grant);
     }
     if (happened & Happened.closed) {
+      this.#sweep.forget(endpoint);
       if (endpoint.connection.defect !== undefined) this.counters.defects++;
       this.#endpoints.remove(endpoint);
       this.#account(endpoint, 0);
@@ -465,7 +472,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   }
 
   #setAlarm(): void {
-    const at = this.#deadlines.next;
+    const at = Math.min(this.#deadlines.next, this.#sweep.next) as Micros;
     if (at === this.#alarmAt || this.#closed) return;
     this.#alarmAt = at;
     this.#clock.wakeAt(at, this.#wake);
