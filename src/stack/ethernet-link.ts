@@ -88,6 +88,8 @@ export class EthernetLink implements Link, FrameReceiver {
   #confirmedAt: Micros;
   #alarmAt: Micros = NEVER;
   #told = false;
+  /** Of the frames' errorsOut, those that ours has. */
+  #refused = 0;
   #closed = false;
 
   /** Frames come from now on: claiming an address doesn't wait for `start`. */
@@ -135,7 +137,7 @@ export class EthernetLink implements Link, FrameReceiver {
     if (outcome === 'sent') {
       this.counters.packetsOut++;
       this.counters.octetsOut += packet.headerLen + packet.payload.len;
-    } else if (outcome === 'error') this.counters.errorsOut++;
+    } else if (outcome === 'error') this.#countRefused();
     return outcome;
   }
 
@@ -145,6 +147,7 @@ export class EthernetLink implements Link, FrameReceiver {
 
   flush(): void {
     this.#frames.flush();
+    this.#countRefused();
   }
 
   close(): void {
@@ -316,6 +319,13 @@ export class EthernetLink implements Link, FrameReceiver {
     encodeArp(this.#arp, this.#arpFrame.header, 0);
     this.#frames.send(this.#arpEthernet, this.#arpFrame);
     this.#frames.flush();
+  }
+
+  /** What the kernel refuses is known to the frames alone, and only once it was to leave. */
+  #countRefused(): void {
+    const refused = this.#frames.counters.errorsOut;
+    this.counters.errorsOut += refused - this.#refused;
+    this.#refused = refused;
   }
 
   #writeHeader(bytes: Uint8Array, dst: Mac, type: number): void {
