@@ -21,10 +21,14 @@ export class Keeper {
   #text = '';
   #at = 0;
   #reading = false;
+  /** How many flags the octet at `#flagsAt` holds; 0: none is begun. */
+  #flags = 0;
+  #flagsAt = 0;
 
   /** From now on values are written. */
   pack(): void {
     this.#reading = false;
+    this.#flags = 0;
     this.#at = 0;
   }
 
@@ -37,12 +41,14 @@ export class Keeper {
   /** From now on values are read from `text`, in the order in which they were written. */
   unpack(text: string): void {
     this.#reading = true;
+    this.#flags = 0;
     this.#text = text;
     this.#at = 0;
   }
 
   /** Any number but NaN; −0 becomes 0. */
   number(value: number): number {
+    this.#flags = 0;
     if (this.#reading) return this.#read();
     this.#write(value);
     return value;
@@ -52,9 +58,16 @@ export class Keeper {
     return toSeq(this.number(seqInt(value)));
   }
 
+  /** Up to eight in a row share an octet. */
   flag(value: boolean): boolean {
-    if (this.#reading) return this.#text.charCodeAt(this.#at++) === 1;
-    this.#put(value ? 1 : 0);
+    if (this.#flags === 0) {
+      this.#flagsAt = this.#at++;
+      if (!this.#reading) this.#set(this.#flagsAt, 0);
+    }
+    const bit = 1 << this.#flags;
+    this.#flags = (this.#flags + 1) & 7;
+    if (this.#reading) return (this.#text.charCodeAt(this.#flagsAt) & bit) !== 0;
+    if (value) this.#octets[this.#flagsAt]! |= bit;
     return value;
   }
 
@@ -101,12 +114,16 @@ export class Keeper {
   }
 
   #put(octet: number): void {
-    if (this.#at === this.#octets.length) {
+    this.#set(this.#at++, octet);
+  }
+
+  #set(at: number, octet: number): void {
+    if (at === this.#octets.length) {
       const larger = new Uint8Array(2 * this.#octets.length);
       larger.set(this.#octets);
       this.#octets = larger;
     }
-    this.#octets[this.#at++] = octet;
+    this.#octets[at] = octet;
   }
 }
 

@@ -7,7 +7,7 @@
  * says so. What is "at rest" in an idle connection is kept beside the record in the rare case that it is not.
  */
 import { Keeper } from '../base/keeper.ts';
-import type { Seq } from '../base/seq.ts';
+import { type Seq, seqAdd, seqDiff } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import type { ConnectionConfig, SocketOptions } from './config.ts';
 import type { CongestionControl } from './congestion/controller.ts';
@@ -18,11 +18,15 @@ import { tracePress } from './user-calls.ts';
 
 type NamesOf<T> = { [K in keyof Tcb]: Tcb[K] extends T ? (T extends Tcb[K] ? K : never) : never }[keyof Tcb];
 
-/** Sequence numbers, as they are. */
+/** Sequence numbers of ours, as distances from SND.NXT, and of the peer's, as distances from RCV.NXT: most are short. */
+const BASES = ['sndNxt', 'rcvNxt'] as const satisfies readonly NamesOf<Seq>[];
 // biome-ignore format: a list
-const SEQS = [
-  'sndUna', 'sndNxt', 'sndWl1', 'sndWl2', 'sndUp', 'iss', 'rcvNxt', 'rcvAdv', 'rcvUp', 'irs', 'lastAckSent',
-  'recover', 'rtxNxt', 'rtxEnd', 'timedSeq', 'ecnRecover', 'dsackLeft', 'dsackRight',
+const OUR_SEQS = [
+  'sndUna', 'sndWl2', 'sndUp', 'iss', 'recover', 'rtxNxt', 'rtxEnd', 'timedSeq', 'ecnRecover',
+] as const satisfies readonly NamesOf<Seq>[];
+// biome-ignore format: a list
+const PEER_SEQS = [
+  'sndWl1', 'rcvAdv', 'rcvUp', 'irs', 'lastAckSent', 'dsackLeft', 'dsackRight',
 ] as const satisfies readonly NamesOf<Seq>[];
 
 /** Numbers, as they are. */
@@ -33,10 +37,10 @@ const NUMBERS = [
   'bytesRetrans', 'bytesAcked', 'bytesReceived', 'totalRetrans', 'dupSegsIn', 'oooSegsIn',
 ] as const satisfies readonly NamesOf<number>[];
 
-/** Instants, as they are. */
+/** Instants, as distances from the one at which the peer was last heard. */
 // biome-ignore format: a list
 const TIMES = [
-  'tsRecentAt', 'firstTimeoutAt', 'timedAt', 'lastSentAt', 'lastHeardAt', 'lastInvalidAckAt',
+  'tsRecentAt', 'firstTimeoutAt', 'timedAt', 'lastSentAt', 'lastInvalidAckAt',
 ] as const satisfies readonly NamesOf<Micros>[];
 
 /** As they are. */
@@ -64,10 +68,10 @@ const AT_REST = [
   'dupAcksOwed', 'ackNote', 'rcvFin', 'rcvFinReached', 'hasDsack', 'pendingReset',
 ] as const satisfies readonly (keyof Tcb)[];
 
-/** Fields of the record, or empty: `machine` is in ESTABLISHED, `reassembly` holds nothing, `timers` keep-alive alone. */
+/** Fields of the record, first in it, or empty: `machine` is in ESTABLISHED, `reassembly` holds nothing, `timers` keep-alive alone. */
 // biome-ignore format: a list
 const ELSEWHERE = [
-  'id', 'config', 'options', 'tracer', 'machine', 'timers', 'reassembly', 'congestion', 'pressed',
+  'id', 'config', 'options', 'tracer', 'machine', 'timers', 'reassembly', 'congestion', 'pressed', 'lastHeardAt',
 ] as const satisfies readonly (keyof Tcb)[];
 
 /** Set anew by whatever comes next, before anyone looks. */
@@ -75,12 +79,12 @@ const FORGOTTEN = ['now', 'cause'] as const satisfies readonly (keyof Tcb)[];
 
 /** Every variable that somebody has decided on. For the test that looks for others. */
 export const DECIDED: readonly (keyof Tcb)[] = [
-  ...[...SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS, ...SAMPLES],
+  ...[...BASES, ...OUR_SEQS, ...PEER_SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS, ...SAMPLES],
   ...[...AT_REST, ...ELSEWHERE, ...FORGOTTEN],
 ];
 
 const KEPT: ReadonlySet<string> = new Set([
-  ...[...SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS, ...SAMPLES],
+  ...[...BASES, ...OUR_SEQS, ...PEER_SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS, ...SAMPLES],
   ...[...ELSEWHERE, ...FORGOTTEN],
 ]);
 
@@ -167,9 +171,12 @@ export function isIdle(tcb: Tcb): boolean {
 function keep(tcb: Tcb, k: Keeper): void {
   const at = k.number(tcb.timers.at(Timer.keepAlive)) as Micros;
   if (at !== tcb.timers.at(Timer.keepAlive)) tcb.timers.set(Timer.keepAlive, at);
-  for (const name of SEQS) tcb[name] = k.seq(tcb[name]);
+  for (const name of BASES) tcb[name] = k.seq(tcb[name]);
+  for (const name of OUR_SEQS) tcb[name] = seqAdd(tcb.sndNxt, k.number(seqDiff(tcb[name], tcb.sndNxt)));
+  for (const name of PEER_SEQS) tcb[name] = seqAdd(tcb.rcvNxt, k.number(seqDiff(tcb[name], tcb.rcvNxt)));
   for (const name of NUMBERS) tcb[name] = k.number(tcb[name]);
-  for (const name of TIMES) tcb[name] = k.number(tcb[name]) as Micros;
+  tcb.lastHeardAt = k.number(tcb.lastHeardAt) as Micros;
+  for (const name of TIMES) tcb[name] = (tcb.lastHeardAt + k.number(tcb[name] - tcb.lastHeardAt)) as Micros;
   for (const name of FLAGS) tcb[name] = k.flag(tcb[name]);
   for (const name of PARTS) tcb[name].keep(k);
   for (const name of SAMPLES) keepSample(tcb[name], k);
