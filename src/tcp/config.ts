@@ -109,7 +109,7 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_rto_max_ms: 120_000,
   tcp_invalid_ratelimit: 500,
   initcwnd: 10,
-  tcp_congestion_control: 'reno',
+  tcp_congestion_control: 'cubic',
   tcp_slow_start_after_idle: true,
   tcp_pacing: false,
 };

@@ -558,6 +558,8 @@ function configOf(o: HarnessOptions): ConnectionConfig {
     profile,
     sysctl: {
       ...profileSysctl(profile),
+      // Halves and whole segments: a story in which CUBIC's curve plays no part is easier to follow.
+      tcp_congestion_control: 'reno',
       tcp_timestamps: o.timestamps ?? false,
       tcp_sack: o.sack ?? false,
       tcp_window_scaling: o.wscale !== undefined,
