@@ -132,6 +132,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   /** Octets in the buffers of all connections. */
   #memory = 0;
   #pressed = false;
+  #lastConfig: ConnectionConfig | undefined;
   /** The first thing that a user's callback threw in this batch. */
   #thrown: { readonly error: unknown } | undefined;
   /** The link has said 'full': sending goes on when it says that it is writable. */
@@ -478,13 +479,12 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#clock.wakeAt(at, this.#wake);
   }
 
+  /** One for all connections in a row that want the same: there may be a million of them. */
   #config(options: Partial<SocketOptions>): ConnectionConfig {
-    return {
-      profile: this.#profile,
-      sysctl: this.#sysctl,
-      options: { ...DEFAULT_SOCKET_OPTIONS, ...checkOptions(options) },
-      path: this.#path,
-    };
+    const wanted = { ...DEFAULT_SOCKET_OPTIONS, ...checkOptions(options) };
+    if (this.#lastConfig === undefined || !isSame(this.#lastConfig.options, wanted))
+      this.#lastConfig = { profile: this.#profile, sysctl: this.#sysctl, options: wanted, path: this.#path };
+    return this.#lastConfig;
   }
 
   #newEndpoint(addresses: Addresses, config: ConnectionConfig, ttl: number, listener?: Listener): Endpoint {
@@ -535,6 +535,11 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       'close some, or wait until their TIME-WAIT is over',
     );
   }
+}
+
+function isSame(a: Readonly<SocketOptions>, b: Readonly<SocketOptions>): boolean {
+  for (const name in a) if (a[name as keyof SocketOptions] !== b[name as keyof SocketOptions]) return false;
+  return true;
 }
 
 /** What begins a connection. */
