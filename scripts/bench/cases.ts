@@ -2,16 +2,17 @@
 import type { Work } from './client/measure.ts';
 import type { AddressMode } from './client/stacks.ts';
 import type { Path, PlaceOptions } from './lab.ts';
+import { quantile } from './statistics.ts';
 
 export type Driver = 'packet' | 'raw';
 
-/** Of one run of one stack. Octets by direction between t0 and t1; the rest as the client said it. */
+/** Of one run of one stack. Octets by direction between t0 and t1; the rest as it was found. */
 export interface Outcome {
   readonly sent: number;
   readonly received: number;
   /** Seconds between t0 and t1; NaN where that means nothing. */
   readonly seconds: number;
-  /** As the client said. */
+  /** As the client said, and what was seen beside it. */
   readonly said: Readonly<Record<string, unknown>>;
 }
 
@@ -22,10 +23,15 @@ export interface Figure {
   of(outcome: Outcome): number;
 }
 
+/** For --quick, and without. */
+type Extent = readonly [quick: number, full: number];
+
 export interface Case {
   /** Named by --only. */
   readonly name: string;
   readonly work: Work;
+  /** What happens beside it: datagrams that measure the queue, and a second flow, of the kernel's. */
+  readonly beside?: 'probe' | 'flow';
   readonly driver: Driver;
   readonly place: PlaceOptions;
   readonly path?: Omit<Path, 'seed'>;
@@ -33,12 +39,19 @@ export interface Case {
   /** Connections at once. */
   readonly count: number;
   readonly figures: readonly Figure[];
-  /** Of the run's seconds, how many times more this one wants: rates that move slowly. */
-  readonly patience?: number;
+  readonly pairs: Extent;
+  /** Measured in each run. */
+  readonly seconds: Extent;
+  /** Before that. */
+  readonly warmSeconds: Extent;
 }
 
-const number = (outcome: Outcome, name: string): number => Number(outcome.said[name]);
+const field = (outcome: Outcome, name: string): number => Number(outcome.said[name]);
 const gigabits = ({ sent, received, seconds }: Outcome): number => ((sent + received) * 8) / seconds / 1e9;
+/** Octets of payload in a full segment: an MTU of 1500, timestamps. */
+const SEGMENT_LEN = 1448;
+/** Of the path in `bottleneck`, ms. */
+const BASE_RTT = 20;
 
 const rate = (name: string): Figure => ({ name, unit: 'Gbit/s', lowerIsBetter: false, of: gigabits });
 const slowRate = (name: string): Figure => ({
@@ -51,49 +64,113 @@ const cpu = (name: string): Figure => ({
   name: `${name}-cpu`,
   unit: 'CPU s/GB',
   lowerIsBetter: true,
-  of: (o) => (number(o, 'cpuSeconds') * 1e9) / (o.sent + o.received),
+  of: (o) => (field(o, 'cpuSeconds') * 1e9) / (o.sent + o.received),
 });
-const p50 = (name: string): Figure => ({ name, unit: 'µs', lowerIsBetter: true, of: (o) => number(o, 'p50') });
+const p50 = (name: string): Figure => ({ name, unit: 'µs', lowerIsBetter: true, of: (o) => field(o, 'p50') });
 const perSecond = (name: string): Figure => ({
   name,
   unit: '/s',
   lowerIsBetter: false,
-  of: (o) => number(o, 'perSecond'),
+  of: (o) => field(o, 'perSecond'),
 });
+const octetsEach: Figure = {
+  name: 'idle',
+  unit: 'octets',
+  lowerIsBetter: true,
+  of: (o) => field(o, 'processOctets') + field(o, 'kernelOctets'),
+};
+const retransmitted: Figure = {
+  name: 'bottleneck-retransmitted',
+  unit: '% of segments',
+  lowerIsBetter: true,
+  of: (o) => (field(o, 'retransmitted') * 100) / (o.sent / SEGMENT_LEN),
+};
+const queueing: Figure = {
+  name: 'bottleneck-queueing',
+  unit: 'ms',
+  lowerIsBetter: true,
+  // As the datagrams met it: the run's middle.
+  of: (o) =>
+    quantile(
+      (o.said['probes'] as readonly (readonly [number, number])[]).map(([, ms]) => ms),
+      0.5,
+    ) - BASE_RTT,
+};
+const share: Figure = {
+  name: 'bottleneck-share',
+  unit: '%',
+  lowerIsBetter: false,
+  of: (o) => (o.sent * 100) / (o.sent + field(o, 'sentBeside')),
+};
 
 const DIRECT: PlaceOptions = { cc: 'cubic' };
+const QUEUE = '250KB';
 
-function simple(work: Work, driver: Driver, figures: readonly Figure[], more: Partial<Case> = {}): Case {
-  return { name: work, work, driver, place: DIRECT, mode: 'shared', count: 1, figures, ...more };
+function make(work: Work, driver: Driver, figures: readonly Figure[], more: Partial<Case> = {}): Case {
+  return {
+    name: work,
+    work,
+    driver,
+    place: DIRECT,
+    mode: 'shared',
+    count: 1,
+    figures,
+    pairs: [3, 5],
+    seconds: [0.8, 3],
+    warmSeconds: [0.4, 1],
+    ...more,
+  };
 }
 
-const LOSSES = ['0', '0.1', '1'] as const;
+const RAW: Partial<Case> = { pairs: [1, 3] };
+const NO_OFFLOAD: Partial<Case> = { place: { cc: 'cubic', offload: false }, pairs: [1, 3] };
+const BOTTLENECK: Partial<Case> = {
+  path: { delay: '10ms', rate: '100mbit', queue: QUEUE },
+  warmSeconds: [0, 0],
+  pairs: [1, 3],
+};
 
 /** In the order in which they run. */
 export const CASES: readonly Case[] = [
-  simple('send', 'packet', [rate('send'), cpu('send')]),
-  simple('receive', 'packet', [rate('receive'), cpu('receive')]),
-  simple('both', 'packet', [rate('both'), cpu('both')]),
-  simple('rtt', 'packet', [p50('rtt')]),
-  simple('handshake', 'packet', [p50('handshake')]),
-  simple('connect-close', 'packet', [perSecond('connect-close')], { mode: 'own', count: 32 }),
-  simple('rpc', 'packet', [perSecond('rpc')], { mode: 'own', count: 1000 }),
-  simple('send', 'raw', [rate('send'), cpu('send')]),
-  simple('receive', 'raw', [rate('receive'), cpu('receive')]),
-  simple('rtt', 'raw', [p50('rtt')]),
-  simple('send', 'packet', [rate('mtu-send')], { name: 'mtu-send', place: { cc: 'cubic', offload: false } }),
-  simple('receive', 'packet', [rate('mtu-receive')], { name: 'mtu-receive', place: { cc: 'cubic', offload: false } }),
+  make('send', 'packet', [rate('send'), cpu('send')]),
+  make('receive', 'packet', [rate('receive'), cpu('receive')]),
+  make('both', 'packet', [rate('both'), cpu('both')]),
+  make('rtt', 'packet', [p50('rtt')]),
+  make('handshake', 'packet', [p50('handshake')]),
+  make('connect-close', 'packet', [perSecond('connect-close')], { mode: 'own', count: 32 }),
+  make('rpc', 'packet', [perSecond('rpc')], { mode: 'own', count: 1000 }),
+  make('idle', 'packet', [octetsEach], { mode: 'own', count: 10_000, pairs: [1, 3] }),
+  make('send', 'raw', [rate('send'), cpu('send')], RAW),
+  make('receive', 'raw', [rate('receive'), cpu('receive')], RAW),
+  make('rtt', 'raw', [p50('rtt')], RAW),
+  make('send', 'packet', [rate('mtu-send')], { name: 'mtu-send', ...NO_OFFLOAD }),
+  make('receive', 'packet', [rate('mtu-receive')], { name: 'mtu-receive', ...NO_OFFLOAD }),
   ...(['cubic', 'bbr'] as const).flatMap((cc) =>
-    LOSSES.flatMap((loss) =>
+    (['0', '0.1', '1'] as const).flatMap((loss) =>
       (['send', 'receive'] as const).map((work): Case => {
         const name = `path10ms-${work}-${loss}-${cc}`;
-        return simple(work, 'packet', [slowRate(name)], {
+        return make(work, 'packet', [slowRate(name)], {
           name,
           place: { cc },
           path: { delay: '5ms', ...(loss !== '0' && { loss: `${loss}%` }) },
-          patience: 2,
+          pairs: [1, 5],
+          seconds: [1.5, 6],
+          warmSeconds: [0.75, 2],
         });
       }),
     ),
   ),
+  make('send', 'packet', [slowRate('bottleneck'), retransmitted, queueing], {
+    name: 'bottleneck',
+    beside: 'probe',
+    ...BOTTLENECK,
+    seconds: [4, 15],
+  }),
+  make('send', 'packet', [share], {
+    name: 'bottleneck-share',
+    beside: 'flow',
+    ...BOTTLENECK,
+    warmSeconds: [1, 1],
+    seconds: [10, 60],
+  }),
 ];

@@ -32,7 +32,7 @@ async function main(o: Options): Promise<number> {
         const elapsed = ((performance.now() - begun) / 1000).toFixed(0).padStart(4);
         process.stderr.write(`${elapsed} s  ${what}\n`);
       };
-      results.push(await runCase(places, c, { ...o, cores, progress }));
+      results.push(await runCase(places, c, { ...o, progress }));
     }
   } finally {
     places.close();

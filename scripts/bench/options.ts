@@ -11,9 +11,8 @@ export interface Options {
   readonly driver: Driver | undefined;
   readonly json: boolean;
   readonly quick: boolean;
-  readonly pairs: number;
-  readonly seconds: number;
-  readonly warmSeconds: number;
+  readonly pairs?: number;
+  readonly seconds?: number;
   readonly chunk: number;
   readonly dist: string;
   readonly cc?: string;
@@ -31,8 +30,8 @@ C compiler and \`npm run build\`. Results on stdout, what is being done on stder
   --only NAME…       these workloads (also comma-separated): see below
   --driver NAME      only those of this driver: packet, raw
   --quick            shorter and fewer pairs: all in less than five minutes
-  --pairs N          runs of each of the two (5; 3 with --quick)
-  --seconds N        measured in each run (3; 1 with --quick)
+  --pairs N          runs of each of the two, instead of the workload's own number (5 as a rule)
+  --seconds N        measured in each run, the same (3 as a rule)
   --chunk N          octets of a write (1048576)
   --cc NAME          TCP_CONGESTION of tcpx, instead of its default or the workload's own
   --stack NAME       only tcpx, or only net: no ratios
@@ -68,10 +67,9 @@ export function optionsIn(args: readonly string[]): Options | 'help' {
     driver,
     json: values.json === true,
     quick,
-    pairs: positive('--pairs', values.pairs, quick ? 3 : 5),
-    seconds: positive('--seconds', values.seconds, quick ? 1 : 3),
-    warmSeconds: quick ? 0.5 : 1,
-    chunk: positive('--chunk', values.chunk, 1 << 20),
+    ...(values.pairs !== undefined && { pairs: positive('--pairs', values.pairs) }),
+    ...(values.seconds !== undefined && { seconds: positive('--seconds', values.seconds) }),
+    chunk: values.chunk === undefined ? 1 << 20 : positive('--chunk', values.chunk),
     dist: values.dist === undefined ? DIST : resolve(values.dist),
     ...(values.cc !== undefined && { cc: values.cc }),
     stacks: stack === undefined ? ['tcpx', 'net'] : [stack],
@@ -106,8 +104,7 @@ function parsed(args: readonly string[]) {
   }
 }
 
-function positive(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
+function positive(name: string, text: string): number {
   const n = Number(text);
   if (!(n > 0) || !Number.isFinite(n)) throw new BenchFailure(`${name} can't be '${text}'`, 'a number above 0', USAGE);
   return n;

@@ -3,7 +3,8 @@ import type { Case, Outcome } from './cases.ts';
 import type { ClientOptions } from './client/measure.ts';
 import type { StackName } from './client/stacks.ts';
 import { type Cores, Place, type PlaceOptions } from './lab.ts';
-import { compare, countedBetween } from './statistics.ts';
+import { runOnce } from './once.ts';
+import { compare } from './statistics.ts';
 
 /** A line of the result; null where a stack could not be measured. */
 export interface Row {
@@ -31,13 +32,13 @@ export interface CaseResult {
 }
 
 export interface RunOptions {
-  readonly pairs: number;
-  readonly seconds: number;
-  readonly warmSeconds: number;
+  readonly quick: boolean;
+  /** Instead of the cases' own. */
+  readonly pairs?: number;
+  readonly seconds?: number;
   readonly chunk: number;
   readonly dist: string;
-  readonly cores: Cores;
-  /** TCP_CONGESTION is left at tcpx's default where the case's is the same. */
+  /** TCP_CONGESTION; absent: tcpx's default, or the case's where that is another. */
   readonly cc?: string;
   readonly stacks: readonly StackName[];
   readonly nodeArgs: readonly string[];
@@ -69,40 +70,39 @@ export class Places {
 export async function runCase(places: Places, c: Case, o: RunOptions): Promise<CaseResult> {
   const outcomes: Record<StackName, Outcome[]> = { tcpx: [], net: [] };
   const about: Partial<Record<StackName, unknown>> = {};
+  const extent = o.quick ? 0 : 1;
+  const pairs = o.pairs ?? c.pairs[extent];
+  const title = `${c.name}${c.driver === 'raw' ? ' (raw)' : ''}`;
   let failure: string | undefined;
   try {
     const place = await places.get(c.place, c.path !== undefined);
-    for (let pair = 1; pair <= o.pairs; pair++) {
+    for (let pair = 1; pair <= pairs; pair++) {
       for (const stack of o.stacks) {
-        const { outcome, said } = await runOnce(place, c, o, stack, pair);
-        outcomes[stack].push(outcome);
-        about[stack] = said;
-        o.progress(`${c.name}${c.driver === 'raw' ? ' (raw)' : ''} ${pair}/${o.pairs} ${stack}: ${told(c, outcome)}`);
+        const client = clientOptions(place, c, o, stack);
+        const once = await runOnce(place, c, client, o.nodeArgs, pair);
+        outcomes[stack].push(once.outcome);
+        about[stack] = once.about;
+        o.progress(`${title} ${pair}/${pairs} ${stack}: ${told(c, once.outcome)}`);
       }
     }
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);
-    o.progress(`${c.name}: ${failure}`);
+    o.progress(`${title}: ${failure}`);
   }
+  const done = c.work === 'idle' ? withoutPeer(outcomes, c) : outcomes;
   return {
     name: c.name,
     driver: c.driver,
-    rows: rowsOf(c, outcomes),
-    outcomes,
+    rows: rowsOf(c, done),
+    outcomes: done,
     about,
     ...(failure !== undefined && { failure }),
   };
 }
 
-async function runOnce(
-  place: Place,
-  c: Case,
-  o: RunOptions,
-  stack: StackName,
-  seed: number,
-): Promise<{ outcome: Outcome; said: unknown }> {
-  const patience = c.patience ?? 1;
-  const options: ClientOptions = {
+function clientOptions(place: Place, c: Case, o: RunOptions, stack: StackName): ClientOptions {
+  const extent = o.quick ? 0 : 1;
+  return {
     stack,
     driver: c.driver,
     address: place.serverAddress,
@@ -111,37 +111,34 @@ async function runOnce(
     ownAddress: place.ownAddress,
     cc: o.cc ?? (c.place.cc === 'cubic' ? '' : c.place.cc),
     work: c.work,
-    seconds: o.seconds * patience,
-    warmSeconds: o.warmSeconds * patience,
+    seconds: o.seconds ?? c.seconds[extent],
+    warmSeconds: c.warmSeconds[extent],
     count: c.count,
     chunk: o.chunk,
     dist: o.dist,
   };
-  const bridge =
-    c.path === undefined
-      ? undefined
-      : await place.startBridge({ ...c.path, seed }, c.work === 'receive' ? 'in' : 'out');
-  try {
-    const { about, result } = await place.measure(options, o.nodeArgs);
-    return { outcome: await outcomeOf(place, c, result), said: about };
-  } finally {
-    bridge?.kill();
-    await bridge?.ended();
-  }
 }
 
-/** With what the peer counted. */
-async function outcomeOf(place: Place, c: Case, said: Readonly<Record<string, unknown>>): Promise<Outcome> {
-  const [t0, t1] = [Number(said['t0']), Number(said['t1'])];
-  const received = Number(said['received'] ?? 0);
-  if (c.work !== 'send' && c.work !== 'both') return { sent: 0, received, seconds: (t1 - t0) / 1e6, said };
-  const { samples } = await place.peer.said('discarded', 10_000, (s) => s['port'] === said['port']);
-  // As peer.c prints them.
-  return { sent: countedBetween(samples as number[], t0, t1), received, seconds: (t1 - t0) / 1e6, said };
+/**
+ * The kernel's growth is that of both ends, and the peer's is the same in every run. With an address of its own tcpx has nothing
+ * in the kernel for a connection, so what grows in its runs is the peer's.
+ */
+function withoutPeer(outcomes: Readonly<Record<StackName, readonly Outcome[]>>, c: Case): Record<StackName, Outcome[]> {
+  const each = (o: Outcome, name: string): number => Number(o.said[name]) / c.count;
+  const peer = (i: number): number => (outcomes.tcpx[i] === undefined ? 0 : each(outcomes.tcpx[i], 'kernelGrowth'));
+  const without = (o: Outcome, i: number): Outcome => ({
+    ...o,
+    said: { ...o.said, processOctets: each(o, 'processGrowth'), kernelOctets: each(o, 'kernelGrowth') - peer(i) },
+  });
+  return { tcpx: outcomes.tcpx.map(without), net: outcomes.net.map(without) };
 }
 
 const told = (c: Case, outcome: Outcome): string =>
-  c.figures.map((f) => `${significant(f.of(outcome))} ${f.unit}`).join(', ');
+  c.work === 'idle'
+    ? `process ${megabytes(outcome.said['processGrowth'])}, kernel at both ends ${megabytes(outcome.said['kernelGrowth'])}`
+    : c.figures.map((f) => `${significant(f.of(outcome))} ${f.unit}`).join(', ');
+
+const megabytes = (octets: unknown): string => `${(Number(octets) / 1e6).toFixed(1)} MB`;
 
 function rowsOf(c: Case, outcomes: Readonly<Record<StackName, readonly Outcome[]>>): readonly Row[] {
   return c.figures.map((figure) => {
@@ -161,7 +158,7 @@ function rowsOf(c: Case, outcomes: Readonly<Record<StackName, readonly Outcome[]
       tcpx: rounded(tcpx),
       net: rounded(net),
       ratio: rounded(ratio),
-      spread: [rounded(spread[0]) ?? 0, rounded(spread[1]) ?? 0],
+      spread: Number.isFinite(spread[0] + spread[1]) ? [rounded(spread[0])!, rounded(spread[1])!] : null,
       lowerIsBetter,
     };
   });
@@ -170,7 +167,4 @@ function rowsOf(c: Case, outcomes: Readonly<Record<StackName, readonly Outcome[]
 const rounded = (n: number): number | null => (Number.isFinite(n) ? Number(n.toPrecision(4)) : null);
 
 /** Four digits, without an exponent. */
-export const significant = (n: number): string => {
-  const digits = Number.isFinite(n) ? Number(n.toPrecision(4)) : n;
-  return String(digits);
-};
+export const significant = (n: number): string => String(Number.isFinite(n) ? Number(n.toPrecision(4)) : n);

@@ -24,7 +24,7 @@ export async function bulk(stack: Opened, o: ClientOptions): Promise<Said> {
   const t0 = nowUs();
   const cpu0 = busySeconds();
   const received0 = received;
-  const retransmitted0 = stack.facts(socket).retransmitted ?? 0;
+  const retransmitted0 = stack.facts(socket).retransmitted;
   await Promise.race([delay(o.seconds), failed]);
   const t1 = nowUs();
   const cpu1 = busySeconds();
@@ -38,7 +38,7 @@ export async function bulk(stack: Opened, o: ClientOptions): Promise<Said> {
     port: facts.port,
     highWaterMark: socket.writableHighWaterMark,
     congestion: facts.congestion,
-    retransmitted: facts.retransmitted === undefined ? undefined : facts.retransmitted - retransmitted0,
+    retransmitted: facts.retransmitted - retransmitted0,
   };
   socket.resetAndDestroy();
   await delay(0.05);

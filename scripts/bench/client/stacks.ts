@@ -2,6 +2,7 @@
  * The two stacks behind one function, `connect`: all that differs between tcpx and the kernel through Node's `net` in what is
  * measured. Both with the defaults of each.
  */
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -32,10 +33,11 @@ export interface Socket extends Duplex {
   resetAndDestroy(): this;
 }
 
-/** What a connection tells of itself; the kernel's sockets tell Node nothing. */
+/** What is known of a connection; the kernel's sockets tell Node nothing, but its counters are those of our namespace. */
 export interface SocketFacts {
   readonly port: number;
-  readonly retransmitted?: number;
+  /** Segments. */
+  readonly retransmitted: number;
   readonly congestion?: string;
 }
 
@@ -57,11 +59,18 @@ function openNet(o: StackOptions): Opened {
   return {
     connect: (port) => net.connect({ host: o.address, port }),
     // made by the function above
-    facts: (socket) => ({ port: (socket as net.Socket).localPort ?? 0 }),
+    facts: (socket) => ({ port: (socket as net.Socket).localPort ?? 0, retransmitted: kernelRetransmitted() }),
     about: {},
     counters: () => ({}),
     close: () => {},
   };
+}
+
+function kernelRetransmitted(): number {
+  const [names = '', values = ''] = readFileSync('/proc/net/snmp', 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('Tcp:'));
+  return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')]);
 }
 
 async function openTcpx(o: StackOptions): Promise<Opened> {

@@ -43,18 +43,24 @@ export async function idle(stack: Opened, o: ClientOptions): Promise<Said> {
   const [first] = await openAll(stack, 1);
   await exchange(first!);
   await settle(gc);
-  say('before', { processOctets: privateOctets() });
+  const before = privateOctets();
+  say('before');
   await once(input, 'line');
   const sockets = await openAll(stack, o.count);
-  for (const socket of sockets) await exchange(socket);
+  for (let i = 0; i < sockets.length; i += AT_ONCE) await Promise.all(sockets.slice(i, i + AT_ONCE).map(exchange));
+  // Idle is who has been so for a while.
+  await delay(IDLE_SECONDS);
   await settle(gc);
-  say('open', { processOctets: privateOctets(), count: sockets.length });
+  const processGrowth = privateOctets() - before;
+  say('open');
   await once(input, 'line');
   for (const socket of sockets) socket.resetAndDestroy();
   first!.resetAndDestroy();
   await delay(0.5);
-  return {};
+  return { processGrowth };
 }
+
+const IDLE_SECONDS = 5;
 
 async function exchange(socket: Socket): Promise<void> {
   socket.write('x');

@@ -1,0 +1,136 @@
+/** One run of one stack, with what goes on beside it, and what the peer and the kernel counted meanwhile. */
+import { readFileSync } from 'node:fs';
+import type { Case, Outcome } from './cases.ts';
+import type { ClientOptions } from './client/measure.ts';
+import type { Place } from './lab.ts';
+import type { Program, Said } from './program.ts';
+import { type Counted, countedBetween } from './statistics.ts';
+
+/** One more than a bulk transfer wants, for what its peer has to say afterwards. */
+const WITHIN = 10_000;
+const PROBE_EVERY_MS = 20;
+/** The least that plots want to know. */
+const SERIES_EVERY_US = 250_000;
+
+export interface Once {
+  readonly outcome: Outcome;
+  /** What the stack said of itself. */
+  readonly about: Said;
+}
+
+export async function runOnce(
+  place: Place,
+  c: Case,
+  o: ClientOptions,
+  nodeArgs: readonly string[],
+  seed: number,
+): Promise<Once> {
+  const bridge =
+    c.path === undefined
+      ? undefined
+      : await place.startBridge({ ...c.path, seed }, c.work === 'receive' ? 'in' : 'out');
+  const busy0 = bridge === undefined ? 0 : processSeconds(bridge.pid);
+  const begun = performance.now();
+  const beside = c.beside === undefined ? undefined : startBeside(place, c, o);
+  const kernel: number[] = [];
+  try {
+    const { about, result } = await place.measure(
+      o,
+      c.work === 'idle' ? ['--expose-gc', ...nodeArgs] : nodeArgs,
+      c.work === 'idle' ? (client) => countMemory(client, kernel) : undefined,
+    );
+    const bridgeBusy =
+      bridge === undefined
+        ? {}
+        : { bridgeBusy: (processSeconds(bridge.pid) - busy0) / ((performance.now() - begun) / 1000) };
+    const extra = {
+      ...bridgeBusy,
+      ...(await besideOf(c, beside)),
+      ...(kernel.length > 0 && { kernelGrowth: kernel[1]! - kernel[0]! }),
+    };
+    return { outcome: await outcomeOf(place, c, { ...result, ...extra }), about };
+  } finally {
+    beside?.kill('SIGKILL');
+    bridge?.kill();
+    await bridge?.ended();
+  }
+}
+
+function startBeside(place: Place, c: Case, o: ClientOptions): Program {
+  const { stack } = place.cores;
+  if (c.beside === 'probe')
+    return place.startPeer(place.here, stack, 'probe', place.serverAddress, String(PROBE_EVERY_MS));
+  // It outlasts ours, and is ended when ours is over.
+  const seconds = String(o.seconds + o.warmSeconds + 60);
+  return place.startPeer(place.here, stack, 'send', place.serverAddress, seconds, '0');
+}
+
+/** Ends it. */
+async function besideOf(c: Case, beside: Program | undefined): Promise<object> {
+  if (beside === undefined) return {};
+  if (c.beside === 'probe') {
+    beside.endInput();
+    // As peer.c prints them.
+    const samples = (await beside.said('probed', WITHIN))['samples'] as readonly number[];
+    const probes: [number, number][] = [];
+    for (let i = 0; i < samples.length; i += 2) probes.push([samples[i]!, samples[i + 1]! / 1000]);
+    return { probes };
+  }
+  beside.kill('SIGKILL');
+  await beside.ended();
+  return {};
+}
+
+/** With what the peer counted. */
+async function outcomeOf(place: Place, c: Case, said: Said): Promise<Outcome> {
+  const [t0, t1] = [Number(said['t0']), Number(said['t1'])];
+  const received = Number(said['received'] ?? 0);
+  const seconds = (t1 - t0) / 1e6;
+  if (c.work !== 'send' && c.work !== 'both') return { sent: 0, received, seconds, said };
+  const samples = await discarded(place, (port) => port === said['port']);
+  const sent = countedBetween(samples, t0, t1);
+  if (c.path?.rate === undefined) return { sent, received, seconds, said };
+  const series = seriesOf(samples, t0, t1);
+  if (c.beside !== 'flow') return { sent, received, seconds, said: { ...said, series } };
+  const other = await discarded(place, () => true);
+  const sentBeside = countedBetween(other, t0, t1);
+  return { sent, received, seconds, said: { ...said, sentBeside, series, seriesBeside: seriesOf(other, t0, t1) } };
+}
+
+async function discarded(place: Place, such: (port: unknown) => boolean): Promise<Counted> {
+  const { samples } = await place.peer.said('discarded', WITHIN, (s) => such(s['port']));
+  // As peer.c prints them.
+  return samples as Counted;
+}
+
+/** Mbit/s in each quarter of a second. */
+function seriesOf(samples: Counted, t0: number, t1: number): readonly number[] {
+  const rates: number[] = [];
+  for (let t = t0; t + SERIES_EVERY_US <= t1; t += SERIES_EVERY_US)
+    rates.push(Math.round((countedBetween(samples, t, t + SERIES_EVERY_US) * 80) / SERIES_EVERY_US) / 10);
+  return rates;
+}
+
+/** What the kernel holds before the connections are open and when they are: `into` gets both. */
+async function countMemory(client: Program, into: number[]): Promise<void> {
+  await client.said('before', 20_000);
+  into.push(kernelOctets());
+  client.write('open\n');
+  await client.said('open', 120_000);
+  into.push(kernelOctets());
+  client.write('close\n');
+}
+
+/** Of both ends: sockets, guards and buffers live in slabs and pages of its own. */
+function kernelOctets(): number {
+  const text = readFileSync('/proc/meminfo', 'utf8');
+  const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  return (kilobytes('Slab') + kilobytes('KernelStack') + kilobytes('PageTables') + kilobytes('Percpu')) * 1024;
+}
+
+/** Processor time of a process so far. */
+function processSeconds(pid: number): number {
+  // utime and stime: the 14th and 15th field; the second may hold spaces.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
