@@ -27,9 +27,14 @@ export class TcpSocket extends Duplex {
   readonly endpoint: Endpoint;
   #connecting: boolean;
   #inTimeWait = false;
-  /** What `send` has not taken yet, and whom to tell when it has. */
-  #rest: Uint8Array | undefined;
-  #restDone: ((error?: Error | null) => void) | undefined;
+  /** Told when what was written last is the writer's again. */
+  #writeDone: ((error?: Error | null) => void) | undefined;
+  /** The connection takes no more: the writer hears of it with the error, or the end. */
+  #refused = false;
+  /** Writes that had to wait, and which of them was waiting when `#patience` began. */
+  #waits = 0;
+  #waitsThen = 0;
+  #patience: NodeJS.Timeout | undefined;
   /** `end` came before the handshake was over, when CLOSE would give it up (RFC 9293 §3.10.4): told once our FIN is asked for. */
   #finalDone: ((error?: Error | null) => void) | undefined;
   /** The reader wants octets: `push` has not said stop. */
@@ -37,8 +42,16 @@ export class TcpSocket extends Duplex {
   #ended = false;
   #reset = false;
 
-  constructor(endpoint: Endpoint, options: Pick<DuplexOptions, 'highWaterMark'> = {}) {
-    super({ ...options, allowHalfOpen: true, autoDestroy: false, emitClose: true });
+  /** Up to `writableHighWaterMark` octets wait in the stream beside those that are under way; 1 MiB when absent. */
+  constructor(endpoint: Endpoint, options: SocketStreamOptions = {}) {
+    super({
+      writableHighWaterMark: WRITABLE_MARK,
+      readableHighWaterMark: READABLE_MARK,
+      ...options,
+      allowHalfOpen: true,
+      autoDestroy: false,
+      emitClose: true,
+    });
     this.endpoint = endpoint;
     const { state } = endpoint;
     this.#connecting =
@@ -82,9 +95,22 @@ export class TcpSocket extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#rest = chunk;
-    this.#restDone = done;
-    this.#sendRest();
+    this.#writeDone = done;
+    this.#give(chunk, false);
+    this.#tellWriter();
+    if (this.#writeDone !== undefined) this.#beginWaiting();
+  }
+
+  override _writev(
+    chunks: readonly { readonly chunk: Uint8Array; readonly encoding: BufferEncoding }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#writeDone = done;
+    const last = chunks.length - 1;
+    for (let i = 0; i < last; i++) this.#give(chunks[i]!.chunk, true);
+    this.#give(chunks[last]!.chunk, false);
+    this.#tellWriter();
+    if (this.#writeDone !== undefined) this.#beginWaiting();
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -100,12 +126,13 @@ export class TcpSocket extends Duplex {
   /** Without an error: our FIN after what is queued, and nothing more is read. With one, or a reset asked for: RST. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const { endpoint } = this;
+    endpoint.keepLent();
     if (this.#reset || (error !== null && endpoint.error === undefined)) endpoint.abort();
     else endpoint.close();
     endpoint.onEvent = undefined;
-    const waiting = [this.#restDone, this.#finalDone];
-    this.#rest = undefined;
-    this.#restDone = undefined;
+    clearTimeout(this.#patience);
+    const waiting = [this.#writeDone, this.#finalDone];
+    this.#writeDone = undefined;
     this.#finalDone = undefined;
     for (const told of waiting) told?.(error ?? unsentError());
     done(error);
@@ -115,7 +142,7 @@ export class TcpSocket extends Duplex {
     const { endpoint } = this;
     if (this.destroyed) return;
     if (endpoint.error !== undefined) {
-      const syscall = this.#connecting ? 'connect' : this.#restDone === undefined ? 'read' : 'write';
+      const syscall = this.#connecting ? 'connect' : this.#writeDone === undefined ? 'read' : 'write';
       this.destroy(socketError(endpoint.error, syscall, endpoint.remoteAddress, endpoint.remotePort));
       return;
     }
@@ -127,7 +154,7 @@ export class TcpSocket extends Duplex {
       if (ending !== undefined) this._final(ending);
       if (this.destroyed) return;
     }
-    this.#sendRest();
+    this.#tellWriter();
     this.#pump();
     if (endpoint.state === 'TIME-WAIT' && !this.#inTimeWait) {
       this.#inTimeWait = true;
@@ -136,18 +163,39 @@ export class TcpSocket extends Duplex {
     this.#closeIfOver();
   }
 
-  #sendRest(): void {
-    const rest = this.#rest;
-    const done = this.#restDone;
-    if (rest === undefined || done === undefined) return;
-    const taken = this.endpoint.send(rest);
-    if (taken < rest.length) {
-      this.#rest = rest.subarray(taken);
-      return;
-    }
-    this.#rest = undefined;
-    this.#restDone = undefined;
+  /** Few octets are copied at once, more only when they must be: see Endpoint.lend. `more` follows in this turn. */
+  #give(chunk: Uint8Array, more: boolean): void {
+    const { endpoint } = this;
+    const taken = chunk.length < SMALL_WRITE ? endpoint.send(chunk, more) : 0;
+    if (taken === chunk.length) return;
+    if (endpoint.lend(taken === 0 ? chunk : chunk.subarray(taken), more) === 0) this.#refused = true;
+  }
+
+  #tellWriter(): void {
+    const done = this.#writeDone;
+    if (done === undefined || this.#refused || this.endpoint.lent > 0) return;
+    this.#writeDone = undefined;
     done();
+  }
+
+  /** A peer may hold back an ACK, or be busy: a writer whose octets have all left doesn't wait for that. */
+  #beginWaiting(): void {
+    this.#waits++;
+    if (this.#patience === undefined) this.#armPatience();
+  }
+
+  #armPatience(): void {
+    this.#waitsThen = this.#waits;
+    this.#patience = setTimeout(() => this.#losePatience(), PATIENCE_MS);
+  }
+
+  #losePatience(): void {
+    const { endpoint } = this;
+    const isSame = this.#waits === this.#waitsThen;
+    this.#patience = undefined;
+    if (this.#writeDone === undefined || this.destroyed) return;
+    this.#armPatience();
+    if (isSame && endpoint.unsent === 0) endpoint.keepLent();
   }
 
   #pump(): void {
@@ -168,6 +216,18 @@ export class TcpSocket extends Duplex {
     if (this.endpoint.state === 'CLOSED' && (this.readableEnded || !this.readable)) this.destroy();
   }
 }
+
+export type SocketStreamOptions = Pick<
+  DuplexOptions,
+  'highWaterMark' | 'readableHighWaterMark' | 'writableHighWaterMark'
+>;
+
+/** Octets. One batch of writes is under way at a time, so what waits behind it is the next batch. */
+const WRITABLE_MARK = 1 << 20;
+const READABLE_MARK = 1 << 16;
+/** Below it a copy costs less than keeping track. */
+const SMALL_WRITE = 4096;
+const PATIENCE_MS = 4;
 
 /** CLOSED: given up, by a call of ours; errors come another way. */
 const BEFORE_CONNECT: ReadonlySet<State> = new Set(['SYN-SENT', 'SYN-RECEIVED', 'CLOSED']);

@@ -93,21 +93,24 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
     return this.connection.sendQueued;
   }
 
-  /** Copies what it takes; returns how many octets that were. `onEvent` comes when a send that took less may go on. */
-  send(octets: Uint8Array): number {
+  /**
+   * Copies what it takes; returns how many octets that were. `onEvent` comes when a send that took less may go on.
+   * `more`: another call follows at once, and nothing leaves before that.
+   */
+  send(octets: Uint8Array, more = false): number {
     const taken = this.connection.send(octets, this.#host.now());
-    this.#host.touch(this);
+    if (!more) this.#host.touch(this);
     return taken;
   }
 
   /**
    * Takes all of `octets` and copies nothing: they leave from where they lie, and must not be written to before `lent` is
    * 0. `onEvent` comes then: when they are acknowledged, or, where all have left and that takes longer, have been copied
-   * after all. Returns 0 when the stream has ended.
+   * after all. Returns 0 when the stream has ended. `more` as for `send`.
    */
-  lend(octets: Uint8Array): number {
+  lend(octets: Uint8Array, more = false): number {
     const taken = this.connection.lend(octets, this.#host.now());
-    this.#host.touch(this);
+    if (!more) this.#host.touch(this);
     return taken;
   }
 
@@ -119,6 +122,12 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   /** What was lent is copied now, and its owner's again. */
   keepLent(): void {
     this.connection.keepLent();
+    this.#host.touch(this);
+  }
+
+  /** Octets queued that have not been sent. */
+  get unsent(): number {
+    return this.connection.unsent;
   }
 
   /** As `send`, announced as urgent with all that is queued before (RFC 9293 §3.8.5; new programs should not). */

@@ -12,6 +12,7 @@ import type { ConnectionConfig, SocketOptions } from './config.ts';
 import { icmpError, pathMss } from './icmp-error.ts';
 import { IdleRecord, isIdle } from './idle-record.ts';
 import { type TcpInfo, tcpInfo } from './info.ts';
+import { keepLent, settleLent } from './lending.ts';
 import type { State } from './machine.ts';
 import { emit } from './output.ts';
 import { segmentArrives } from './segment-arrives.ts';
@@ -89,12 +90,22 @@ export class Connection {
   get memory(): number {
     const held = this.#held;
     if (!(held instanceof Tcb)) return 0;
-    return held.sendBuffer.len + held.receiveBuffer.pinned + held.reassembly.cost;
+    return held.sendBuffer.len - held.sendBuffer.lent + held.receiveBuffer.pinned + held.reassembly.cost;
   }
 
   /** Octets queued: unsent and unacknowledged. */
   get sendQueued(): number {
     return this.#held instanceof Tcb ? this.#held.sendBuffer.len : 0;
+  }
+
+  /** Octets queued and never sent. */
+  get unsent(): number {
+    return this.#held instanceof Tcb ? this.#held.unsent : 0;
+  }
+
+  /** Octets of the user's that are still referred to. */
+  get lent(): number {
+    return this.#held instanceof Tcb ? this.#held.sendBuffer.lent : 0;
   }
 
   /** Octets of payload in one packet of what `emit` filled last: a link that cuts segments cuts to this. */
@@ -180,6 +191,16 @@ export class Connection {
     return user.send(this.#tcb, octets, now, urgent);
   }
 
+  /** As `send`, but takes all and copies nothing: nobody may write to `octets` before `lent` is 0 (told by `writable`). */
+  lend(octets: Uint8Array, now: Micros): number {
+    return user.lend(this.#tcb, octets, now);
+  }
+
+  /** Copies what is lent, so that it is the user's again. */
+  keepLent(): void {
+    if (this.lent > 0) keepLent(this.#tcb);
+  }
+
   receive(now: Micros): Uint8Array | 'empty' | 'end' {
     return user.receive(this.#tcb, now);
   }
@@ -233,6 +254,11 @@ export class Connection {
       this.#breakOff(error, now);
       return emit(this.#tcb, now, out);
     }
+  }
+
+  /** `emit` has nothing more for now: see lending.ts. */
+  settle(): void {
+    if (this.#held instanceof Tcb) settleLent(this.#held);
   }
 
   /** When `onTimeout` is next wanted; NEVER when no timer runs. */

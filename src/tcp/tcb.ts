@@ -312,9 +312,11 @@ export class Tcb {
     return Math.max(0, seqDiff(this.finSeq, this.sndNxt));
   }
 
-  /** Octets that may be queued at once. */
+  /** Octets that may be queued at once: twice what the path takes, tcp_wmem permitting, so that it need not wait for the user. */
   get sendCapacity(): number {
-    return this.options.SO_SNDBUF > 0 ? this.options.SO_SNDBUF : this.config.sysctl.tcp_wmem[1];
+    if (this.options.SO_SNDBUF > 0) return this.options.SO_SNDBUF;
+    const [, initial, most] = this.config.sysctl.tcp_wmem;
+    return Math.max(initial, Math.min(most, 2 * this.congestion.cwnd));
   }
 
   get isRfc(): boolean {

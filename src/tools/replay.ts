@@ -183,7 +183,8 @@ class ReplayedConnection {
         );
         return;
       case 'SEND':
-        this.#core.send(new Uint8Array(len), t);
+        // What was recorded is what was taken, of a call that copies or of one that doesn't.
+        this.#core.lend(new Uint8Array(len), t);
         return;
       case 'SEND urgent':
         this.#core.send(new Uint8Array(len), t, true);

@@ -217,10 +217,15 @@ describe('the send buffer', () => {
     expect(h.connection.sendQueued).toBe(2000);
   });
 
-  test('is tcp_wmem’s initial size otherwise', () => {
-    const h = established({ sysctl: { tcp_wmem: [4096, 5000, 100_000] } });
-    expect(h.write(9000)).toBe(5000);
-    h.skip();
+  test('is tcp_wmem’s initial size otherwise, or twice the congestion window, up to tcp_wmem’s most', () => {
+    const wmem = [5000, 50_000, 12_000] as const;
+    const sizes = wmem.map((initial) => {
+      const h = established({ mss: 1000, sysctl: { tcp_wmem: [4096, initial, initial === 12_000 ? 12_000 : 100_000] } });
+      const taken = h.write(90_000);
+      h.skip();
+      return taken;
+    });
+    expect(sizes).toEqual([20_000, 50_000, 12_000]);
   });
 
   test('holds what was written before the handshake', () => {

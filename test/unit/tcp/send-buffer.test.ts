@@ -56,12 +56,12 @@ describe('the send buffer', () => {
     expect(gather.count).toBe(1);
   });
 
-  test('a large write is one part of its own', () => {
+  test('a large write is in few parts, however it was cut', () => {
     const buffer = new SendBuffer();
     buffer.append(pattern(0, 50_000));
     const gather = new Gather();
     buffer.gather(10, 40_000, gather);
-    expect([gather.count, gather.bufs[0]!.length]).toEqual([1, 50_000]);
+    expect(gather.count).toBe(2);
   });
 
   test('cleared, it is empty where it stood', () => {
@@ -73,21 +73,68 @@ describe('the send buffer', () => {
     expect(gathered(buffer, 5002, 8)).toEqual(pattern(5002, 8));
   });
 
-  test('does what a plain array does, through any appends, drops and gathers', () => {
-    const len = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 3000, max: 20_000 }));
+  test('what is lent is not copied, and is free when it is dropped', () => {
+    const buffer = new SendBuffer();
+    const octets = pattern(0, 6000);
+    buffer.lend(octets);
+    expect([buffer.len, buffer.lent]).toEqual([6000, 6000]);
+    const gather = new Gather();
+    buffer.gather(100, 200, gather);
+    expect(gather.bufs[0]).toBe(octets);
+    buffer.dropTo(2000);
+    expect(buffer.lent).toBe(4000);
+    buffer.append(pattern(6000, 10));
+    buffer.dropTo(6000);
+    expect([buffer.len, buffer.lent]).toEqual([10, 0]);
+    expect(gathered(buffer, 6000, 10)).toEqual(pattern(6000, 10));
+  });
+
+  test('one buffer may be lent twice', () => {
+    const buffer = new SendBuffer();
+    const octets = pattern(0, 5000);
+    buffer.lend(octets);
+    buffer.append(pattern(0, 3));
+    buffer.lend(octets);
+    buffer.dropTo(4000);
+    expect(buffer.lent).toBe(6000);
+    buffer.own();
+    expect(buffer.lent).toBe(0);
+    octets.fill(0xee);
+    expect(gathered(buffer, 4000, 1000)).toEqual(pattern(4000, 1000));
+    expect(gathered(buffer, 5003, 5000)).toEqual(pattern(0, 5000));
+  });
+
+  test('does what a plain array does, through any appends, loans, drops and gathers', () => {
+    const len = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 3000, max: 70_000 }));
     const step = fc.oneof(
-      fc.record({ kind: fc.constant('append'), a: len, b: fc.constant(0) }),
-      fc.record({ kind: fc.constantFrom('drop', 'gather'), a: fc.nat(1000), b: fc.nat(1000) }),
+      fc.record({ kind: fc.constantFrom('append', 'lend'), a: len, b: fc.constant(0) }),
+      fc.record({ kind: fc.constantFrom('drop', 'gather', 'own'), a: fc.nat(1000), b: fc.nat(1000) }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const buffer = new SendBuffer();
         let start = 0;
         let end = 0;
+        /** Where each loan ends, and the writer's buffer: it is overwritten as soon as it is free. */
+        let loans: { readonly end: number; readonly octets: Uint8Array }[] = [];
+        const overwrite = (): void => {
+          const free = loans.filter((l) => buffer.lent === 0 || l.end <= start);
+          for (const { octets } of free) octets.fill(0xee);
+          loans = loans.filter((l) => !free.includes(l));
+        };
         for (const { kind, a, b } of steps) {
+          const octets = pattern(end, a);
           if (kind === 'append') {
-            buffer.append(pattern(end, a));
+            buffer.append(octets);
+            octets.fill(0xee);
             end += a;
+          } else if (kind === 'lend') {
+            buffer.lend(octets);
+            end += a;
+            loans.push({ end, octets });
+          } else if (kind === 'own') {
+            buffer.own();
+            expect(buffer.lent).toBe(0);
           } else if (kind === 'drop') {
             start += Math.floor(((end - start) * a) / 1000);
             buffer.dropTo(start);
@@ -96,6 +143,7 @@ describe('the send buffer', () => {
             const to = start + Math.floor(((end - start) * Math.max(a, b)) / 1000);
             expect(gathered(buffer, from, to - from)).toEqual(pattern(from, to - from));
           }
+          overwrite();
           expect([buffer.len, buffer.end]).toEqual([end - start, end]);
         }
       }),
