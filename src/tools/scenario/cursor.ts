@@ -1,0 +1,73 @@
+/** A way through tokens, for the parsers: look, take, and say what was expected where. */
+import type { Token, TokenKind } from './lexer.ts';
+import { type Place, ScenarioError } from './model.ts';
+
+export class Cursor {
+  readonly #tokens: readonly Token[];
+  #at = 0;
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
+
+  get token(): Token {
+    return this.#tokens[this.#at]!;
+  }
+
+  get isAtEnd(): boolean {
+    return this.token.kind === 'end';
+  }
+
+  get place(): Place {
+    return this.token.place;
+  }
+
+  /** `ahead` tokens further on. */
+  look(ahead: number): Token {
+    return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)]!;
+  }
+
+  take(): Token {
+    const token = this.token;
+    if (token.kind !== 'end') this.#at++;
+    return token;
+  }
+
+  /** The next token is this mark or word. */
+  isAt(text: string): boolean {
+    const { kind } = this.token;
+    return (kind === 'mark' || kind === 'word') && this.token.text === text;
+  }
+
+  /** Takes it if it is there. */
+  skip(text: string): boolean {
+    if (!this.isAt(text)) return false;
+    this.take();
+    return true;
+  }
+
+  expect(text: string): void {
+    if (!this.skip(text)) throw this.wrong(`'${text}'`);
+  }
+
+  takeKind(kind: TokenKind, what: string): string {
+    if (this.token.kind !== kind) throw this.wrong(what);
+    return this.take().text;
+  }
+
+  /** A whole number, decimal or hexadecimal, perhaps negative. */
+  takeInteger(what: string): number {
+    const negative = this.skip('-');
+    const { kind, text } = this.token;
+    if ((kind !== 'number' && kind !== 'hex') || text.includes('.')) throw this.wrong(what);
+    this.take();
+    return negative ? -Number(text) : Number(text);
+  }
+
+  /** `what` is what should stand here. */
+  wrong(what: string): ScenarioError {
+    const { kind, text, place } = this.token;
+    const found = kind === 'end' ? 'the end' : `'${text.length > 30 ? `${text.slice(0, 30)}…` : text}'`;
+    return new ScenarioError(place, `expected ${what}, found ${found}`);
+  }
+}

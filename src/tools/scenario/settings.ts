@@ -1,0 +1,135 @@
+/**
+ * What a scenario asks for beside its steps: `--name=value`, and commands in backquotes. Commands are not run: those that
+ * set what TCP is to do, and those that wait, are understood; the rest is an error.
+ */
+import type { Sysctl } from '../../tcp/config.ts';
+import { type Place, type Scenario, ScenarioError } from './model.ts';
+
+export interface Settings {
+  /** Microseconds by which something may come too early or too late. */
+  readonly tolerance: number;
+  readonly mtu: number;
+  /** The stack's port that connections come to, and the peer's that it connects to. */
+  readonly bindPort: number;
+  readonly connectPort: number;
+  /** Microseconds of one step of TSval, when it is to be checked. */
+  readonly tsTick: number | undefined;
+}
+
+/** What a command does. */
+export type Effect =
+  | { readonly kind: 'sysctl'; readonly name: string; readonly value: string }
+  | { readonly kind: 'wait'; readonly us: number };
+
+const DEFAULT_TOLERANCE = 4000;
+
+/** Throws ScenarioError. */
+export function settingsOf(scenario: Scenario): Settings {
+  const place: Place = { line: 1, column: 1 };
+  const of = (name: string): string | undefined => scenario.options.findLast(([n]) => n === name)?.[1];
+  const number = (name: string, fallback: number): number => {
+    const text = of(name);
+    if (text === undefined) return fallback;
+    if (!/^[0-9]+$/.test(text)) throw new ScenarioError(place, `--${name} takes a whole number, not '${text}'`);
+    return Number(text);
+  };
+  const version = of('ip_version');
+  if (version !== undefined && version !== 'ipv4')
+    throw new ScenarioError(place, `--ip_version=${version} is not supported: IPv4 only`);
+  const tsTick = number('tcp_ts_tick_usecs', 0);
+  return {
+    tolerance: number('tolerance_usecs', DEFAULT_TOLERANCE),
+    mtu: number('mtu', 1500),
+    bindPort: number('bind_port', 8080),
+    connectPort: number('connect_port', 8080),
+    tsTick: tsTick > 0 ? tsTick : undefined,
+  };
+}
+
+/** packetdrill's own settings for its tests, as its defaults.sh makes them. */
+const PACKETDRILL_DEFAULTS: readonly (readonly [string, string])[] = [
+  ['tcp_rmem', '4096 540000 15728640'],
+  ['tcp_wmem', '4096 262144 4194304'],
+  ['tcp_timestamps', '1'],
+  ['tcp_syn_retries', '5'],
+  ['tcp_synack_retries', '5'],
+  ['tcp_sack', '1'],
+  ['tcp_dsack', '1'],
+  ['tcp_ecn', '0'],
+  ['tcp_syncookies', '1'],
+];
+
+/** Effects of a command. Throws ScenarioError at `place` on one that is not understood. */
+export function commandEffects(command: string, place: Place): readonly Effect[] {
+  const lines = command
+    .split(/\n|;|&&/)
+    .map((line) =>
+      line
+        .replace(/\\$/, '')
+        .replace(/&?>\s*\/dev\/null|2>&1/g, '')
+        .trim(),
+    )
+    .filter((line) => line !== '');
+  return lines.flatMap((line) => lineEffects(line, place));
+}
+
+function lineEffects(line: string, place: Place): readonly Effect[] {
+  const words = line.split(/\s+/);
+  const [program = '', ...args] = words;
+  if (/(^|\/)defaults\.sh$/.test(program))
+    return PACKETDRILL_DEFAULTS.map(([name, value]) => ({ kind: 'sysctl', name, value }));
+  if (/(^|\/)sysctl_restore_.*\.sh$/.test(program) || program === 'true') return [];
+  if (program === 'ip' && args[0] === 'tcp_metrics') return [];
+  if (program === 'sleep' && args.length === 1 && Number(args[0]) >= 0)
+    return [{ kind: 'wait', us: Number(args[0]) * 1e6 }];
+  if (program === 'sysctl' || /(^|\/)set_sysctls\.py$/.test(program)) {
+    const text = args.filter((word) => !/^-[qw]+$/.test(word)).join(' ');
+    return [...assignments(text, place)].map(([name, value]) => ({ kind: 'sysctl', name, value }));
+  }
+  throw new ScenarioError(place, `the command '${line}' is not supported: sysctl and sleep are`);
+}
+
+/** `net.ipv4.tcp_rmem="4096 1 2"`, `/proc/sys/net/ipv4/tcp_sack=0`. */
+function* assignments(text: string, place: Place): Iterable<readonly [string, string]> {
+  let rest = text.trim();
+  while (rest !== '') {
+    const found = /^([\w./-]+)\s*=\s*("[^"]*"|'[^']*'|\S+)\s*/.exec(rest);
+    const name = found === null ? undefined : /(?:^net\.ipv4\.|^\/proc\/sys\/net\/ipv4\/)(\w+)$/.exec(found[1]!)?.[1];
+    if (found === null || name === undefined)
+      throw new ScenarioError(place, `'${rest}' is no setting of net.ipv4, as in net.ipv4.tcp_sack=0`);
+    yield [name, found[2]!.replace(/^["']|["']$/g, '')];
+    rest = rest.slice(found[0].length);
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Kernel settings that have no counterpart here, and of which only this value is the way tcpx is. */
+const SAME_ANYWAY: Readonly<Record<string, readonly string[]>> = {
+  tcp_slow_start_after_idle: ['1'],
+  tcp_stdurg: ['0'],
+  tcp_no_metrics_save: ['1'],
+  tcp_autocorking: ['0'],
+  tcp_abort_on_overflow: ['0'],
+};
+
+/** Settings of our stack by the kernel's names. `known`: the stack's own. Returns why one can't be had. */
+export function sysctlOf(
+  effects: readonly Effect[],
+  known: Sysctl,
+): { readonly sysctl: Partial<Sysctl>; readonly missing: readonly string[] } {
+  const sysctl: Record<string, unknown> = {};
+  const missing: string[] = [];
+  for (const effect of effects) {
+    if (effect.kind !== 'sysctl') continue;
+    const { name, value } = effect;
+    const now = (known as Readonly<Mutable<Record<keyof Sysctl, unknown>>>)[name as keyof Sysctl];
+    if (typeof now === 'number') sysctl[name] = Number(value);
+    else if (typeof now === 'boolean') sysctl[name] = Number(value) !== 0;
+    else if (Array.isArray(now)) sysctl[name] = value.trim().split(/\s+/).map(Number);
+    else if (typeof now === 'string') sysctl[name] = value;
+    else if (SAME_ANYWAY[name]?.includes(value) !== true) missing.push(`${name}=${value}`);
+  }
+  // Names and values are the scenario's; each was given the type of what the stack has there.
+  return { sysctl: sysctl as Partial<Sysctl>, missing };
+}

@@ -1,0 +1,128 @@
+/** TCP_INFO by the names and in the units of Linux's struct tcp_info: of our stack, and from the kernel's octets. */
+import type { TcpInfo } from '../../tcp/info.ts';
+import type { State } from '../../tcp/machine.ts';
+import { VALUES } from './constants.ts';
+
+const STATES: Readonly<Record<State, string>> = {
+  CLOSED: 'TCP_CLOSE',
+  LISTEN: 'TCP_LISTEN',
+  'SYN-SENT': 'TCP_SYN_SENT',
+  'SYN-RECEIVED': 'TCP_SYN_RECV',
+  ESTABLISHED: 'TCP_ESTABLISHED',
+  'FIN-WAIT-1': 'TCP_FIN_WAIT1',
+  'FIN-WAIT-2': 'TCP_FIN_WAIT2',
+  'CLOSE-WAIT': 'TCP_CLOSE_WAIT',
+  CLOSING: 'TCP_CLOSING',
+  'LAST-ACK': 'TCP_LAST_ACK',
+  'TIME-WAIT': 'TCP_TIME_WAIT',
+};
+
+/** What Linux says before the first loss. */
+const INFINITE_SSTHRESH = 0x7fff_ffff;
+
+export function linuxTcpInfo(info: TcpInfo): Readonly<Record<string, number>> {
+  const segments = (octets: number): number => (info.snd_mss > 0 ? Math.ceil(octets / info.snd_mss) : 0);
+  return {
+    tcpi_state: VALUES[STATES[info.state]]!,
+    tcpi_backoff: info.backoff,
+    tcpi_options:
+      (info.timestamps ? 1 : 0) | (info.sack ? 2 : 0) | (info.snd_wscale > 0 || info.rcv_wscale > 0 ? 4 : 0),
+    tcpi_snd_wscale: info.snd_wscale,
+    tcpi_rcv_wscale: info.rcv_wscale,
+    tcpi_rto: info.rto,
+    tcpi_snd_mss: info.snd_mss,
+    tcpi_rcv_mss: info.rcv_mss,
+    tcpi_unacked: segments(info.unacked),
+    tcpi_rtt: info.rtt,
+    tcpi_rttvar: info.rttvar,
+    tcpi_snd_ssthresh: info.snd_ssthresh < 0 ? INFINITE_SSTHRESH : segments(info.snd_ssthresh),
+    tcpi_snd_cwnd: Math.floor(info.snd_cwnd / Math.max(1, info.snd_mss)),
+    tcpi_advmss: info.advmss,
+    tcpi_total_retrans: info.total_retrans,
+    tcpi_bytes_acked: info.bytes_acked,
+    tcpi_bytes_received: info.bytes_received,
+    tcpi_segs_out: info.segs_out,
+    tcpi_segs_in: info.segs_in,
+    tcpi_notsent_bytes: info.notsent_bytes,
+    tcpi_min_rtt: info.min_rtt,
+    tcpi_data_segs_in: info.data_segs_in,
+    tcpi_data_segs_out: info.data_segs_out,
+    tcpi_bytes_sent: info.bytes_sent,
+    tcpi_bytes_retrans: info.bytes_retrans,
+    tcpi_rcv_ooopack: info.rcv_ooopack,
+    tcpi_snd_wnd: info.snd_wnd,
+    tcpi_rcv_wnd: info.rcv_wnd,
+  };
+}
+
+/** Where fields of struct tcp_info lie (include/uapi/linux/tcp.h): octets from its start, and how many they have. */
+const FIELDS: Readonly<Record<string, readonly [at: number, len: 1 | 4 | 8]>> = {
+  tcpi_state: [0, 1],
+  tcpi_ca_state: [1, 1],
+  tcpi_retransmits: [2, 1],
+  tcpi_probes: [3, 1],
+  tcpi_backoff: [4, 1],
+  tcpi_options: [5, 1],
+  tcpi_rto: [8, 4],
+  tcpi_ato: [12, 4],
+  tcpi_snd_mss: [16, 4],
+  tcpi_rcv_mss: [20, 4],
+  tcpi_unacked: [24, 4],
+  tcpi_sacked: [28, 4],
+  tcpi_lost: [32, 4],
+  tcpi_retrans: [36, 4],
+  tcpi_fackets: [40, 4],
+  tcpi_last_data_sent: [44, 4],
+  tcpi_last_data_recv: [52, 4],
+  tcpi_last_ack_recv: [56, 4],
+  tcpi_pmtu: [60, 4],
+  tcpi_rcv_ssthresh: [64, 4],
+  tcpi_rtt: [68, 4],
+  tcpi_rttvar: [72, 4],
+  tcpi_snd_ssthresh: [76, 4],
+  tcpi_snd_cwnd: [80, 4],
+  tcpi_advmss: [84, 4],
+  tcpi_reordering: [88, 4],
+  tcpi_rcv_rtt: [92, 4],
+  tcpi_rcv_space: [96, 4],
+  tcpi_total_retrans: [100, 4],
+  tcpi_pacing_rate: [104, 8],
+  tcpi_max_pacing_rate: [112, 8],
+  tcpi_bytes_acked: [120, 8],
+  tcpi_bytes_received: [128, 8],
+  tcpi_segs_out: [136, 4],
+  tcpi_segs_in: [140, 4],
+  tcpi_notsent_bytes: [144, 4],
+  tcpi_min_rtt: [148, 4],
+  tcpi_data_segs_in: [152, 4],
+  tcpi_data_segs_out: [156, 4],
+  tcpi_delivery_rate: [160, 8],
+  tcpi_busy_time: [168, 8],
+  tcpi_rwnd_limited: [176, 8],
+  tcpi_sndbuf_limited: [184, 8],
+  tcpi_delivered: [192, 4],
+  tcpi_delivered_ce: [196, 4],
+  tcpi_bytes_sent: [200, 8],
+  tcpi_bytes_retrans: [208, 8],
+  tcpi_dsack_dups: [216, 4],
+  tcpi_reord_seen: [220, 4],
+  tcpi_rcv_ooopack: [224, 4],
+  tcpi_snd_wnd: [228, 4],
+  tcpi_rcv_wnd: [232, 4],
+};
+/** snd_wscale and rcv_wscale share an octet. */
+const WSCALES_AT = 6;
+
+export function decodeTcpInfo(octets: Uint8Array): Readonly<Record<string, number>> {
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
+  const info: Record<string, number> = {};
+  for (const [name, [at, len]] of Object.entries(FIELDS)) {
+    if (at + len > octets.length) continue;
+    info[name] = len === 1 ? octets[at]! : len === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true));
+  }
+  if (octets.length > WSCALES_AT) {
+    info['tcpi_snd_wscale'] = octets[WSCALES_AT]! & 0xf;
+    info['tcpi_rcv_wscale'] = octets[WSCALES_AT]! >>> 4;
+  }
+  return info;
+}
