@@ -24,10 +24,10 @@ import { packetFailure } from './packet-socket.ts';
 const SEND_BUFFER = 8 << 20;
 const MAX_PACKET = 65_535;
 
-/** `frames`: of loopback, and closed with it. Throws LinkFailure: EPERM. */
-export function loopbackLink(frames: FrameLink): Link {
+/** `frames`: of loopback, and closed with it. `sendBuffer`: octets asked for. Throws LinkFailure: EPERM. */
+export function loopbackLink(frames: FrameLink, sendBuffer = SEND_BUFFER): Link {
   try {
-    return new LoopbackLink(frames);
+    return new LoopbackLink(frames, sendBuffer);
   } catch (error) {
     frames.close();
     throw packetFailure(error, frames.interface);
@@ -49,11 +49,11 @@ class LoopbackLink implements Link {
   #told = '';
   #closed = false;
 
-  constructor(frames: FrameLink) {
+  constructor(frames: FrameLink, sendBuffer: number) {
     this.driver = frames.driver;
     this.mtu = frames.mtu;
     this.#frames = frames;
-    this.#batch = new Batch(loadAddon().rawIpOpen(SEND_BUFFER), false, {
+    this.#batch = new Batch(loadAddon().rawIpOpen(sendBuffer), false, {
       onBatch() {},
       onRoom: () => {
         this.flush();

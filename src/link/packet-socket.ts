@@ -31,6 +31,8 @@ export interface PacketSocketOptions {
   readonly fanout?: FanoutGroup;
   /** Octets of socket buffer asked for, 32 MiB when absent; without CAP_NET_ADMIN net.core.rmem_max limits it. */
   readonly receiveBuffer?: number;
+  /** The same for what is to be sent; 8 MiB when absent. */
+  readonly sendBuffer?: number;
 }
 
 /**
@@ -89,8 +91,8 @@ function openSocket(o: PacketSocketOptions, on: Interface): Handle {
     (o.pastQueues ? PacketWith.PAST_QUEUES : 0) |
     (o.promiscuous ? PacketWith.PROMISCUOUS : 0);
   try {
-    const room = o.receiveBuffer ?? RECEIVE_BUFFER;
-    return loadAddon().packetOpen(on.ifindex, wanted, room, SEND_BUFFER, o.filter, fanoutArgument(o.fanout));
+    const { receiveBuffer = RECEIVE_BUFFER, sendBuffer = SEND_BUFFER } = o;
+    return loadAddon().packetOpen(on.ifindex, wanted, receiveBuffer, sendBuffer, o.filter, fanoutArgument(o.fanout));
   } catch (error) {
     throw packetFailure(error, on.name);
   }

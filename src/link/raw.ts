@@ -38,6 +38,8 @@ export interface RawLinkOptions {
   readonly bind?: boolean;
   /** Of the capture's ring; what suits the interface when absent. */
   readonly ringOctets?: number;
+  /** Of the sending socket's buffer, 4 MiB when absent; net.core.wmem_max limits it. */
+  readonly sendBuffer?: number;
 }
 
 /** What is used of the package raw-socket; it has no types of its own. */
@@ -240,7 +242,7 @@ function openSocket(o: RawLinkOptions): RawSocket {
   socket.on('error', ignore);
   socket.pauseRecv();
   try {
-    socket.setOption(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+    socket.setOption(SOL_SOCKET, SO_SNDBUF, o.sendBuffer ?? SEND_BUFFER);
     if (o.bind) {
       const name = Buffer.from(`${o.interface}\0`);
       socket.setOption(SOL_SOCKET, SO_BINDTODEVICE, name, name.length);

@@ -34,8 +34,15 @@ export interface DriverOptions {
   readonly bind: boolean;
   /** False: segments leave as the wire carries them, not up to 64 KiB at a time for the kernel or the card to cut. */
   readonly offload?: boolean;
-  /** Of the raw driver's capture; what suits the interface when absent. */
-  readonly ringOctets?: number;
+  readonly buffers?: DriverBuffers;
+}
+
+/** Octets of kernel memory between us and the wire; each as the driver finds right when absent. */
+export interface DriverBuffers {
+  /** What came and was not taken yet: 32 MiB with 'packet'; with 'raw' its capture's ring, 64 MiB, on loopback 24. */
+  readonly receive?: number;
+  /** What is to leave and could not yet: 8 MiB with 'packet', 4 with 'raw'. */
+  readonly send?: number;
 }
 
 export interface OpenedDriver {
@@ -77,7 +84,8 @@ function openRawPath(o: DriverOptions): Promise<Link> {
     loopback: o.loopback,
     bind: o.bind,
     ...(o.ports !== undefined && { ports: o.ports }),
-    ...(o.ringOctets !== undefined && { ringOctets: o.ringOctets }),
+    ...(o.buffers?.receive !== undefined && { ringOctets: o.buffers.receive }),
+    ...(o.buffers?.send !== undefined && { sendBuffer: o.buffers.send }),
   });
 }
 
@@ -94,6 +102,8 @@ function openPacketLink(o: DriverOptions): Link {
     interface: o.interface,
     mtu: o.mtu,
     gso: o.offload !== false,
+    ...(o.buffers?.receive !== undefined && { receiveBuffer: o.buffers.receive }),
+    ...(o.buffers?.send !== undefined && { sendBuffer: o.buffers.send }),
     filter: frameFilter({
       ...(!o.loopback && mac !== undefined && { mac }),
       addresses: o.addresses,
@@ -103,7 +113,7 @@ function openPacketLink(o: DriverOptions): Link {
       arp: !o.loopback,
     }),
   });
-  if (o.loopback) return loopbackLink(frames);
+  if (o.loopback) return loopbackLink(frames, o.buffers?.send);
   return new EthernetLink({
     frames,
     clock: nodeClock(),

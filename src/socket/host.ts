@@ -12,11 +12,11 @@ import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
 import { Stack, type StackTracer } from '../stack/stack.ts';
 import type { Profile, Sysctl } from '../tcp/config.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
-import { type DriverName, type OpenedDriver, openDriver } from './driver.ts';
+import { type DriverBuffers, type DriverName, type OpenedDriver, openDriver } from './driver.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 import { type OwnAddress, openOwnAddress } from './own-address.ts';
 
-export type { DriverName } from './driver.ts';
+export type { DriverBuffers, DriverName } from './driver.ts';
 export type { OwnAddress } from './own-address.ts';
 
 export interface HostOptions {
@@ -35,6 +35,7 @@ export interface HostOptions {
   readonly driver?: DriverName;
   /** False: nothing is left for the kernel or the card to cut; true when absent. Means nothing to 'raw'. */
   readonly offload?: boolean;
+  readonly buffers?: DriverBuffers;
   /** Instead of sharing this machine's address; `source` and `guard` then mean nothing, `interface` is where it lives. */
   readonly ownAddress?: OwnAddress;
   /** 'linux' when absent. */
@@ -75,6 +76,7 @@ export async function openHost(o: HostOptions): Promise<Host> {
     driver = await openDriver({
       ...(o.driver !== undefined && { driver: o.driver }),
       ...(o.offload !== undefined && { offload: o.offload }),
+      ...(o.buffers !== undefined && { buffers: o.buffers }),
       interface: route.interface,
       addresses: [route.source],
       ports: [guard.port],
@@ -98,7 +100,7 @@ async function openOwnHost(o: HostOptions, own: OwnAddress): Promise<Host> {
       'the raw driver sends what the kernel routes, and an address of our own needs frames',
       'leave --driver out, or use --driver packet',
     );
-  const { link, route, guard } = await openOwnAddress(own, o.remote, o.interface, o.sourcePort ?? 0, o.offload);
+  const { link, route, guard } = await openOwnAddress(own, o.remote, o.interface, o.sourcePort ?? 0, o);
   return new RunningHost(o, route, guard, { link }, () => true);
 }
 

@@ -136,7 +136,7 @@ async function openInterface(
     mtu: Math.min(mtu, MAX_PACKET),
     loopback,
     bind: o.interface !== undefined,
-    ...(!loopback && { ringOctets: ring }),
+    buffers: { ...(!loopback && o.driver === 'raw' && { receive: ring }), ...o.buffers },
   });
   let { link } = driver;
   if (o.capture !== undefined) link = captureTap(link, nodeClock(shared.zero), o.capture);

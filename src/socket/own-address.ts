@@ -26,6 +26,7 @@ import {
   isMulticast,
   isUnspecified,
 } from '../wire/ipv4.ts';
+import type { DriverOptions } from './driver.ts';
 import { gatewayOn, nextHops } from './next-hop.ts';
 import { nodeClock, nodeRandom } from './node-clock.ts';
 
@@ -52,6 +53,9 @@ export interface OwnPath {
   readonly guard: PortGuard;
 }
 
+/** As in HostOptions. */
+export type OwnHow = Pick<DriverOptions, 'offload' | 'buffers'>;
+
 const TIMINGS = {
   quick: QUICK_TIMING,
   rfc5227: RFC_5227_TIMING,
@@ -60,14 +64,14 @@ const TIMINGS = {
 
 /**
  * Claims the address; resolves once it is ours. `remote`: whom it is for, our own address when that is anyone. `port`: 0 for
- * one at random. `offload`: as in HostOptions. Throws LinkFailure: EADDRINUSE when somebody has the address, ENETUNREACH without a gateway, EINVAL…
+ * one at random. Throws LinkFailure: EADDRINUSE when somebody has the address, ENETUNREACH without a gateway, EINVAL…
  */
 export async function openOwnAddress(
   own: OwnAddress,
   remote: Ipv4,
   interfaceName: string | undefined,
   port: number,
-  offload = true,
+  how: OwnHow = {},
 ): Promise<OwnPath> {
   checkAddress(own);
   const on = interfaceNamed(interfaceName ?? routeTo(remote).interface);
@@ -79,7 +83,7 @@ export async function openOwnAddress(
   if (isGroupMac(mac))
     throw new LinkFailure('EINVAL', `${macText(mac)} is a group's address`, 'its first octet is odd');
   return {
-    link: await claim(own, on, mac, hopOf, offload),
+    link: await claim(own, on, mac, hopOf, how),
     route: {
       interface: on.name,
       ifindex: on.ifindex,
@@ -106,12 +110,14 @@ function claim(
   on: Interface,
   mac: Mac,
   hopOf: (to: Ipv4) => Ipv4 | undefined,
-  offload: boolean,
+  how: OwnHow,
 ): Promise<Link> {
   const frames = openPacketSocket({
     interface: on.name,
     filter: frameFilter({ mac, addresses: [own.address], arp: true }),
-    gso: offload,
+    gso: how.offload !== false,
+    ...(how.buffers?.receive !== undefined && { receiveBuffer: how.buffers.receive }),
+    ...(how.buffers?.send !== undefined && { sendBuffer: how.buffers.send }),
     promiscuous: mac !== parseMac(on.mac ?? ''),
   });
   return new Promise((resolve, reject) => {

@@ -215,8 +215,8 @@ describe('addresses', () => {
     expect((await tcpx.ended()).log.of('listen')).toHaveLength(1);
   });
 
-  test('with the packet driver as with raw', async () => {
-    const tcpx = await listening('-k', '--echo', '--driver', 'packet', '0');
+  test.each(['packet', 'raw'])('on driver %s from outside and from this machine', async (driver) => {
+    const tcpx = await listening('-k', '--echo', '--driver', driver, '0');
     for (const [from, to] of [
       [lab.server, lab.clientAddress],
       [lab.client, '127.0.0.1'],
@@ -226,7 +226,7 @@ describe('addresses', () => {
       });
     tcpx.child.kill('SIGINT');
     const { log } = await tcpx.ended();
-    expect(new Set(log.of('listen').map((r) => r.driver))).toEqual(new Set(['packet']));
+    expect(new Set(log.of('listen').map((r) => r.driver))).toEqual(new Set([driver]));
   });
 
   test('on an address of our own, any port: its RSTs are ours, and the kernel sends none', async () => {

@@ -26,6 +26,7 @@ export interface Metrics {
   readonly loopDelayMs: { readonly p99: number; readonly most: number; readonly mean: number };
   readonly cpuSeconds: number;
   readonly counters: Readonly<Record<string, number>>;
+  readonly link: Readonly<Record<string, number>>;
   /** Packets that came and were not taken in time. */
   readonly drops: number;
 }

@@ -6,7 +6,7 @@
  *   --listen PORT            take connections, for peers in the direction of --from ADDR
  *   --port N                 our port as a client (default: any; with --own each connection has its own)
  *   --own ADDR/LEN           an address of our own on --interface NAME, at hardware address --mac MAC
- *   --driver raw|packet, --guard KIND
+ *   --driver raw|packet (of the environment's TCPX_TEST_DRIVER when absent), --guard KIND, --buffers JSON, --no-offload
  *   --send N                 each connection sends N octets of the pattern, then FIN; and reads all the while
  *   --send-late N            the same, once the other side's FIN has come
  *   --echo                   what comes goes back; FIN for FIN
@@ -48,6 +48,8 @@ const { values: o } = parseArgs({
     interface: string,
     driver: string,
     guard: string,
+    buffers: string,
+    'no-offload': boolean,
     send: string,
     'send-late': string,
     echo: boolean,
@@ -83,6 +85,7 @@ const remote = ipv4(remoteText);
 const ourPort = o.listen ?? o.port;
 const [ownText, ownLen] = o.own?.split('/') ?? [];
 const mac = parseMac(o.mac ?? '');
+const driver = o.driver ?? (o.own === undefined ? process.env['TCPX_TEST_DRIVER'] : undefined);
 const host = await openHost({
   remote,
   ...(remotePort !== undefined && { remotePort: Number(remotePort) }),
@@ -92,8 +95,10 @@ const host = await openHost({
     ownAddress: { address: ipv4(ownText), prefixLen: Number(ownLen), ...(mac !== undefined && { mac }) },
   }),
   // As a test wrote them: what is no driver or guard is for openHost to refuse.
-  ...(o.driver !== undefined && { driver: o.driver as 'raw' | 'packet' }),
+  ...(driver !== undefined && { driver: driver as 'raw' | 'packet' }),
   guard: (o.guard ?? 'auto') as 'auto',
+  ...(o['no-offload'] && { offload: false }),
+  ...(o.buffers !== undefined && { buffers: JSON.parse(o.buffers) }),
   sysctl: JSON.parse(o.sysctl ?? '{}'),
   ...(capture !== undefined && {
     capture: (t, _dir, octets) => void writeSync(capture, pcapRecord(t, octets)),

@@ -58,7 +58,14 @@ export function startClient(namespace: Namespace, ...args: string[]): TcpxRun {
 /** The command: `tcpx` with these arguments and a log beside. */
 export function startCli(namespace: Namespace, ...args: string[]): TcpxRun {
   const file = scratch('cli.ndjson');
-  return started(namespace.node(cliProgram(), [...args, '--json-file', file]), file);
+  return started(namespace.node(cliProgram(), [...withTestDriver(args), '--json-file', file]), file);
+}
+
+/** TCPX_TEST_DRIVER names the driver of every test that names none: a second run of them is on the other one. */
+export function withTestDriver(args: readonly string[]): readonly string[] {
+  const driver = process.env['TCPX_TEST_DRIVER'];
+  const isFree = (args[0] !== 'connect' && args[0] !== 'listen') || args.includes('--driver') || args.includes('--ip');
+  return driver === undefined || isFree ? args : [args[0]!, '--driver', driver, ...args.slice(1)];
 }
 
 /** The built command when the build is of these sources; the sources otherwise. */

@@ -102,7 +102,7 @@ async function driverCheck(driver: DriverName, i: Interface, address: Ipv4): Pro
       mtu: Math.min(i.mtu, 65_535),
       loopback: i.loopback,
       bind: false,
-      ringOctets: 1 << 20,
+      buffers: { receive: 1 << 20 },
     });
     link.close();
     return ok(name, `opens on ${i.name}`);
