@@ -2,22 +2,18 @@
  * Where measurements happen: two network namespaces and a veth pair between them, or a bridge that impairs the path. The stack
  * that is measured has a processor of its own, its peer another.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Lab, type Namespace, openLab, run, tryRun } from '../../test/support/lab.ts';
 import type { ClientOptions } from './client/measure.ts';
+import { clientProgram, peerProgram } from './compiled.ts';
 import { BenchFailure } from './failure.ts';
 import { Program, type Said } from './program.ts';
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const TS_LOADER = file('../../test/support/ts-loader.mjs');
 /** Where `npm run build` leaves tcpx. */
 export const DIST = file('../../dist');
-const CLIENT = file('./client/main.ts');
-const PEER_SOURCE = file('./peer.c');
 
 export type Cc = 'cubic' | 'bbr';
 
@@ -57,28 +53,9 @@ export function chooseCores(): Cores {
   return { stack, peer, bridge: cores[2] ?? peer };
 }
 
-/** The peer's executable: compiled once for each text of it. */
-export function peerProgram(): string {
-  const text = readFileSync(PEER_SOURCE);
-  const directory = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tcpx-bench');
-  const program = join(directory, `peer-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`);
-  if (existsSync(program)) return program;
-  const compiler = ['cc', 'gcc', 'clang'].find((name) => tryRun('sh', ['-c', `command -v ${name}`]).status === 0);
-  if (compiler === undefined)
-    throw new BenchFailure(
-      'there is no C compiler, and the peer of every measurement is written in C',
-      'apt-get install gcc libc6-dev',
-    );
-  mkdirSync(directory, { recursive: true });
-  const fresh = `${program}.${process.pid}`;
-  const done = tryRun(compiler, ['-O2', '-pthread', '-o', fresh, PEER_SOURCE]);
-  if (done.status !== 0)
-    throw new BenchFailure(
-      `${compiler} can't compile ${PEER_SOURCE}:\n${done.stderr}`,
-      'apt-get install gcc libc6-dev',
-    );
-  renameSync(fresh, program);
-  return program;
+interface Programs {
+  readonly peer: string;
+  readonly client: string;
 }
 
 /** Two ends, and what is between them. */
@@ -90,15 +67,15 @@ export class Place {
   readonly clientInterface: string;
   readonly serverAddress: string;
   readonly ownAddress: string;
-  readonly #peerProgram: string;
+  readonly #programsAre: Programs;
   readonly #bridgeEnds: { readonly namespace: Namespace; readonly near: string; readonly far: string } | undefined;
   #peer: Program | undefined;
   readonly #programs: Program[] = [];
 
   /** `bridged`: a bridge has to be started between them before anything passes. */
-  private constructor(o: PlaceOptions, cores: Cores, peer: string, bridged: boolean) {
+  private constructor(o: PlaceOptions, cores: Cores, programs: Programs, bridged: boolean) {
     this.cores = cores;
-    this.#peerProgram = peer;
+    this.#programsAre = programs;
     const mtu = o.mtu === undefined ? {} : { mtu: o.mtu };
     this.here = this.#lab.namespace();
     const middle = bridged ? this.#lab.namespace() : undefined;
@@ -143,7 +120,7 @@ export class Place {
   }
 
   static async open(o: PlaceOptions, cores: Cores, bridged = false): Promise<Place> {
-    const place = new Place(o, cores, peerProgram(), bridged);
+    const place = new Place(o, cores, { peer: peerProgram(), client: await clientProgram() }, bridged);
     try {
       place.#peer = place.startPeer(place.there, place.cores.peer, 'serve', place.serverAddress);
       await place.#peer.said('ready', 5000);
@@ -160,7 +137,7 @@ export class Place {
 
   /** peer.c with these arguments. */
   startPeer(namespace: Namespace, core: number, ...args: string[]): Program {
-    return this.#start(namespace, core, this.#peerProgram, args, `peer ${args[0]}`);
+    return this.#start(namespace, core, this.#programsAre.peer, args, `peer ${args[0]}`);
   }
 
   /** One measurement of one stack, from its beginning to its end. `during` runs beside it once it has begun. */
@@ -189,7 +166,7 @@ export class Place {
       this.here,
       this.cores.stack,
       process.execPath,
-      ['--import', TS_LOADER, ...nodeArgs, CLIENT, JSON.stringify(o)],
+      [...nodeArgs, this.#programsAre.client, JSON.stringify(o)],
       `${o.stack} (${o.work})`,
     );
   }
