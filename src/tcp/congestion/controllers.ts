@@ -1,5 +1,6 @@
 /** The controllers by name. */
 import type { CongestionName } from '../config.ts';
+import { Bbr } from './bbr.ts';
 import type { CongestionControl } from './controller.ts';
 import { Cubic } from './cubic.ts';
 import { Reno } from './reno.ts';
@@ -12,12 +13,14 @@ export function newController(
   name: CongestionName,
   smss: number,
   initialSegments: number,
-  _seed: number,
+  seed: number,
   paced = false,
 ): CongestionControl {
   switch (name) {
     case 'reno':
       return new Reno(smss, initialSegments, paced);
+    case 'bbr':
+      return new Bbr(smss, initialSegments, seed);
     default:
       return new Cubic(smss, initialSegments, paced);
   }
