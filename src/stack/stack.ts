@@ -3,7 +3,7 @@
  * its caller. Segments are handed to their connection as they come; when the batch is over, each connection that was
  * touched is asked what it wants to send, then what happened is told, and one alarm is set for the soonest deadline.
  */
-import { intBelow, type Random } from '../base/random.ts';
+import type { Random } from '../base/random.ts';
 import { type Seq, seqInt, seqMax, toSeq } from '../base/seq.ts';
 import { SipHash } from '../base/siphash.ts';
 import type { Clock, Micros } from '../base/time.ts';
@@ -39,6 +39,7 @@ import { IpInput } from './ip-input.ts';
 import { IpOutput } from './ip-output.ts';
 import { Listener } from './listener.ts';
 import { type PassiveHost, PassiveOpens } from './passive-opens.ts';
+import { ALL_EPHEMERAL, PortChoice, type PortSource } from './ports.ts';
 
 /** The core's tracer, and the endpoints that the core doesn't know. */
 export interface StackTracer extends Tracer {
@@ -60,6 +61,8 @@ export interface StackOptions {
   readonly advmss?: number;
   /** Ports whose segments are ours to answer with RST when there is no connection; without it all are. */
   readonly ownsPort?: (port: number) => boolean;
+  /** Where connections come from that name no port; 32768 to 60999 when absent. */
+  readonly ports?: PortSource;
   readonly tracer?: StackTracer;
   /** The next connection's number; counts from 1 when absent. For stacks that share a tracer. */
   readonly nextId?: () => number;
@@ -70,7 +73,7 @@ export interface StackOptions {
 export interface ConnectOptions {
   readonly address: Ipv4;
   readonly port: number;
-  /** Chosen at random among 32768 to 60999 when absent (RFC 6056 §3.3.1). */
+  /** One of the stack's source ports when absent, as RFC 6056 chooses. */
   readonly localPort?: number;
   /** IP_TTL; 64 when absent. */
   readonly ttl?: number;
@@ -99,8 +102,6 @@ interface HowToOpen extends Pick<OpenArgs, 'tfo' | 'tfoMss' | 'tfoAccept'> {
   readonly cookieIss?: number;
 }
 
-const FIRST_EPHEMERAL = 32_768;
-const EPHEMERAL_COUNT = 28_232;
 const DEFAULT_TTL = 64;
 /** RFC 9293 §3.7.1: what a peer over IPv4 takes that announces no MSS. */
 const IPV4_DEFAULT_MSS = 536;
@@ -109,7 +110,6 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly address: Ipv4;
   readonly counters: StackCounters = newCounters();
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #link: Link;
   readonly #profile: Profile;
   readonly #sysctl: Sysctl;
@@ -125,6 +125,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly #sweep = new IdleSweep<Endpoint>((e) => e.connection.putAway());
   readonly #fastOpens: FastOpenCookies;
   readonly #passives: PassiveOpens;
+  readonly #ports: PortSource;
+  readonly #portChoice: PortChoice;
   readonly #listeners = new Map<number, Listener>();
   readonly #out = new TcpSegment();
   #touched: Endpoint[] = [];
@@ -146,7 +148,6 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   constructor(o: StackOptions) {
     this.address = o.address;
     this.#clock = o.clock;
-    this.#random = o.random;
     this.#link = o.link;
     this.#profile = o.profile ?? 'linux';
     this.#sysctl = { ...profileSysctl(this.#profile), ...o.sysctl };
@@ -168,6 +169,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#endpoints = new DemuxTable(this.#prf);
     this.#fastOpens = new FastOpenCookies(this.#prf);
     this.#passives = new PassiveOpens(this, this.#prf, this.#fastOpens);
+    this.#ports = o.ports ?? ALL_EPHEMERAL;
+    this.#portChoice = new PortChoice(this.#ports, this.#prf, o.random);
     this.#link.start(this);
   }
 
@@ -449,6 +452,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     }
     if (happened & Happened.closed) {
       this.#sweep.forget(endpoint);
+      this.#ports.release(endpoint.localPort);
       if (endpoint.connection.defect !== undefined) this.counters.defects++;
       this.#endpoints.remove(endpoint);
       this.#account(endpoint, 0);
@@ -491,6 +495,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     const connection = new Connection(this.#nextId(), config, this.#tracer ?? NO_TRACE);
     const endpoint = new Endpoint(this, connection, addresses, ttl, listener);
     this.#endpoints.add(endpoint);
+    this.#ports.take(addresses.localPort);
     return endpoint;
   }
 
@@ -523,12 +528,11 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   }
 
   #ephemeralPort(remote: Ipv4, remotePort: number): number {
-    const first = intBelow(this.#random, EPHEMERAL_COUNT);
-    for (let i = 0; i < EPHEMERAL_COUNT; i++) {
-      const port = FIRST_EPHEMERAL + ((first + i) % EPHEMERAL_COUNT);
+    const chosen = this.#portChoice.choose(remote, remotePort, (port) => {
       const old = this.#endpoints.find(this.address, port, remote, remotePort);
-      if ((old === undefined || this.#mayReuse(old)) && !this.#listeners.has(port)) return port;
-    }
+      return (old === undefined || this.#mayReuse(old)) && !this.#listeners.has(port);
+    });
+    if (chosen !== undefined) return chosen;
     throw new TcpError(
       'EADDRNOTAVAIL',
       'every local port has a connection to that address and port',
