@@ -65,13 +65,19 @@ const TCP_FLAGS_AT = 13;
 const TCP_CWR = 0x80;
 
 const MAX_PACKET = 65_535;
-const RECEIVE_BUFFER = 32 << 20;
+/** What is asked for. */
+export const RECEIVE_BUFFER = 32 << 20;
 const SEND_BUFFER = 8 << 20;
 /** How often an interface that is down is looked at. */
 const DOWN_POLL_MS = 200;
 
+export interface PacketFrames extends FrameLink {
+  /** Octets the kernel holds for us until we take them. */
+  readonly receiveBuffer: number;
+}
+
 /** Throws LinkFailure: ENOTBUILT, EPERM, ENODEV, ENETDOWN, ENOTSUP (no Ethernet). */
-export function openPacketSocket(o: PacketSocketOptions): FrameLink {
+export function openPacketSocket(o: PacketSocketOptions): PacketFrames {
   const on = interfaceNamed(o.interface);
   if (!on.up) throw new LinkFailure('ENETDOWN', `interface ${on.name} is down`, `ip link set ${on.name} up`);
   if (on.hardware !== Hardware.ETHERNET && on.hardware !== Hardware.LOOPBACK) {
@@ -126,13 +132,14 @@ export function packetFailure(error: unknown, name: string): unknown {
   }
 }
 
-class PacketSocket implements FrameLink, BatchReceiver {
+class PacketSocket implements PacketFrames, BatchReceiver {
   readonly driver = 'packet';
   readonly interface: string;
   readonly mac: Mac;
   readonly mtu: number;
   readonly receiveMtu = MAX_PACKET;
   readonly maxGsoPayload: number;
+  readonly receiveBuffer: number;
   readonly completesChecksum = true;
   readonly counters: LinkCounters = newLinkCounters();
   readonly #ifindex: number;
@@ -162,6 +169,8 @@ class PacketSocket implements FrameLink, BatchReceiver {
     this.maxGsoPayload = o.gso ? MAX_PACKET - 120 : 0;
     this.#ifindex = on.ifindex;
     this.#handle = handle;
+    // The kernel says twice what it grants.
+    this.receiveBuffer = loadAddon().packetRoom(handle) / 2;
     this.#batch = new Batch(handle, true, this);
     this.#headers = new DataView(this.#batch.headers.buffer);
   }

@@ -49,6 +49,8 @@ export interface OpenedDriver {
   readonly link: Link;
   /** Why it is 'raw' although nobody asked for it. */
   readonly fallBack?: string;
+  /** Of 'packet': octets the kernel holds for us, less than was asked for where it allows no more. */
+  readonly receiveBuffer?: number;
 }
 
 /** What keeps 'raw' from being opened as well. */
@@ -58,7 +60,7 @@ const FOR_BOTH: ReadonlySet<string> = new Set(['EPERM', 'ENODEV', 'ENETDOWN', 'E
 export async function openDriver(o: DriverOptions): Promise<OpenedDriver> {
   if (o.driver === 'raw') return { link: await openRawPath(o) };
   try {
-    return { link: openPacketLink(o) };
+    return openPacketLink(o);
   } catch (error) {
     const isOnlyOurs = error instanceof LinkFailure && !FOR_BOTH.has(error.code);
     if (o.driver === 'packet' || !isOnlyOurs) throw error;
@@ -94,7 +96,7 @@ function openRawPath(o: DriverOptions): Promise<Link> {
  * an address of our own. The kernel's table would have to be filled by traffic of its own first, and read again for ever
  * after; its answers to our requests are no harm to it, since it ignores answers it has not asked for.
  */
-function openPacketLink(o: DriverOptions): Link {
+function openPacketLink(o: DriverOptions): OpenedDriver {
   if (o.addresses.length > MOST_FILTER_ADDRESSES)
     throw new LinkFailure('EINVAL', `${o.interface} has ${o.addresses.length} addresses`, 'name one of them');
   const mac = parseMac(interfaceNamed(o.interface).mac ?? '');
@@ -113,12 +115,14 @@ function openPacketLink(o: DriverOptions): Link {
       arp: !o.loopback,
     }),
   });
-  if (o.loopback) return loopbackLink(frames, o.buffers?.send);
-  return new EthernetLink({
+  const { receiveBuffer } = frames;
+  if (o.loopback) return { link: loopbackLink(frames, o.buffers?.send), receiveBuffer };
+  const link = new EthernetLink({
     frames,
     clock: nodeClock(),
     address: o.addresses[0]!,
     mac: frames.mac,
     nextHop: nextHops(o.interface, (to) => gatewayOn(o.interface, to) ?? to),
   });
+  return { link, receiveBuffer };
 }

@@ -83,6 +83,12 @@ export function faultSummaryLines(s: SummaryRecord): readonly string[] {
   );
 }
 
+/** What never came as far as tcpx; nothing when the kernel kept all, or doesn't tell. */
+export function dropLines({ counters }: SummaryRecord): readonly string[] {
+  const drops = counters?.['drops'] ?? 0;
+  return drops === 0 ? [] : [`tcpx: ${count(drops, 'packet')} dropped by the kernel, whose buffer for us was full`];
+}
+
 export function failureLines(failure: FailureRecord): readonly string[] {
   const lines = [`tcpx: ${failure.message}`];
   if (failure.hint !== undefined) lines.push(`  hint: ${failure.hint}`);

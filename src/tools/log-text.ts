@@ -8,6 +8,7 @@ import type { SegmentRecord, TraceRecord } from '../tcp/trace.ts';
 import { segmentText } from '../wire/tcp-text.ts';
 import { carrierOf, carries, type SegmentTrace, type StateRecord } from './carrier.ts';
 import {
+  dropLines,
   failureLines,
   faultSummaryLines,
   listenLines,
@@ -104,7 +105,7 @@ export class TextLog implements LogSink {
         this.flush();
         // Without a connection there is nothing to sum up.
         if (this.#o.verbosity !== 'quiet' && this.#seen > 0) {
-          for (const line of [...faultSummaryLines(record), summaryLine(record)]) this.#out(line);
+          for (const line of [...faultSummaryLines(record), ...dropLines(record), summaryLine(record)]) this.#out(line);
         }
         return;
       default:

@@ -42,10 +42,11 @@ test('where all is well it says so, tries the guard and the driver, and shakes h
   expect(report).toMatchObject({ ok: true, interface: lab.clientInterface, address: lab.clientAddress });
   expect(report.checks.map((c) => c.name)).toEqual([
     ...['node', 'capabilities', 'addon', 'raw-socket', 'cap', 'interface', 'MTU', 'offloads', 'rp_filter', 'NOFILE'],
-    ...['firewall', 'TCP-MD5', 'guard', 'driver raw', 'driver packet', 'handshake'],
+    ...['firewall', 'TCP-MD5', 'guard', 'driver packet', 'driver raw', 'handshake'],
   ]);
   expect(report.checks.filter((c) => c.status !== 'ok')).toEqual([]);
   expect(check('guard')!.detail).toMatch(/^md5: the kernel stays silent on .*, 1 SYN dropped and counted$/);
+  expect(check('driver packet')!.detail).toMatch(/^opens on \S+, and is the default; receive buffer 32768 KiB$/);
   expect(check('handshake')!.detail).toMatch(/connected, echoed, RTT [\d.]+ ms$/);
   expect(lab.client.counters()['TcpOutRsts']).toBe(resets);
   expect(lab.client.sockets()).toEqual([]);

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { guardPort, type PortGuard } from '../../link/guard.ts';
+import { RECEIVE_BUFFER } from '../../link/packet-socket.ts';
 import type { Interface } from '../../link/route.ts';
 import { type DriverName, openDriver } from '../../socket/driver.ts';
 import { openHost } from '../../socket/host.ts';
@@ -81,9 +82,9 @@ function knock(host: string, port: number): Promise<string> {
 
 /** Opens and closes both drivers on the interface. One that isn't built is no failure where the other works. */
 export async function driverChecks(i: Interface, address: Ipv4): Promise<readonly Check[]> {
-  const raw = await driverCheck('raw', i, address);
   const packet = await driverCheck('packet', i, address);
-  return [softened(raw, packet), softened(packet, raw)];
+  const raw = await driverCheck('raw', i, address);
+  return [softened(packet, raw), softened(raw, packet)];
 }
 
 function softened(check: Check, other: Check): Check {
@@ -94,7 +95,7 @@ function softened(check: Check, other: Check): Check {
 async function driverCheck(driver: DriverName, i: Interface, address: Ipv4): Promise<Check> {
   const name = `driver ${driver}`;
   try {
-    const { link } = await openDriver({
+    const { link, receiveBuffer } = await openDriver({
       driver,
       interface: i.name,
       addresses: [address],
@@ -102,13 +103,18 @@ async function driverCheck(driver: DriverName, i: Interface, address: Ipv4): Pro
       mtu: Math.min(i.mtu, 65_535),
       loopback: i.loopback,
       bind: false,
-      buffers: { receive: 1 << 20 },
+      ...(driver === 'raw' && { buffers: { receive: 1 << 20 } }),
     });
     link.close();
-    return ok(name, `opens on ${i.name}`);
+    return ok(name, `opens on ${i.name}${driver === 'packet' ? packetText(receiveBuffer ?? 0) : ''}`);
   } catch (error) {
     return failureOf(name, error);
   }
+}
+
+function packetText(receiveBuffer: number): string {
+  const limit = receiveBuffer < RECEIVE_BUFFER ? ', all that net.core.rmem_max allows without CAP_NET_ADMIN' : '';
+  return `, and is the default; receive buffer ${Math.round(receiveBuffer / 1024)} KiB${limit}`;
 }
 
 /** A connection of tcpx's with a listener of the kernel's at `address`: packets of this machine to itself, on loopback. */

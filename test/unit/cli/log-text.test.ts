@@ -164,6 +164,30 @@ test('where it listens comes with the settings, and connections then come from t
   ]);
 });
 
+test('a driver that is not as it would be by itself says why', () => {
+  const why = 'tun0 is no Ethernet';
+  const lines = show([
+    { ...LISTEN, fallBack: why },
+    { ...LISTEN, driver: 'packet', offload: false },
+  ]);
+  expect(lines).toEqual([
+    'tcpx: listening on 10.0.0.1:7  on eth0  driver raw (tun0 is no Ethernet)  guard md5',
+    'tcpx: listening on 10.0.0.1:7  on eth0  driver packet (no offload)  guard md5',
+  ]);
+});
+
+test('packets that the kernel dropped are told with the summary, and nothing is when there were none', () => {
+  const summary = (drops: number): LogRecord => ({
+    ...{ type: 'summary', t: 9, state: 'CLOSED', segmentsOut: 1, segmentsIn: 1, octetsOut: 0, octetsIn: 0 },
+    ...{ retransmissions: 0, counters: { drops } },
+  });
+  const said = (drops: number): readonly string[] =>
+    show([open(1), ...HANDSHAKE, summary(drops)]).filter((line) => line.includes('dropped'));
+  expect(said(0)).toEqual([]);
+  expect(said(1)).toEqual(['tcpx: 1 packet dropped by the kernel, whose buffer for us was full']);
+  expect(said(44)).toEqual(['tcpx: 44 packets dropped by the kernel, whose buffer for us was full']);
+});
+
 test('with several connections each line says whose it is, and nothing is held up by another', () => {
   const lines = show(
     [
