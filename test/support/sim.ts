@@ -168,12 +168,12 @@ export class User {
 }
 
 /** What holds of every segment of every connection, as the trace shows them. */
-class Watch implements StackTracer {
+export class Watch implements StackTracer {
   readonly enabled = true;
   readonly #connections = new Map<number, ConnectionWatch>();
   readonly #onRecord: ((record: TraceRecord) => void) | undefined;
 
-  constructor(onRecord: ((record: TraceRecord) => void) | undefined) {
+  constructor(onRecord?: (record: TraceRecord) => void) {
     this.#onRecord = onRecord;
   }
 
