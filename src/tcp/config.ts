@@ -54,6 +54,15 @@ export interface Sysctl {
   readonly tcp_sack: boolean;
   /** RFC 2883. */
   readonly tcp_dsack: boolean;
+  /** How a loss is found where SACK is agreed: bit 0 RACK-TLP (RFC 8985), without it RFC 6675. */
+  readonly tcp_recovery: number;
+  /** 3 or more: tail loss probes (RFC 8985 §7); 0 none. */
+  readonly tcp_early_retrans: number;
+  /** F-RTO, RFC 5682: 0 off. */
+  readonly tcp_frto: number;
+  /** Segments that must have arrived beyond one, at first, for it to be lost; and the most that reordering may make of it. */
+  readonly tcp_reordering: number;
+  readonly tcp_max_reordering: number;
   /** ECN, RFC 3168: 0 never, 1 ask for it and accept it, 2 accept it. */
   readonly tcp_ecn: number;
   /** TCP Fast Open, RFC 7413: 1 as client, 2 as server, 3 both. A listener also needs TCP_FASTOPEN. */
@@ -100,6 +109,11 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_window_scaling: true,
   tcp_sack: true,
   tcp_dsack: true,
+  tcp_recovery: 1,
+  tcp_early_retrans: 3,
+  tcp_frto: 2,
+  tcp_reordering: 3,
+  tcp_max_reordering: 300,
   tcp_ecn: 2,
   tcp_fastopen: 1,
   tcp_rmem: [4096, 131_072, 6_291_456],

@@ -13,6 +13,7 @@ export function endConnection(tcb: Tcb, event: Event, error: ErrorCode | undefin
     tcb.tracer.record({ t: tcb.now, conn: tcb.id, type: 'error', code: error });
   tcb.timers.stopAll();
   tcb.sendBuffer.clear();
+  tcb.board.clear();
   tcb.reassembly.clear();
   // What had arrived in order can still be read after an orderly end, not after a reset (RFC 9293 §3.10.7.4).
   if (error !== undefined) tcb.receiveBuffer.clear();
@@ -45,8 +46,7 @@ export function backToListen(tcb: Tcb, event: 'rcv SYN, passive' | 'rcv RST, pas
   tcb.rtt.stopBackingOff();
   tcb.sndNxt = tcb.iss;
   tcb.sndUna = tcb.iss;
-  tcb.rtxNxt = tcb.iss;
-  tcb.rtxEnd = tcb.iss;
+  tcb.board.clear();
   tcb.rcvAdv = tcb.rcvNxt;
   tcb.reassembly.clear();
   tcb.rcvFin = undefined;
@@ -59,8 +59,9 @@ export function startSyn(tcb: Tcb): void {
   tcb.synAcked = false;
   tcb.sndUna = tcb.iss;
   tcb.sndNxt = tcb.iss;
-  tcb.rtxNxt = tcb.iss;
-  tcb.rtxEnd = tcb.iss;
+  tcb.board.clear();
+  tcb.rack.start(tcb.iss);
+  tcb.loss.start(tcb.iss);
   tcb.recover = tcb.iss;
   tcb.maxSndWnd = 0;
 }

@@ -3,15 +3,19 @@
  * client can receive at its address; with it the server takes the data at once, and may answer at once.
  */
 import { seqAdd, seqDiff, seqLt } from '../base/seq.ts';
+import type { Micros } from '../base/time.ts';
 import type { TcpSegment } from '../wire/tcp.ts';
 import { textSegment } from '../wire/tcp-text.ts';
+import { takeCumulative, work } from './recovery/delivered.ts';
+import { onFirstSent } from './recovery/on-send.ts';
+import { resendAll } from './recovery/on-timeout.ts';
 import { Happened, type Tcb } from './tcb.ts';
 
 /** Octets that the longest options of a SYN take, cookie included. */
 const SYN_OPTIONS_LEN = 40;
 
 /** The option, and with a cookie the data, on a SYN that leaves for the first time. Never again: some networks drop it (§4.1.3). */
-export function addFastOpen(tcb: Tcb, out: TcpSegment, isAnswer: boolean): void {
+export function addFastOpen(tcb: Tcb, out: TcpSegment, isAnswer: boolean, now: Micros): void {
   const cookie = tcb.tfoCookie;
   if (cookie === undefined || tcb.synRetransmits > 0) return;
   setCookie(out, cookie);
@@ -20,12 +24,13 @@ export function addFastOpen(tcb: Tcb, out: TcpSegment, isAnswer: boolean): void 
   if (len <= 0) return;
   tcb.sendBuffer.gather(0, len, out.payload);
   tcb.sndNxt = seqAdd(tcb.iss, 1 + len);
+  onFirstSent(tcb, seqAdd(tcb.iss, 1), len, 0, now);
   tcb.bytesSent += len;
   tcb.dataSegsOut++;
 }
 
 /** The client's side, on the SYN-ACK: a cookie for next time, and the data again that the server did not take (§4.2.1). */
-export function takeSynAckOfFastOpen(tcb: Tcb, seg: TcpSegment): void {
+export function takeSynAckOfFastOpen(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   if (tcb.tfoCookie === undefined) return;
   if (seg.fastOpenLen > 0) {
     tcb.tfoGranted = textSegment(seg).tfo;
@@ -34,10 +39,10 @@ export function takeSynAckOfFastOpen(tcb: Tcb, seg: TcpSegment): void {
   const acked = seqDiff(seg.ack, seqAdd(tcb.iss, 1));
   tcb.sendBuffer.dropTo(acked);
   tcb.bytesAcked += acked;
+  work.begin(tcb);
+  takeCumulative(tcb, now);
   if (!seqLt(tcb.sndUna, tcb.sndNxt)) return;
-  tcb.rtxNxt = tcb.sndUna;
-  tcb.rtxEnd = tcb.sndNxt;
-  tcb.rtxNote = 'retransmission';
+  resendAll(tcb);
 }
 
 /** The server's side, §4.2.2: the data on a SYN with a good cookie is the user's at once, and so is the connection. */

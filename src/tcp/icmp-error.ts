@@ -3,7 +3,7 @@ import { type Seq, seqInt, seqLeq, seqLt } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import { endConnection } from './ending.ts';
 import { setSmss } from './path-mtu.ts';
-import { resendAll } from './recovery.ts';
+import { resendAll } from './recovery/on-timeout.ts';
 import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
 
 /** An ICMP error that quoted our segment at sequence number `quoted`; `code` as the kernel would report it. */

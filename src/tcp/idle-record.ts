@@ -22,7 +22,7 @@ type NamesOf<T> = { [K in keyof Tcb]: Tcb[K] extends T ? (T extends Tcb[K] ? K :
 const BASES = ['sndNxt', 'rcvNxt'] as const satisfies readonly NamesOf<Seq>[];
 // biome-ignore format: a list
 const OUR_SEQS = [
-  'sndUna', 'sndWl2', 'sndUp', 'iss', 'recover', 'rtxNxt', 'rtxEnd', 'timedSeq', 'ecnRecover',
+  'sndUna', 'sndWl2', 'sndUp', 'iss', 'recover', 'ecnRecover',
 ] as const satisfies readonly NamesOf<Seq>[];
 // biome-ignore format: a list
 const PEER_SEQS = [
@@ -53,11 +53,8 @@ const FLAGS = [
 /** Objects that put their own variables away. */
 // biome-ignore format: a list
 const PARTS = [
-  'rtt', 'ackPolicy', 'pathMtu', 'sendBuffer', 'receiveBuffer',
+  'rtt', 'ackPolicy', 'pathMtu', 'sendBuffer', 'receiveBuffer', 'rack', 'rate', 'loss',
 ] as const satisfies readonly (keyof Tcb)[];
-
-/** Objects with nothing but numbers and flags. */
-const SAMPLES = ['ackSample'] as const satisfies readonly (keyof Tcb)[];
 
 /** As in a fresh connection, or else kept beside the record. */
 // biome-ignore format: a list
@@ -68,10 +65,13 @@ const AT_REST = [
   'dupAcksOwed', 'ackNote', 'rcvFin', 'rcvFinReached', 'hasDsack', 'pendingReset',
 ] as const satisfies readonly (keyof Tcb)[];
 
-/** Fields of the record, first in it, or empty: `machine` is in ESTABLISHED, `reassembly` holds nothing, `timers` keep-alive alone. */
+/**
+ * Fields of the record, first in it, or empty: `machine` is in ESTABLISHED, `reassembly` and `board`
+ * hold nothing, `timers` keep-alive alone.
+ */
 // biome-ignore format: a list
 const ELSEWHERE = [
-  'id', 'config', 'options', 'tracer', 'machine', 'timers', 'reassembly', 'congestion', 'pressed', 'lastHeardAt',
+  'id', 'config', 'options', 'tracer', 'machine', 'timers', 'reassembly', 'board', 'congestion', 'pressed', 'lastHeardAt',
 ] as const satisfies readonly (keyof Tcb)[];
 
 /** Set anew by whatever comes next, before anyone looks. */
@@ -79,12 +79,12 @@ const FORGOTTEN = ['now', 'cause'] as const satisfies readonly (keyof Tcb)[];
 
 /** Every variable that somebody has decided on. For the test that looks for others. */
 export const DECIDED: readonly (keyof Tcb)[] = [
-  ...[...BASES, ...OUR_SEQS, ...PEER_SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS, ...SAMPLES],
+  ...[...BASES, ...OUR_SEQS, ...PEER_SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS],
   ...[...AT_REST, ...ELSEWHERE, ...FORGOTTEN],
 ];
 
 const KEPT: ReadonlySet<string> = new Set([
-  ...[...BASES, ...OUR_SEQS, ...PEER_SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS, ...SAMPLES],
+  ...[...BASES, ...OUR_SEQS, ...PEER_SEQS, ...NUMBERS, ...TIMES, ...FLAGS, ...PARTS],
   ...[...ELSEWHERE, ...FORGOTTEN],
 ]);
 
@@ -179,16 +179,6 @@ function keep(tcb: Tcb, k: Keeper): void {
   for (const name of TIMES) tcb[name] = (tcb.lastHeardAt + k.number(tcb[name] - tcb.lastHeardAt)) as Micros;
   for (const name of FLAGS) tcb[name] = k.flag(tcb[name]);
   for (const name of PARTS) tcb[name].keep(k);
-  for (const name of SAMPLES) keepSample(tcb[name], k);
-}
-
-function keepSample(sample: object, k: Keeper): void {
-  // the only record that is numbers and flags by name
-  const fields = sample as Record<string, number | boolean>;
-  for (const name in fields) {
-    const value = fields[name]!;
-    fields[name] = typeof value === 'number' ? k.number(value) : k.flag(value);
-  }
 }
 
 function oddOf(tcb: Tcb): readonly Odd[] | undefined {

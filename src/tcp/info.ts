@@ -1,6 +1,7 @@
 /** STATUS, RFC 9293 §3.10.6, with the names and units of Linux's struct tcp_info. */
 import { seqInt } from '../base/seq.ts';
 import type { State } from './machine.ts';
+import { congestionWindow } from './recovery/window.ts';
 import type { Tcb } from './tcb.ts';
 
 /** Times are µs, sizes octets; `tcpi_` is left off the names. */
@@ -61,7 +62,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     snd_mss: tcb.smss,
     rcv_mss: tcb.rcvMss,
     advmss: tcb.ownMss(tcb.config.path.receiveMss),
-    snd_cwnd: congestion.cwnd,
+    snd_cwnd: congestionWindow(tcb),
     snd_ssthresh: Number.isFinite(congestion.ssthresh) ? congestion.ssthresh : -1,
     snd_wnd: tcb.sndWnd,
     rcv_wnd: tcb.rcvWnd,

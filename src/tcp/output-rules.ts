@@ -6,7 +6,7 @@ import { seqAdd, seqDiff, seqLt } from '../base/seq.ts';
 import { later, type Micros, seconds } from '../base/time.ts';
 import { afterSyn } from './ending.ts';
 import { windowInSyn } from './receive-window.ts';
-import { pipe, usableCwnd } from './recovery.ts';
+import { pipe, usableCwnd } from './recovery/window.ts';
 import type { Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
 import { TIMESTAMPS_LEN } from './timestamps.ts';
@@ -59,6 +59,11 @@ export function newDataLen(tcb: Tcb, most: number): number {
   if (len === most) return len;
   if (len === unsent) return mayBeSmall(tcb) ? len : NOTHING;
   return mayFillWindow(tcb, len, window <= cwndRoom) ? len : NOTHING;
+}
+
+/** Octets of new data, at most `most`, that a tail loss probe may carry: neither the congestion window nor Nagle holds it. */
+export function forcedLen(tcb: Tcb, most: number): number {
+  return mayCarryData(tcb) ? Math.max(0, Math.min(tcb.unsent, usableWindow(tcb), most)) : 0;
 }
 
 /** A run of full segments and a small rest: the rest goes along only if it could go alone. */

@@ -135,7 +135,8 @@ export function setSmss(tcb: Tcb): void {
 
 /** Octets of payload of the probe that is to leave now; 0 for none. Only a sender in good order, with much to send, may probe. */
 export function probeLen(tcb: Tcb, now: Micros): number {
-  if (tcb.config.sysctl.tcp_mtu_probing === 0 || tcb.recovery !== 'open' || tcb.dupAcks > 0) return 0;
+  if (tcb.config.sysctl.tcp_mtu_probing === 0 || tcb.recovery !== 'open') return 0;
+  if (tcb.dupAcks > 0 || tcb.board.sacked > 0) return 0;
   const mss = tcb.pathMtu.wantedProbe(now);
   if (mss === 0) return 0;
   const options = tcb.timestampsAgreed ? TIMESTAMPS_LEN : 0;

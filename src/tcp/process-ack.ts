@@ -5,7 +5,9 @@ import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
 import { takeEcnEcho } from './ecn.ts';
 import { endConnection, startTimeWait } from './ending.ts';
-import { onDuplicateAck, onNewAck } from './recovery.ts';
+import { takeCumulative, takeSack, work } from './recovery/delivered.ts';
+import { onAck } from './recovery/on-ack.ts';
+import { scheduleProbe } from './recovery/tail-probe.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
 import { echoedRtt, updateTsRecent } from './timestamps.ts';
@@ -30,30 +32,35 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   const flightBefore = tcb.flightSize;
   const acked = seqDiff(seg.ack, tcb.sndUna);
   const windowMoved = updateSendWindow(tcb, seg);
-  takeEcnEcho(tcb, seg, now);
-  if (acked > 0) {
-    acknowledge(tcb, seg, acked, flightBefore, now);
-    return afterAck(tcb, now);
-  }
+  const ece = tcb.ecnAgreed && seg.has(TcpFlag.ECE);
+  if (ece) takeEcnEcho(tcb, seg, now);
+  const hasSack = tcb.sackAgreed && seg.sackCount > 0;
   // RFC 5681 §2; with SACK blocks a window that moves says nothing against it (RFC 6675 §2), and Linux's moves.
-  const isSame = !windowMoved || (tcb.sackAgreed && seg.sackCount > 0);
-  if (acked === 0 && flightBefore > 0 && seg.segLen === 0 && isSame) onDuplicateAck(tcb, now);
-  return 'continue';
+  const isDup = acked === 0 && flightBefore > 0 && seg.segLen === 0 && (!windowMoved || hasSack);
+  if (acked <= 0 && !hasSack && !isDup) return 'continue';
+  work.begin(tcb);
+  if (hasSack) takeSack(tcb, seg, now);
+  const rtt = acked > 0 ? acknowledge(tcb, seg, now) : 0;
+  if (work.sackRtt > 0) tcb.rack.noteRtt(work.sackRtt, now);
+  onAck(tcb, seg, Math.max(0, acked), isDup, rtt, ece, now);
+  if (acked > 0 || work.sacked > 0) scheduleProbe(tcb, now);
+  return acked > 0 ? afterAck(tcb, now) : 'continue';
 }
 
-/** SND.UNA = SEG.ACK: octets leave the send buffer, the timer starts afresh (RFC 6298 §5.2, §5.3). */
-function acknowledge(tcb: Tcb, seg: TcpSegment, acked: number, flightBefore: number, now: Micros): void {
+/** SND.UNA = SEG.ACK: octets leave the send buffer, the timer starts afresh (RFC 6298 §5.2, §5.3). Returns the RTT sample, 0 for none. */
+function acknowledge(tcb: Tcb, seg: TcpSegment, now: Micros): number {
   const heldBefore = tcb.sendBuffer.len;
   tcb.sndUna = seg.ack;
   tcb.synAcked = true;
   tcb.sendBuffer.dropTo(Math.min(tcb.placeOfSeq(seg.ack), tcb.sendBuffer.end));
   tcb.bytesAcked += heldBefore - tcb.sendBuffer.len;
   // Without a sample RTO stays backed off: whose ACK it is can't be told (RFC 6298 §5.6, Karn's second part).
+  takeCumulative(tcb, now);
   const rtt = sampleRtt(tcb, seg, now);
   tcb.timeouts = 0;
-  onNewAck(tcb, acked, flightBefore, rtt, now);
   if (tcb.flightSize === 0) {
     tcb.timers.stop(Timer.retransmit);
+    tcb.timers.stop(Timer.reorder);
     tcb.timers.stop(Timer.user);
   } else {
     tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
@@ -64,23 +71,22 @@ function acknowledge(tcb: Tcb, seg: TcpSegment, acked: number, flightBefore: num
     tcb.happened |= Happened.writable;
   }
   if (tcb.sendBuffer.len === 0) tcb.happened |= Happened.writable;
+  return rtt;
 }
 
 /**
- * Karn: the timed segment was never sent twice. After a retransmission the echoed timestamp says which was received,
+ * Karn: of what was sent once, the newest. Where none of it was, and after a retransmission the echoed timestamp says which was received,
  * but only the echo of the last copy is a round trip: that of an earlier one comes as well when its ACK was lost and a
  * later copy, a duplicate, brought the ACK again, and then it holds the whole timeout.
  */
 function sampleRtt(tcb: Tcb, seg: TcpSegment, now: Micros): number {
-  if (tcb.isTiming && seqLeq(tcb.timedSeq, tcb.sndUna)) {
-    tcb.isTiming = false;
-    const rtt = now - tcb.timedAt;
-    tcb.sampleRtt(rtt);
-    return rtt;
-  }
-  const rtt = tcb.timeouts > 0 ? echoedRtt(tcb, seg, now) : 0;
-  if (rtt > 0) tcb.sampleRtt(rtt);
-  return rtt;
+  let rtt = work.rtt;
+  if (rtt >= 0) tcb.rack.noteRtt(rtt, now);
+  else if (tcb.timeouts > 0) rtt = echoedRtt(tcb, seg, now);
+  else if (!work.ambiguous) rtt = work.sackRtt;
+  if (rtt < 0 || (rtt === 0 && work.rtt < 0)) return 0;
+  tcb.sampleRtt(rtt);
+  return Math.max(1, rtt);
 }
 
 /** SND.WND, unless the segment is older than the one the window came from; true when it changed. */

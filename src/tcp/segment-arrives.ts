@@ -97,7 +97,7 @@ function synSentState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   setSendWindow(tcb, seg);
   tcb.step('rcv SYN,ACK');
   establish(tcb);
-  takeSynAckOfFastOpen(tcb, seg);
+  takeSynAckOfFastOpen(tcb, seg, now);
   tcb.ackOwed = 'now';
   // Other controls or text: continue at the sixth step of §3.10.7.4, with the SYN's sequence number behind us.
   if (seg.payload.len > 0 || seg.has(TcpFlag.FIN)) {

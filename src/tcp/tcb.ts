@@ -6,13 +6,17 @@ import { type Seq, seqAdd, seqDiff, seqInt, seqLeq, toSeq } from '../base/seq.ts
 import { type Micros, seconds } from '../base/time.ts';
 import { AckPolicy } from './ack-policy.ts';
 import type { ConnectionConfig, SocketOptions } from './config.ts';
-import { type AckSample, type CongestionControl, emptySample } from './congestion/controller.ts';
+import type { CongestionControl } from './congestion/controller.ts';
 import { newController } from './congestion/controllers.ts';
 import { type Event, Machine, type State } from './machine.ts';
 import { PathMtu } from './path-mtu.ts';
 import { Reassembly } from './reassembly.ts';
 import { ReceiveBuffer } from './receive-buffer.ts';
 import { initialCapacity, mostCapacity, windowScale } from './receive-window.ts';
+import { DeliveryRate } from './recovery/delivery-rate.ts';
+import { Rack } from './recovery/rack.ts';
+import { Scoreboard } from './recovery/scoreboard.ts';
+import { LossState } from './recovery/state.ts';
 import { RttEstimator } from './rtt.ts';
 import { SendBuffer } from './send-buffer.ts';
 import { TimerTable } from './timers.ts';
@@ -73,7 +77,6 @@ export class Tcb {
   readonly receiveBuffer: ReceiveBuffer;
   readonly reassembly: Reassembly = new Reassembly();
   congestion: CongestionControl;
-  readonly ackSample: AckSample = emptySample();
   /** What moved the connection last asked to: for the trace. */
   cause: Cause = 'call';
   now: Micros = 0 as Micros;
@@ -156,19 +159,20 @@ export class Tcb {
   /** `send` took less than it was given: tell the user when there is room. */
   userWaitsForRoom = false;
 
-  // Retransmission and recovery.
+  // Retransmission and recovery; more in recovery/.
+  /** What was sent and is not acknowledged, the SYN left out. */
+  readonly board: Scoreboard = new Scoreboard();
+  readonly rack: Rack = new Rack();
+  readonly rate: DeliveryRate = new DeliveryRate();
+  readonly loss: LossState = new LossState();
   recovery: RecoveryMode = 'open';
   /** recover of RFC 6582: the episode ends when this is acknowledged. */
   recover: Seq = toSeq(0);
   dupAcks = 0;
-  /** FlightSize when the first of them came. */
+  /** Octets in flight when the first of them came, or the first SACK. */
   flightBeforeDups = 0;
   /** Octets by which duplicate ACKs inflate the window in recovery (RFC 6582 §3.2 steps 2 and 3). */
   inflation = 0;
-  /** What is to be sent again: from here… */
-  rtxNxt: Seq = toSeq(0);
-  /** …up to here. Nothing when equal. */
-  rtxEnd: Seq = toSeq(0);
   rtxNote: SendNote = 'retransmission';
   /** Expiries of the retransmission timer since data was last acknowledged. */
   timeouts = 0;
@@ -181,10 +185,9 @@ export class Tcb {
   synAcked = false;
   /** Times the SYN or SYN-ACK was retransmitted. */
   synRetransmits = 0;
-  /** Octet whose acknowledgment gives an RTT sample (Karn: never one that was sent twice). */
-  timedSeq: Seq = toSeq(0);
-  timedAt: Micros = 0 as Micros;
+  /** The SYN has left once, and when: its answer gives the first RTT sample (Karn). */
   isTiming = false;
+  timedAt: Micros = 0 as Micros;
   /** TSval of the last retransmission. */
   rtxStamp = 0;
   lastSentAt: Micros = 0 as Micros;

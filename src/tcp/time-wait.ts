@@ -59,8 +59,6 @@ export class TimeWait {
     tcb.userGone = true;
     tcb.sndUna = this.sndNxt;
     tcb.sndNxt = this.sndNxt;
-    tcb.rtxNxt = this.sndNxt;
-    tcb.rtxEnd = this.sndNxt;
     tcb.rcvNxt = this.rcvNxt;
     tcb.rcvAdv = this.rcvAdv;
     tcb.lastAckSent = this.rcvNxt;

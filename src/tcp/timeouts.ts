@@ -4,7 +4,8 @@ import { endConnection } from './ending.ts';
 import { keepAliveTimeout } from './keep-alive.ts';
 import { persistDelay, usableWindow } from './output-rules.ts';
 import { setSmss } from './path-mtu.ts';
-import { onRetransmitTimeout } from './recovery.ts';
+import { onReorderTimeout, onRetransmitTimeout } from './recovery/on-timeout.ts';
+import { probeTimeout } from './recovery/tail-probe.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { TIMER_NAMES, Timer } from './timers.ts';
 
@@ -23,6 +24,14 @@ function expire(tcb: Tcb, timer: Timer, now: Micros): void {
     case Timer.retransmit:
       if (!tcb.synAcked) synTimeout(tcb, now);
       else retransmitTimeout(tcb, now);
+      return;
+    case Timer.reorder:
+      onReorderTimeout(tcb, now);
+      return;
+    case Timer.tailLoss:
+      probeTimeout(tcb, now);
+      return;
+    case Timer.pacing:
       return;
     case Timer.persist:
       persistTimeout(tcb, now);

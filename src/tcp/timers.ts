@@ -6,20 +6,26 @@ import { type Micros, NEVER } from '../base/time.ts';
 
 /** Every timer a connection can hold. Two that are due together fire in this order. */
 export const Timer = {
+  /** RFC 8985 §6.2: what was late by now is lost. */
+  reorder: 0,
+  /** RFC 8985 §7: the last of a flight may be lost. Before the next, which it puts off. */
+  tailLoss: 1,
   /** RFC 6298: the oldest unacknowledged octet is presumed lost. */
-  retransmit: 0,
+  retransmit: 2,
   /** RFC 9293 §3.8.6.1: ask whether a zero window has opened; also the override of §3.8.6.2.1. */
-  persist: 1,
+  persist: 3,
   /** RFC 9293 §3.8.6.3: less than 500 ms after the data. */
-  delayedAck: 2,
+  delayedAck: 4,
   /** RFC 9293 §3.8.3: the user's own limit on unacknowledged data. */
-  user: 3,
+  user: 5,
   /** RFC 9293 §3.8.4. */
-  keepAlive: 4,
+  keepAlive: 6,
   /** Linux tcp_fin_timeout, in FIN-WAIT-2 after the user has gone. */
-  finWait2: 5,
+  finWait2: 7,
   /** 2MSL. */
-  timeWait: 6,
+  timeWait: 8,
+  /** The next segment's release, where a controller sets a pace. */
+  pacing: 9,
 } as const;
 export type Timer = (typeof Timer)[keyof typeof Timer];
 
@@ -32,14 +38,17 @@ export class TimerTable {
   #next: Micros = NEVER;
 
   set(timer: Timer, at: Micros): void {
+    const before = this.#at[timer]!;
     this.#at[timer] = at;
-    this.#recompute();
+    if (at <= this.#next) this.#next = at;
+    else if (before === this.#next) this.#recompute();
   }
 
   stop(timer: Timer): void {
-    if (this.#at[timer] === NEVER) return;
+    const before = this.#at[timer]!;
+    if (before === NEVER) return;
     this.#at[timer] = NEVER;
-    this.#recompute();
+    if (before === this.#next) this.#recompute();
   }
 
   stopAll(): void {

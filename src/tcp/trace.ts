@@ -17,6 +17,7 @@ export interface SegmentRecord extends TextSegment {
 export type SendNote =
   | 'retransmission'
   | 'fast retransmit'
+  | 'tail loss probe'
   | 'zero-window probe'
   | 'challenge ACK'
   | 'window update'

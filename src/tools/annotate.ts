@@ -237,6 +237,7 @@ export class Annotator {
 const NOTE_RULES: Readonly<Partial<Record<SendNote, string>>> = {
   retransmission: ' (RFC 6298 §5)',
   'fast retransmit': ' (RFC 5681 §3.2)',
+  'tail loss probe': ' (RFC 8985 §7)',
   'zero-window probe': ' (RFC 9293 §3.8.6.1)',
   'challenge ACK': ' (RFC 5961)',
   'window update': ' (RFC 9293 §3.8.6.2.2)',

@@ -188,7 +188,8 @@ function sentAgain(segments: readonly SegmentTrace[]): ReadonlySet<SegmentTrace>
     const segment = segments[i]!;
     if (segment.dir === 'in' || (segment.seg.len === 0 && !/[SF]/.test(segment.seg.flags))) continue;
     if (again.has(segment.seg.seq)) lost.add(segment);
-    if (segment.note === 'retransmission' || segment.note === 'fast retransmit') again.add(segment.seg.seq);
+    if (segment.note === 'retransmission' || segment.note === 'fast retransmit' || segment.note === 'tail loss probe')
+      again.add(segment.seg.seq);
   }
   return lost;
 }

@@ -180,11 +180,15 @@ describe('RTO', () => {
     expect(established({ sysctl: { tcp_rto_min_us: 5000 } }).info.rto).toBe(300_000);
   });
 
-  test('is sampled once a round trip, from the first segment of it', () => {
-    const h = established({ mss: 1000 });
-    h.write(5000);
-    h.skip().advance(ms(100)).inject(ack(1000)).advance(ms(100)).inject(ack(5000));
-    expect(h.info).toMatchObject({ rtt: 100_000, max_rtt: 100_000 });
+  test('is sampled with each ACK, from the newest segment that it covers', () => {
+    const h = established({ mss: 1000, options: { TCP_NODELAY: true } });
+    h.write(2000);
+    h.skip().advance(ms(60));
+    h.write(1000);
+    h.skip().advance(ms(40)).inject(ack(1000));
+    expect(h.info).toMatchObject({ rtt: 100_000, max_rtt: 100_000, min_rtt: 100_000 });
+    h.inject(ack(3000));
+    expect(h.info).toMatchObject({ rtt: 92_500, max_rtt: 100_000, min_rtt: 40_000 });
   });
 
   test('an ACK that covers less than the timed segment gives no sample', () => {
