@@ -29,6 +29,8 @@ export interface PacketSocketOptions {
   readonly pastQueues?: boolean;
   /** Frames are dealt out among the sockets of the group, which are of one interface. */
   readonly fanout?: FanoutGroup;
+  /** Octets of the largest packet to be received; 65535 when absent. What is larger is ignored. */
+  readonly mostPacket?: number;
   /** Octets of socket buffer asked for, 32 MiB when absent; without CAP_NET_ADMIN net.core.rmem_max limits it. */
   readonly receiveBuffer?: number;
   /** The same for what is to be sent; 8 MiB when absent. */
@@ -65,6 +67,8 @@ const TCP_FLAGS_AT = 13;
 const TCP_CWR = 0x80;
 
 const MAX_PACKET = 65_535;
+/** In a slot beside the packet, at most: its Ethernet header, and what the kernel puts in front. */
+const SLOT_HEAD = 64;
 /** What is asked for. */
 export const RECEIVE_BUFFER = 32 << 20;
 const SEND_BUFFER = 8 << 20;
@@ -74,6 +78,8 @@ const DOWN_POLL_MS = 200;
 export interface PacketFrames extends FrameLink {
   /** Octets the kernel holds for us until we take them. */
   readonly receiveBuffer: number;
+  /** From now on what this one takes, in place of the other; none is lost that both take. */
+  filterBy(filter: Uint8Array): void;
 }
 
 /** Throws LinkFailure: ENOTBUILT, EPERM, ENODEV, ENETDOWN, ENOTSUP (no Ethernet). */
@@ -171,7 +177,7 @@ class PacketSocket implements PacketFrames, BatchReceiver {
     this.#handle = handle;
     // The kernel says twice what it grants.
     this.receiveBuffer = loadAddon().packetRoom(handle) / 2;
-    this.#batch = new Batch(handle, true, this);
+    this.#batch = new Batch(handle, (o.mostPacket ?? MAX_PACKET + 1) + SLOT_HEAD, this);
     this.#headers = new DataView(this.#batch.headers.buffer);
   }
 
@@ -207,6 +213,10 @@ class PacketSocket implements PacketFrames, BatchReceiver {
 
   flush(): void {
     if (this.#batch.flush(this.#lost) > 0) this.#told = '';
+  }
+
+  filterBy(filter: Uint8Array): void {
+    if (!this.#closed) loadAddon().packetFilter(this.#handle, filter);
   }
 
   drops(): number {

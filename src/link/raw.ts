@@ -11,6 +11,7 @@ import { isMainThread } from 'node:worker_threads';
 import { type Ipv4, Ipv4At, ipv4Text, toIpv4 } from '../wire/ipv4.ts';
 import { readI32 } from '../wire/octets.ts';
 import { LinkFailure, packageNotBuilt } from './failure.ts';
+import type { PortRange } from './filter.ts';
 import {
   type ChecksumState,
   type Link,
@@ -31,6 +32,8 @@ export interface RawLinkOptions {
   readonly address: Ipv4 | readonly Ipv4[];
   /** Of ours; undefined delivers every TCP port of the address. */
   readonly ports?: readonly number[];
+  /** Of ours too. */
+  readonly portRanges?: readonly PortRange[];
   /** Largest packet sent, octets. */
   readonly mtu: number;
   readonly loopback: boolean;
@@ -217,16 +220,20 @@ const ignore = (): void => {};
  * What is for us, in libpcap's language. `ether dst`: a capture is promiscuous and shows others' frames as well.
  * The later fragments of a packet have no ports. ICMP, for errors.
  */
-export function captureFilter(o: Pick<RawLinkOptions, 'interface' | 'address' | 'ports'>): string {
+export function captureFilter(o: Pick<RawLinkOptions, 'interface' | 'address' | 'ports' | 'portRanges'>): string {
   const { hardware, mac } = interfaceNamed(o.interface);
   const addresses = typeof o.address === 'number' ? [o.address] : o.address;
   const hosts = addresses.map((a) => `ip dst host ${ipv4Text(a)}`).join(' or ');
   const terms = [addresses.length === 1 ? hosts : `(${hosts})`];
   if (hardware === ETHERNET && mac !== undefined) terms.unshift(`ether dst ${mac}`);
   const ports =
-    o.ports === undefined
+    o.ports === undefined && o.portRanges === undefined
       ? 'tcp'
-      : [...o.ports.map((port) => `tcp dst port ${port}`), '(ip proto 6 and ip[6:2] & 0x1fff != 0)'].join(' or ');
+      : [
+          ...(o.ports ?? []).map((port) => `tcp dst port ${port}`),
+          ...(o.portRanges ?? []).map(({ from, to }) => `tcp dst portrange ${from}-${to}`),
+          '(ip proto 6 and ip[6:2] & 0x1fff != 0)',
+        ].join(' or ');
   return `${terms.join(' and ')} and (${ports} or icmp)`;
 }
 

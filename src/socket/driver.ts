@@ -23,7 +23,7 @@ export interface DriverOptions {
   readonly addresses: readonly Ipv4[];
   /** Of ours; absent, and no ranges either: every TCP port. */
   readonly ports?: readonly number[];
-  /** Of ours too; 'packet' only. */
+  /** Of ours too. */
   readonly portRanges?: readonly PortRange[];
   /** A part of the connections; 'packet' only. */
   readonly share?: FrameShare;
@@ -51,6 +51,8 @@ export interface OpenedDriver {
   readonly fallBack?: string;
   /** Of 'packet': octets the kernel holds for us, less than was asked for where it allows no more. */
   readonly receiveBuffer?: number;
+  /** Of 'packet': instead of `ports` and `portRanges`, from when it returns. */
+  readonly takePorts?: (ranges: readonly PortRange[]) => void;
 }
 
 /** What keeps 'raw' from being opened as well. */
@@ -69,7 +71,7 @@ export async function openDriver(o: DriverOptions): Promise<OpenedDriver> {
 }
 
 async function openRawInstead(o: DriverOptions, why: LinkFailure): Promise<Link> {
-  if (o.share !== undefined || o.portRanges !== undefined) throw why;
+  if (o.share !== undefined) throw why;
   try {
     return await openRawPath(o);
   } catch (error) {
@@ -86,6 +88,7 @@ function openRawPath(o: DriverOptions): Promise<Link> {
     loopback: o.loopback,
     bind: o.bind,
     ...(o.ports !== undefined && { ports: o.ports }),
+    ...(o.portRanges !== undefined && { portRanges: o.portRanges }),
     ...(o.buffers?.receive !== undefined && { ringOctets: o.buffers.receive }),
     ...(o.buffers?.send !== undefined && { sendBuffer: o.buffers.send }),
   });
@@ -100,6 +103,12 @@ function openPacketLink(o: DriverOptions): OpenedDriver {
   if (o.addresses.length > MOST_FILTER_ADDRESSES)
     throw new LinkFailure('EINVAL', `${o.interface} has ${o.addresses.length} addresses`, 'name one of them');
   const mac = parseMac(interfaceNamed(o.interface).mac ?? '');
+  const filter = {
+    ...(!o.loopback && mac !== undefined && { mac }),
+    addresses: o.addresses,
+    ...(o.share !== undefined && { share: o.share }),
+    arp: !o.loopback,
+  };
   const frames = openPacketSocket({
     interface: o.interface,
     mtu: o.mtu,
@@ -107,16 +116,14 @@ function openPacketLink(o: DriverOptions): OpenedDriver {
     ...(o.buffers?.receive !== undefined && { receiveBuffer: o.buffers.receive }),
     ...(o.buffers?.send !== undefined && { sendBuffer: o.buffers.send }),
     filter: frameFilter({
-      ...(!o.loopback && mac !== undefined && { mac }),
-      addresses: o.addresses,
+      ...filter,
       ...(o.ports !== undefined && { ports: o.ports }),
       ...(o.portRanges !== undefined && { portRanges: o.portRanges }),
-      ...(o.share !== undefined && { share: o.share }),
-      arp: !o.loopback,
     }),
   });
   const { receiveBuffer } = frames;
-  if (o.loopback) return { link: loopbackLink(frames, o.buffers?.send), receiveBuffer };
+  const takePorts = (portRanges: readonly PortRange[]): void => frames.filterBy(frameFilter({ ...filter, portRanges }));
+  if (o.loopback) return { link: loopbackLink(frames, o.buffers?.send), receiveBuffer, takePorts };
   const link = new EthernetLink({
     frames,
     clock: nodeClock(),
@@ -124,5 +131,5 @@ function openPacketLink(o: DriverOptions): OpenedDriver {
     mac: frames.mac,
     nextHop: nextHops(o.interface, (to) => gatewayOn(o.interface, to) ?? to),
   });
-  return { link, receiveBuffer };
+  return { link, receiveBuffer, takePorts };
 }

@@ -64,6 +64,11 @@ export class GuardedPorts implements PortSource {
     return this.#ports[i]!;
   }
 
+  /** Any of the guards there are. */
+  get first(): PortGuard {
+    return this.#held.get(this.at(0))!.guard;
+  }
+
   owns(port: number): boolean {
     return this.#held.has(port);
   }

@@ -3,16 +3,20 @@
  * the kernel keeps for us and stays silent on, a driver, and a stack on top with this process's clock. Or with an address
  * of its own, and all of that for itself.
  */
+import { readFileSync } from 'node:fs';
 import type { Clock } from '../base/time.ts';
 import { LinkFailure } from '../link/failure.ts';
+import type { PortRange } from '../link/filter.ts';
 import { type GuardKind, guardPort, type PortGuard } from '../link/guard.ts';
 import type { Link, LinkError } from '../link/link.ts';
 import { type Route, routeTo } from '../link/route.ts';
 import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
+import type { PortSource } from '../stack/ports.ts';
 import { Stack, type StackTracer } from '../stack/stack.ts';
 import type { Profile, Sysctl } from '../tcp/config.ts';
-import type { Ipv4 } from '../wire/ipv4.ts';
-import { type DriverBuffers, type DriverName, type OpenedDriver, openDriver } from './driver.ts';
+import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
+import { type DriverBuffers, type DriverName, type DriverOptions, type OpenedDriver, openDriver } from './driver.ts';
+import { GuardedPorts } from './guarded-ports.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 import { type OwnAddress, openOwnAddress } from './own-address.ts';
 
@@ -27,6 +31,12 @@ export interface HostOptions {
   readonly source?: Ipv4;
   /** Absent: the kernel's choice. */
   readonly sourcePort?: number;
+  /**
+   * 'one' when absent: connections come from `sourcePort`, so that there is one to each destination. 'many': each gets a port
+   * as it needs one; ports are guarded as needed, shared by connections to different destinations, and go back to the
+   * kernel when there is no connection left on them. With an address of our own all ports are there in any case.
+   */
+  readonly ports?: 'one' | 'many';
   /** Packets come and go here whatever the routes say. */
   readonly interface?: string;
   /** 'auto' when absent. */
@@ -57,7 +67,7 @@ export interface Host {
   /** Why the driver is 'raw' although nobody asked for it. */
   readonly fallBack?: string | undefined;
   readonly clock: Clock;
-  /** The local port that is guarded: connections are made from it. */
+  /** The local port that is guarded, or the first of them. */
   readonly port: number;
   /** Resets what is open, then gives the port back to the kernel. Idempotent. */
   close(): void;
@@ -70,20 +80,11 @@ export async function openHost(o: HostOptions): Promise<Host> {
     ...(o.source !== undefined && { source: o.source }),
     ...(o.interface !== undefined && { interface: o.interface }),
   });
+  if (o.ports === 'many') return openManyHost(o, route);
   const guard = guardPort({ kind: o.guard ?? 'auto', address: route.source, port: o.sourcePort ?? 0 });
   let driver: OpenedDriver | undefined;
   try {
-    driver = await openDriver({
-      ...(o.driver !== undefined && { driver: o.driver }),
-      ...(o.offload !== undefined && { offload: o.offload }),
-      ...(o.buffers !== undefined && { buffers: o.buffers }),
-      interface: route.interface,
-      addresses: [route.source],
-      ports: [guard.port],
-      mtu: route.mtu,
-      loopback: route.loopback,
-      bind: o.interface !== undefined,
-    });
+    driver = await openDriver({ ...driverOptions(o, route), ports: [guard.port] });
     // The address is the kernel's too: it answers for every port but the one it keeps for us.
     return new RunningHost(o, route, guard, driver, (port) => port === guard.port);
   } catch (error) {
@@ -91,6 +92,63 @@ export async function openHost(o: HostOptions): Promise<Host> {
     guard.close();
     throw error;
   }
+}
+
+/** Source ports from a pool. The driver takes the kernel's whole range at first, and where its filter can be changed, soon only our part. */
+async function openManyHost(o: HostOptions, route: Route): Promise<Host> {
+  const wanted = driverOptions(o, route);
+  const range = localPortRange();
+  const driver = await openDriver({ ...wanted, portRanges: [range] });
+  const ports = new GuardedPorts({
+    range,
+    random: nodeRandom(),
+    guard: (port) => guardPort({ kind: o.guard ?? 'auto', address: route.source, port }),
+    widen: (ranges) => driver.takePorts?.(ranges),
+  });
+  try {
+    if (!ports.grow())
+      throw new LinkFailure(
+        'EADDRNOTAVAIL',
+        `every port of ${ipv4Text(route.source)} from ${range.from} to ${range.to} is in use`,
+        'see sysctl net.ipv4.ip_local_port_range',
+      );
+    return new RunningHost(o, route, guardOfAll(ports, route), driver, (port) => ports.owns(port), ports);
+  } catch (error) {
+    driver.link.close();
+    ports.close();
+    throw error;
+  }
+}
+
+function driverOptions(o: HostOptions, route: Route): DriverOptions {
+  return {
+    ...(o.driver !== undefined && { driver: o.driver }),
+    ...(o.offload !== undefined && { offload: o.offload }),
+    ...(o.buffers !== undefined && { buffers: o.buffers }),
+    interface: route.interface,
+    addresses: [route.source],
+    mtu: route.mtu,
+    loopback: route.loopback,
+    bind: o.interface !== undefined,
+  };
+}
+
+/** The guards of a pool as one. */
+function guardOfAll(ports: GuardedPorts, route: Route): PortGuard {
+  const { kind, note } = ports.first;
+  return {
+    kind,
+    address: route.source,
+    port: ports.at(0),
+    note: `${note}, on each port that a connection needs`,
+    close: () => ports.close(),
+  };
+}
+
+/** Where the kernel takes its own from. */
+function localPortRange(): PortRange {
+  const [from, to] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'latin1').trim().split(/\s+/).map(Number);
+  return { from: from!, to: to! };
 }
 
 async function openOwnHost(o: HostOptions, own: OwnAddress): Promise<Host> {
@@ -119,6 +177,7 @@ class RunningHost implements Host {
     guard: PortGuard,
     driver: OpenedDriver,
     ownsPort: (port: number) => boolean,
+    ports?: PortSource,
   ) {
     this.route = route;
     this.guard = guard;
@@ -134,6 +193,7 @@ class RunningHost implements Host {
       link,
       address: route.source,
       ownsPort,
+      ...(ports !== undefined && { ports }),
       ...(route.advmss !== undefined && { advmss: route.advmss }),
       ...(o.profile !== undefined && { profile: o.profile }),
       ...(o.sysctl !== undefined && { sysctl: o.sysctl }),
