@@ -4,27 +4,44 @@ import type { Random } from '../base/random.ts';
 import { type Clock, type Micros, micros, NEVER } from '../base/time.ts';
 import { loadAddon } from '../link/native.ts';
 
-/** `zero`, of performance.now(): now when absent. Monotonic; alarms have the 1 ms grain of setTimeout and never ring early. */
+/**
+ * `zero`, of performance.now(): now when absent. Monotonic; alarms have the 1 ms grain of setTimeout and never ring early.
+ * An alarm that is put off leaves the timer as it is, to be looked at when it rings: deadlines mostly move away.
+ */
 export function nodeClock(zero = performance.now()): Clock {
   const now = (): Micros => micros((performance.now() - zero) * 1000);
   let timer: NodeJS.Timeout | undefined;
+  let ringsAt: Micros = NEVER;
+  let dueAt: Micros = NEVER;
+  let wake = NOTHING;
   return {
     now,
-    wakeAt(at, wake) {
+    wakeAt(at, ring) {
+      wake = ring;
+      // One that is not wanted any more doesn't keep the process.
+      if (timer !== undefined && (at === NEVER) !== (dueAt === NEVER)) at === NEVER ? timer.unref() : timer.ref();
+      dueAt = at;
+      if (at >= ringsAt) return;
       clearTimeout(timer);
-      timer = undefined;
-      if (at !== NEVER) timer = setTimeout(ring, delay(at), at, wake);
+      arm();
     },
   };
 
-  function ring(at: Micros, wake: () => void): void {
+  function ring(): void {
+    ringsAt = NEVER;
+    timer = undefined;
     // setTimeout may be up to a millisecond early.
-    if (now() < at) timer = setTimeout(ring, delay(at), at, wake);
-    else wake();
+    if (now() < dueAt) {
+      if (dueAt !== NEVER) arm();
+      return;
+    }
+    dueAt = NEVER;
+    wake();
   }
 
-  function delay(at: Micros): number {
-    return Math.max(1, Math.min(Math.ceil((at - now()) / 1000), MAX_DELAY));
+  function arm(): void {
+    ringsAt = dueAt;
+    timer = setTimeout(ring, Math.max(1, Math.min(Math.ceil((dueAt - now()) / 1000), MAX_DELAY)));
   }
 }
 
@@ -37,9 +54,10 @@ export function fineClock(zero = performance.now()): Clock {
   const now = (): Micros => micros((performance.now() - zero) * 1000);
   let wake = NOTHING;
   let dueAt: Micros = NEVER;
+  let ringsAt: Micros = NEVER;
   const timer = addon.timerOpen(() => {
-    const left = dueAt - now();
-    if (left > 0) addon.timerSet(timer, left);
+    ringsAt = NEVER;
+    if (now() < dueAt) arm();
     else {
       dueAt = NEVER;
       wake();
@@ -49,11 +67,16 @@ export function fineClock(zero = performance.now()): Clock {
     now,
     wakeAt(at, ring) {
       wake = ring;
-      if (at === dueAt) return;
       dueAt = at;
-      addon.timerSet(timer, at === NEVER ? -1 : Math.max(0, at - now()));
+      if (at < ringsAt) arm();
     },
   };
+
+  function arm(): void {
+    if (dueAt === NEVER) return;
+    ringsAt = dueAt;
+    addon.timerSet(timer, Math.max(0, dueAt - now()));
+  }
 }
 
 const NOTHING = (): void => {};

@@ -15,6 +15,8 @@ export class DemuxTable<T extends Demuxed<T>> {
   readonly #prf: SipHash;
   #buckets: (T | undefined)[] = new Array<T | undefined>(64).fill(undefined);
   size = 0;
+  /** Found last: segments come in runs. */
+  #last: T | undefined;
 
   /** A keyed hash: else whoever picks ports could make one chain hold them all. */
   constructor(prf: SipHash) {
@@ -22,18 +24,12 @@ export class DemuxTable<T extends Demuxed<T>> {
   }
 
   find(local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): T | undefined {
+    const last = this.#last;
+    if (last !== undefined && isFor(last, local, localPort, remote, remotePort)) return last;
     let e = this.#buckets[this.#bucket(local, localPort, remote, remotePort)];
-    while (e !== undefined) {
-      if (
-        e.remotePort === remotePort &&
-        e.localPort === localPort &&
-        e.remoteAddress === remote &&
-        e.localAddress === local
-      )
-        return e;
-      e = e.next;
-    }
-    return undefined;
+    while (e !== undefined && !isFor(e, local, localPort, remote, remotePort)) e = e.next;
+    if (e !== undefined) this.#last = e;
+    return e;
   }
 
   add(e: T): void {
@@ -43,6 +39,7 @@ export class DemuxTable<T extends Demuxed<T>> {
   }
 
   remove(e: T): void {
+    if (this.#last === e) this.#last = undefined;
     const i = this.#bucketOf(e);
     let at = this.#buckets[i];
     if (at === e) this.#buckets[i] = e.next;
@@ -78,4 +75,10 @@ export class DemuxTable<T extends Demuxed<T>> {
   #bucket(local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): number {
     return this.#prf.hash(local, remote, (localPort << 16) | remotePort, 2) & (this.#buckets.length - 1);
   }
+}
+
+function isFor<T extends Demuxed<T>>(e: T, local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): boolean {
+  return (
+    e.remotePort === remotePort && e.localPort === localPort && e.remoteAddress === remote && e.localAddress === local
+  );
 }

@@ -3,6 +3,8 @@
  * its caller. Segments are handed to their connection as they come; when the batch is over, each connection that was
  * touched is asked what it wants to send, then what happened is told, and one alarm is set for the soonest deadline.
  */
+
+import { Queue } from '../base/queue.ts';
 import type { Random } from '../base/random.ts';
 import { type Seq, seqInt, seqMax, toSeq } from '../base/seq.ts';
 import { SipHash } from '../base/siphash.ts';
@@ -129,7 +131,9 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly #portChoice: PortChoice;
   readonly #listeners = new Map<number, Listener>();
   readonly #out = new TcpSegment();
-  #touched: Endpoint[] = [];
+  /** To be asked what they want to send, and to be told what happened. */
+  readonly #touched = new Queue<Endpoint>();
+  readonly #drained = new Queue<Endpoint>();
   readonly #nextId: () => number;
   /** Octets in the buffers of all connections. */
   #memory = 0;
@@ -141,6 +145,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #linkFull = false;
   /** Inside a batch: what is touched waits for its end. */
   #busy = false;
+  /** When it began, or sending did: a batch takes no time. */
+  #batchAt: Micros = 0 as Micros;
   #alarmAt: Micros = Number.POSITIVE_INFINITY as Micros;
   #closed = false;
   readonly #wake = (): void => this.#onAlarm();
@@ -175,7 +181,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   }
 
   now(): Micros {
-    return this.#clock.now();
+    return this.#busy ? this.#batchAt : this.#clock.now();
   }
 
   /** Active OPEN. Throws TcpError on what can't be asked; everything else is told by the endpoint. */
@@ -238,7 +244,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   // What the link says.
 
   onPacket(packet: PacketIn): void {
-    this.#busy = true;
+    if (!this.#busy) this.#begin();
     const arrival = this.#input.take(packet);
     if (arrival === 'segment') this.#onSegment(this.#input.segment, this.#input.source);
     else if (arrival === 'icmp error') this.#onIcmpError();
@@ -253,7 +259,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   onWritable(): void {
     this.#linkFull = false;
-    this.#busy = true;
+    this.#begin();
     for (const endpoint of this.#endpoints) this.touch(endpoint);
     this.#busy = false;
     this.#settle();
@@ -292,11 +298,19 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (!this.#busy) this.#settle();
   }
 
+  #begin(): void {
+    this.#busy = true;
+    this.#batchAt = this.#clock.now();
+  }
+
   #onSegment(seg: TcpSegment, source: Ipv4): void {
-    const known = this.#endpoints.find(this.address, seg.dstPort, source, seg.srcPort);
-    const listener = this.#listeners.get(seg.dstPort);
-    const endpoint =
-      known === undefined ? this.#passive(listener, seg, source) : this.#reborn(known, listener, seg, source);
+    let endpoint = this.#endpoints.find(this.address, seg.dstPort, source, seg.srcPort);
+    let listener: Listener | undefined;
+    if (endpoint === undefined || endpoint.state === 'TIME-WAIT') {
+      listener = this.#listeners.get(seg.dstPort);
+      endpoint =
+        endpoint === undefined ? this.#passive(listener, seg, source) : this.#reborn(endpoint, listener, seg, source);
+    }
     if (endpoint !== undefined) {
       // Nobody has accepted the earlier ones: the peer will send this again (Linux's behaviour).
       if (endpoint.listener?.isAcceptQueueFull && endpoint.state === 'SYN-RECEIVED') this.counters.backlogFull++;
@@ -324,7 +338,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   /** A younger SYN for a connection in TIME-WAIT begins the next incarnation, where someone listens (RFC 6191). */
   #reborn(old: Endpoint, listener: Listener | undefined, seg: TcpSegment, source: Ipv4): Endpoint | undefined {
-    if (old.state !== 'TIME-WAIT' || listener === undefined || !isFirstSyn(seg)) return old;
+    if (listener === undefined || !isFirstSyn(seg)) return old;
     const iss = old.connection.nextIss;
     if (!old.connection.giveWay(seg, this.now())) return old;
     this.#retire(old);
@@ -355,7 +369,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   #onAlarm(): void {
     this.#alarmAt = Number.POSITIVE_INFINITY as Micros;
-    this.#busy = true;
+    this.#begin();
     this.#runDeadlines();
     this.#busy = false;
     this.#settle();
@@ -376,16 +390,17 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   /** Sends what may be sent, tells what happened, until nothing more does; then sets the alarm. */
   #settle(): void {
-    this.#busy = true;
-    while (this.#touched.length > 0) {
-      const touched = this.#touched;
-      this.#touched = [];
-      for (const endpoint of touched) {
-        endpoint.touched = false;
-        this.#drain(endpoint);
+    const touched = this.#touched;
+    const drained = this.#drained;
+    while (touched.count > 0) {
+      this.#begin();
+      for (let e = touched.shift(); e !== undefined; e = touched.shift()) {
+        e.touched = false;
+        this.#drain(e);
+        drained.push(e);
       }
       this.#link.flush();
-      for (const endpoint of touched) this.#tell(endpoint);
+      for (let e = drained.shift(); e !== undefined; e = drained.shift()) this.#tell(e);
     }
     this.#busy = false;
     this.#setAlarm();

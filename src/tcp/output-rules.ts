@@ -119,7 +119,7 @@ function freeWindow(tcb: Tcb): number {
 /** The window when nothing is unread. */
 function largestWindow(tcb: Tcb): number {
   const clamp = tcb.options.TCP_WINDOW_CLAMP;
-  const expressible = Math.min(tcb.receiveBuffer.capacity, 65_535 * 2 ** tcb.rcvWscale);
+  const expressible = Math.min(tcb.receiveBuffer.capacity, 65_535 * (1 << tcb.rcvWscale));
   return clamp > 0 ? Math.min(clamp, expressible) : expressible;
 }
 
@@ -151,7 +151,7 @@ function leastIncrease(tcb: Tcb): number {
 export function offerWindow(tcb: Tcb): number {
   const told = tcb.rcvWnd;
   const wnd = windowWorthTelling(tcb) ? freeWindow(tcb) : told;
-  const unit = 2 ** tcb.rcvWscale;
+  const unit = 1 << tcb.rcvWscale;
   const up = Math.ceil(wnd / unit);
   const field = Math.min(up * unit < tcb.receiveBuffer.free + unit ? up : Math.floor(wnd / unit), 65_535);
   const edge = seqAdd(tcb.rcvNxt, field * unit);

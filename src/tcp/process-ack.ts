@@ -94,7 +94,7 @@ function updateSendWindow(tcb: Tcb, seg: TcpSegment): boolean {
   const newer =
     seqLt(tcb.sndUna, seg.ack) || seqLt(tcb.sndWl1, seg.seq) || (tcb.sndWl1 === seg.seq && seqLeq(tcb.sndWl2, seg.ack));
   if (!newer || seqLt(seg.ack, tcb.sndUna)) return false;
-  const wnd = seg.has(TcpFlag.SYN) ? seg.wnd : seg.wnd * 2 ** tcb.sndWscale;
+  const wnd = seg.has(TcpFlag.SYN) ? seg.wnd : seg.wnd * (1 << tcb.sndWscale);
   const changed = wnd !== tcb.sndWnd;
   tcb.sndWnd = wnd;
   tcb.maxSndWnd = Math.max(tcb.maxSndWnd, wnd);

@@ -9,8 +9,10 @@ const SMALL = 1024;
 const BLOCK_LEN = 4096;
 
 export class ReceiveBuffer implements Keepable {
-  readonly #queue: Uint8Array[] = [];
+  /** Entries `[#head, #end)` are unread. It does not shrink: an array that did would grow anew with each segment. */
+  #queue: Uint8Array[] = [];
   #head = 0;
+  #end = 0;
   /** The block behind the last entry, when it has room for more, and how far it is filled. */
   #tail: Uint8Array | undefined;
   #tailFill = 0;
@@ -52,11 +54,11 @@ export class ReceiveBuffer implements Keepable {
     if (tail !== undefined && len <= tail.length - this.#tailFill) {
       for (let i = 0; i < len; i++) tail[this.#tailFill + i] = bytes[at + i]!;
       this.#tailFill += len;
-      this.#queue[this.#queue.length - 1] = tail.subarray(0, this.#tailFill);
+      this.#queue[this.#end - 1] = tail.subarray(0, this.#tailFill);
       this.unread += len;
       return;
     }
-    if (len >= SMALL || this.#queue.length === this.#head) {
+    if (len >= SMALL || this.#end === this.#head) {
       this.push(bytes.slice(at, at + len));
       return;
     }
@@ -69,7 +71,7 @@ export class ReceiveBuffer implements Keepable {
 
   /** Takes ownership of `octets`, and of the buffer they are a part of. */
   push(octets: Uint8Array): void {
-    this.#queue.push(octets);
+    this.#queue[this.#end++] = octets;
     this.#tail = undefined;
     this.unread += octets.length;
     this.pinned += octets.buffer.byteLength;
@@ -77,15 +79,16 @@ export class ReceiveBuffer implements Keepable {
 
   /** The next octets in order; undefined when there are none. `rtt` in µs, 0 when unknown. */
   take(now: Micros, rtt: number): Uint8Array | undefined {
-    const octets = this.#queue[this.#head];
-    if (octets === undefined) return undefined;
+    if (this.#head === this.#end) return undefined;
+    const octets = this.#queue[this.#head]!;
     this.#queue[this.#head++] = NOTHING;
-    if (this.#head === this.#queue.length) {
+    if (this.#head === this.#end) {
       this.#tail = undefined;
-      this.#queue.length = 0;
       this.#head = 0;
+      this.#end = 0;
     } else if (this.#head > 1024) {
-      this.#queue.splice(0, this.#head);
+      this.#queue = this.#queue.slice(this.#head, this.#end);
+      this.#end -= this.#head;
       this.#head = 0;
     }
     this.unread -= octets.length;
@@ -95,8 +98,9 @@ export class ReceiveBuffer implements Keepable {
   }
 
   clear(): void {
-    this.#queue.length = 0;
+    this.#queue = [];
     this.#head = 0;
+    this.#end = 0;
     this.#tail = undefined;
     this.unread = 0;
     this.pinned = 0;

@@ -275,7 +275,7 @@ function takeSyn(tcb: Tcb, seg: TcpSegment, now: Micros): void {
 
 /** SND.WND from a SYN: never scaled (RFC 7323 §2.2). On other segments see process-ack.ts. */
 function setSendWindow(tcb: Tcb, seg: TcpSegment): void {
-  tcb.sndWnd = seg.has(TcpFlag.SYN) ? seg.wnd : seg.wnd * 2 ** tcb.sndWscale;
+  tcb.sndWnd = seg.has(TcpFlag.SYN) ? seg.wnd : seg.wnd * (1 << tcb.sndWscale);
   tcb.maxSndWnd = Math.max(tcb.maxSndWnd, tcb.sndWnd);
   tcb.sndWl1 = seg.seq;
   tcb.sndWl2 = seg.ack;

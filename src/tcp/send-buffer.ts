@@ -14,11 +14,14 @@ export class SendBuffer implements Keepable {
   /** Place in the stream of the first octet held. */
   #start = 0;
   #len = 0;
-  /** Chunks in their order, and how many octets of each are filled. */
-  readonly #chunks: Uint8Array[] = [];
-  readonly #lens: number[] = [];
-  /** Chunks before it are gone. */
+  /**
+   * Chunks `[#head, #tail)` in their order, and how many octets of each are filled. The arrays don't shrink: they would
+   * grow anew with each segment.
+   */
+  #chunks: Uint8Array[] = [];
+  #lens: number[] = [];
   #head = 0;
+  #tail = 0;
   /** Octets of the first chunk already dropped. */
   #headSkip = 0;
   /** Where the last `gather` ended: most begin there. */
@@ -54,21 +57,20 @@ export class SendBuffer implements Keepable {
   append(octets: Uint8Array): void {
     this.#len += octets.length;
     let from = 0;
-    const last = this.#chunks.length - 1;
+    const last = this.#tail - 1;
     // The last of the lent ones is never filled any further.
     if (last >= this.#head && this.#chunks[last] !== this.#lentChunks.at(-1)) from = this.#fill(last, octets, 0);
     while (from < octets.length) {
       const isSmall = last < this.#head && octets.length <= SMALL_BLOCK_LEN / 2;
-      this.#chunks.push(isSmall ? blockOf(SMALL_BLOCKS, SMALL_BLOCK_LEN) : blockOf(BLOCKS, BLOCK_LEN));
-      from += this.#fill(this.#lens.push(0) - 1, octets, from);
+      this.#push(isSmall ? blockOf(SMALL_BLOCKS, SMALL_BLOCK_LEN) : blockOf(BLOCKS, BLOCK_LEN), 0);
+      from += this.#fill(this.#tail - 1, octets, from);
     }
   }
 
   /** Refers to `octets` until they are dropped, cleared or `own`ed; nobody may write to them before that. */
   lend(octets: Uint8Array): void {
     if (octets.length === 0) return;
-    this.#chunks.push(octets);
-    this.#lens.push(octets.length);
+    this.#push(octets, octets.length);
     this.#lentChunks.push(octets);
     this.#len += octets.length;
     this.#lent += octets.length;
@@ -78,14 +80,18 @@ export class SendBuffer implements Keepable {
   /** Copies what is still lent: the writer's buffers are free. */
   own(): void {
     if (this.#lent === 0) return;
-    const chunks = this.#chunks.splice(0);
-    const lens = this.#lens.splice(0);
+    const chunks = this.#chunks;
+    const lens = this.#lens;
+    const end = this.#tail;
+    this.#chunks = [];
+    this.#lens = [];
+    this.#tail = 0;
     const lent = this.#lentChunks.splice(0);
     let nextLent = 0;
     const len = this.#len;
     const first = this.#head;
     this.#head = 0;
-    for (let i = first; i < chunks.length; i++) {
+    for (let i = first; i < end; i++) {
       const chunk = chunks[i]!;
       if (chunk === lent[nextLent]) {
         nextLent++;
@@ -93,8 +99,7 @@ export class SendBuffer implements Keepable {
         if (i === first) this.#headSkip = 0;
         this.append(skip === 0 ? chunk : chunk.subarray(skip));
       } else {
-        this.#chunks.push(chunk);
-        this.#lens.push(lens[i]!);
+        this.#push(chunk, lens[i]!);
       }
     }
     this.#len = len;
@@ -124,14 +129,14 @@ export class SendBuffer implements Keepable {
       this.#chunks[i] = NOTHING;
       this.#head++;
     }
-    if (this.#head === this.#chunks.length) {
-      this.#chunks.length = 0;
-      this.#lens.length = 0;
+    if (this.#head === this.#tail) {
       this.#head = 0;
+      this.#tail = 0;
       this.#rewind();
     } else if (this.#head > 256) {
-      this.#chunks.splice(0, this.#head);
-      this.#lens.splice(0, this.#head);
+      this.#chunks = this.#chunks.slice(this.#head, this.#tail);
+      this.#lens = this.#lens.slice(this.#head, this.#tail);
+      this.#tail -= this.#head;
       this.#head = 0;
       this.#rewind();
     } else if (this.#cursorChunk <= this.#head) this.#rewind();
@@ -161,14 +166,20 @@ export class SendBuffer implements Keepable {
   clear(): void {
     this.#start += this.#len;
     this.#len = 0;
-    this.#chunks.length = 0;
-    this.#lens.length = 0;
+    this.#chunks = [];
+    this.#lens = [];
     this.#head = 0;
+    this.#tail = 0;
     this.#headSkip = 0;
     this.#lentChunks.length = 0;
     this.#lent = 0;
     this.isAwaited = false;
     this.#rewind();
+  }
+
+  #push(chunk: Uint8Array, len: number): void {
+    this.#chunks[this.#tail] = chunk;
+    this.#lens[this.#tail++] = len;
   }
 
   /** Copies as much of `octets` from `from` on as chunk `i` has room for; returns how many that were. */
