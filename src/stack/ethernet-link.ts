@@ -91,9 +91,7 @@ export class EthernetLink implements Link, FrameReceiver {
   /** Of the frames' errorsOut, those that ours has. */
   #refused = 0;
   #closed = false;
-  #readAt: Micros = micros(0);
-  /** What the clock said last is of an earlier batch. */
-  #isLate = true;
+  #sentAt: Micros = micros(0);
 
   /** Frames come from now on: claiming an address doesn't wait for `start`. */
   constructor(o: EthernetLinkOptions) {
@@ -123,7 +121,8 @@ export class EthernetLink implements Link, FrameReceiver {
 
   send(packet: PacketOut): SendOutcome {
     if (this.#closed || (this.#claim !== undefined && this.#claim.state !== 'claimed')) return 'error';
-    const now = this.#now();
+    const now = this.#clock.now();
+    this.#sentAt = now;
     const to = readIpv4(packet.header, Ipv4At.DST);
     if (to !== this.#lastTo || now - this.#hopAt > HOP_AGE) {
       const hop = this.#nextHop(to);
@@ -161,15 +160,6 @@ export class EthernetLink implements Link, FrameReceiver {
     this.#frames.close();
   }
 
-  /** Read once a batch: what is measured by it here lasts seconds. */
-  #now(): Micros {
-    if (this.#isLate) {
-      this.#isLate = false;
-      this.#readAt = this.#clock.now();
-    }
-    return this.#readAt;
-  }
-
   // What the frames say.
 
   onFrame(frame: FrameIn): void {
@@ -187,7 +177,7 @@ export class EthernetLink implements Link, FrameReceiver {
 
   onBatchEnd(): void {
     this.#receiver?.onBatchEnd();
-    this.flush();
+    this.#frames.flush();
   }
 
   onWritable(): void {
@@ -207,7 +197,8 @@ export class EthernetLink implements Link, FrameReceiver {
   }
 
   #onIp(frame: FrameIn, from: Mac): void {
-    const now = this.#now();
+    // When we sent last is near enough, and who never sends needs no neighbour.
+    const now = this.#sentAt;
     // Not for each packet: a second is fine enough for what counts thirty.
     if (from === this.#lastMac && now - this.#confirmedAt > seconds(1)) {
       this.#confirmedAt = now;
