@@ -87,18 +87,18 @@ async function outcomeOf(place: Place, c: Case, said: Said): Promise<Outcome> {
   const received = Number(said['received'] ?? 0);
   const seconds = (t1 - t0) / 1e6;
   if (c.work !== 'send' && c.work !== 'both') return { sent: 0, received, seconds, said };
-  const samples = await discarded(place, (port) => port === said['port']);
+  const samples = await discarded(place, (s) => s['port'] === said['port']);
   const sent = countedBetween(samples, t0, t1);
   if (c.path?.rate === undefined) return { sent, received, seconds, said };
   const series = seriesOf(samples, t0, t1);
   if (c.beside !== 'flow') return { sent, received, seconds, said: { ...said, series } };
-  const other = await discarded(place, () => true);
+  const other = await discarded(place, (s) => s['port'] !== said['port'] && (s['samples'] as Counted).at(-2)! > t1);
   const sentBeside = countedBetween(other, t0, t1);
   return { sent, received, seconds, said: { ...said, sentBeside, series, seriesBeside: seriesOf(other, t0, t1) } };
 }
 
-async function discarded(place: Place, such: (port: unknown) => boolean): Promise<Counted> {
-  const { samples } = await place.peer.said('discarded', WITHIN, (s) => such(s['port']));
+async function discarded(place: Place, such: (said: Said) => boolean): Promise<Counted> {
+  const { samples } = await place.peer.said('discarded', WITHIN, such);
   // As peer.c prints them.
   return samples as Counted;
 }

@@ -18,6 +18,10 @@ export interface Options {
   readonly cc?: string;
   readonly stacks: readonly StackName[];
   readonly nodeArgs: readonly string[];
+  readonly profile: boolean;
+  readonly writeDocs: boolean;
+  readonly save?: string;
+  readonly from?: string;
 }
 
 const USAGE = 2;
@@ -37,6 +41,10 @@ C compiler and \`npm run build\`. Results on stdout, what is being done on stder
   --stack NAME       only tcpx, or only net: no ratios
   --dist DIR         tcpx as it was built there (dist)
   --node-arg ARG     for the measured process: --cpu-prof and so on; may be repeated
+  --profile          send and receive once more under Node's profiler: where the time goes
+  --save FILE        everything that was found out, for --from
+  --from FILE        measure nothing, tell again what was saved
+  --write-docs       the tables, plots and profile of docs/performance.md; wants --profile too, for the last
   --json             one line of JSON, last on stdout
   --help
 
@@ -74,6 +82,10 @@ export function optionsIn(args: readonly string[]): Options | 'help' {
     ...(values.cc !== undefined && { cc: values.cc }),
     stacks: stack === undefined ? ['tcpx', 'net'] : [stack],
     nodeArgs: values['node-arg'] ?? [],
+    profile: values.profile === true,
+    writeDocs: values['write-docs'] === true,
+    ...(values.save !== undefined && { save: values.save }),
+    ...(values.from !== undefined && { from: values.from }),
   };
 }
 
@@ -95,6 +107,10 @@ function parsed(args: readonly string[]) {
         cc: string,
         stack: string,
         'node-arg': { type: 'string', multiple: true },
+        profile: boolean,
+        'write-docs': boolean,
+        save: string,
+        from: string,
         json: boolean,
         help: boolean,
       },

@@ -100,7 +100,7 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
   };
 }
 
-function clientOptions(place: Place, c: Case, o: RunOptions, stack: StackName): ClientOptions {
+export function clientOptions(place: Place, c: Case, o: RunOptions, stack: StackName): ClientOptions {
   const extent = o.quick ? 0 : 1;
   return {
     stack,
