@@ -197,7 +197,7 @@ export class Bbr implements CongestionControl {
     const m = this.#model;
     m.updateLatest(s);
     m.updateMaxBw(s, appLimited);
-    this.#adaptLowerBounds();
+    this.#adaptLowerBounds(s);
     m.updateAggregation(s.acked, this.cwnd, this.#fullBwReached, s.now);
     this.#checkFullBwReached(s.deliveryRate, appLimited);
     this.#checkStartupHighLoss(s);
@@ -386,10 +386,23 @@ export class Bbr implements CongestionControl {
     this.#startDown();
   }
 
-  /** Of what was in flight when the segment left that is acknowledged now, more is lost than the path may lose. */
+  /**
+   * Of what was in flight when the segment left that is acknowledged now, more is lost than the path may lose. One
+   * segment alone never is too much, or a path of few segments would be too full with every loss (the draft has no such floor).
+   */
   #isTooHigh(s: Readonly<AckSample>): boolean {
     const sent = this.#history.find(s.acked > 0 ? s.priorDelivered : s.delivered);
-    return this.#lostTotal - sent.lost > sent.inFlight * LOSS_THRESH;
+    return this.#lostTotal - sent.lost > Math.max(sent.inFlight * LOSS_THRESH, this.#smss);
+  }
+
+  /**
+   * And so much more, two standard deviations, that a path which loses that share at random hardly shows it. The draft
+   * slows down after any loss, which at 1 % halves the rate between two probes; with this it stays.
+   */
+  #isMoreThanChance(s: Readonly<AckSample>): boolean {
+    const sent = this.#history.find(s.priorDelivered);
+    const expected = sent.inFlight * LOSS_THRESH;
+    return this.#lostTotal - sent.lost > expected + 2 * Math.sqrt(expected * this.#smss);
   }
 
   /** How much could have been in flight with no more lost than that. */
@@ -399,11 +412,11 @@ export class Bbr implements CongestionControl {
     return before + Math.max(0, LOSS_THRESH * before - lostBefore) / (1 - LOSS_THRESH);
   }
 
-  #adaptLowerBounds(): void {
+  #adaptLowerBounds(s: Readonly<AckSample>): void {
     const m = this.#model;
     if (!m.lossRoundStart) return;
     const isProbing = this.#state === 'Startup' || this.#state === 'ProbeBW_REFILL' || this.#state === 'ProbeBW_UP';
-    if (m.isLossInRound && !isProbing) m.lowerBounds(this.cwnd);
+    if (m.isLossInRound && !isProbing && this.#isMoreThanChance(s)) m.lowerBounds(this.cwnd);
     m.isLossInRound = false;
   }
 
