@@ -122,7 +122,7 @@ function emitTailProbe(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
 }
 
 function sendNew(tcb: Tcb, now: Micros, out: TcpSegment, len: number, mark: number, note: SendNote | undefined): void {
-  if (tcb.flightSize === 0 && tcb.dataSegsOut > 0) tcb.congestion.onIdle(now - tcb.lastSentAt, tcb.rtt.rto, now);
+  if (tcb.flightSize === 0 && tcb.dataSegsOut > 0) restartAfterIdle(tcb, now);
   const empties = len === tcb.unsent;
   const fin = tcb.finQueued && empties && usableWindow(tcb) > len;
   out.flags = TcpFlag.ACK | (empties && len > 0 ? TcpFlag.PSH : 0) | (fin ? TcpFlag.FIN : 0);
@@ -160,4 +160,9 @@ function noteAppLimited(tcb: Tcb): void {
   const { board } = tcb;
   if (board.waiting > 0 || tcb.unsent >= tcb.smss || board.pipe >= usableCwnd(tcb)) return;
   tcb.rate.onAppLimited(board.pipe);
+}
+
+function restartAfterIdle(tcb: Tcb, now: Micros): void {
+  const rto = tcb.config.sysctl.tcp_slow_start_after_idle ? tcb.rtt.rto : Number.POSITIVE_INFINITY;
+  tcb.congestion.onIdle(now - tcb.lastSentAt, rto, now);
 }

@@ -80,6 +80,16 @@ describe('slow start', () => {
     h.expect(...segments(32, 41).map((s) => ({ ...s, flags: '.' })));
     expect(h.info.snd_cwnd).toBe(10_000);
   });
+
+  test('and does not with tcp_slow_start_after_idle off', () => {
+    const h = established({ mss: MSS, wnd: 65_535, sysctl: { tcp_slow_start_after_idle: false } });
+    h.write(30_000);
+    h.skip().advance(RTT).inject(dup(10)).skip().advance(RTT).inject(dup(30));
+    h.advance(ms(10_000));
+    h.write(20_000);
+    h.skip();
+    expect(h.info.snd_cwnd).toBe(40_000);
+  });
 });
 
 describe('three duplicate ACKs', () => {
