@@ -45,7 +45,8 @@ class PerfCommand {
   readonly #open: OpenHost;
   readonly #output: PerfOutput;
   readonly #faults: LinkFaults | undefined;
-  readonly #hosts: Host[] = [];
+  #host: Host | undefined;
+  #ended = false;
   #sockets: readonly PerfSocket[] = [];
   #run: PerfRun | undefined;
   #signal: Signal | undefined;
@@ -76,10 +77,9 @@ class PerfCommand {
     } finally {
       for (const take of undo) take();
       for (const { stream } of this.#sockets) stream.destroy();
-      for (const host of this.#hosts) {
-        this.#tellDrops(host);
-        host.close();
-      }
+      this.#ended = true;
+      if (this.#host !== undefined) this.#tellDrops(this.#host);
+      this.#host?.close();
       this.#output.close();
     }
   }
@@ -107,7 +107,7 @@ class PerfCommand {
 
   async #connect(remote: Ipv4, peer: string): Promise<void> {
     const o = this.#o;
-    if (o.net !== true) await this.#openHosts(remote);
+    if (o.net !== true) this.#host = await this.#openHost(remote);
     if (o.dropPrivileges !== undefined) dropPrivileges(o.dropPrivileges);
     try {
       this.#sockets = o.net ? this.#netSockets(remote) : this.#tcpxSockets(remote);
@@ -117,21 +117,27 @@ class PerfCommand {
     }
   }
 
-  /** A host keeps one port of this machine's address; with an address of our own every port is ours. */
-  async #openHosts(remote: Ipv4): Promise<void> {
-    const count = this.#o.ip === undefined ? this.#o.parallel : 1;
-    while (this.#hosts.length < count) this.#hosts.push(await this.#open(this.#hostOptions(remote)));
+  /** With several connections each gets a port as it needs one. */
+  async #openHost(remote: Ipv4): Promise<Host> {
+    const host = await this.#open(this.#hostOptions(remote));
+    // ^C may have come meanwhile: then nobody closes it but us.
+    if (this.#ended) host.close();
+    if (host.fallBack !== undefined) this.#output.remark(`driver ${host.link.driver}: ${host.fallBack}`);
+    return host;
   }
 
   #tcpxSockets(remote: Ipv4): readonly PerfSocket[] {
-    const { parallel, nodelay, ip } = this.#o;
+    const host = this.#host;
+    if (host === undefined) return [];
+    const { parallel, nodelay } = this.#o;
     const options = { ...socketOptionsOf(this.#o), ...(nodelay && { TCP_NODELAY: true }) };
-    return Array.from({ length: parallel }, (_, i) => {
-      const host = this.#hosts[ip === undefined ? i : 0]!;
-      const where = { address: remote, port: this.#target.port };
-      const localPort = ip === undefined || i === 0 ? { localPort: host.port } : {};
-      return tcpxSocket(new TcpSocket(host.stack.connect({ ...where, ...localPort, options })));
-    });
+    const where = {
+      address: remote,
+      port: this.#target.port,
+      options,
+      ...(parallel === 1 && { localPort: host.port }),
+    };
+    return Array.from({ length: parallel }, () => tcpxSocket(new TcpSocket(host.stack.connect(where))));
   }
 
   #netSockets(remote: Ipv4): readonly PerfSocket[] {
@@ -163,6 +169,8 @@ class PerfCommand {
       },
       ...(o.source !== undefined && { source: o.source }),
       ...(o.port !== undefined && { sourcePort: o.port }),
+      ...(o.parallel > 1 && { ports: 'many' }),
+      ...(!o.offload && { offload: false }),
       ...(o.profile !== 'linux' && { profile: o.profile }),
       ...(o.driver !== undefined && { driver: o.driver }),
       ...(o.interface !== undefined && { interface: o.interface }),
@@ -173,7 +181,7 @@ class PerfCommand {
 
   #start(remote: Ipv4): PerfStart {
     const facts = this.#sockets.map((socket) => socket.facts());
-    const [host] = this.#hosts;
+    const host = this.#host;
     const { host: name, port } = this.#target;
     const { mode, length, seconds, octets } = this.#plan;
     return {

@@ -75,8 +75,8 @@ test('--receive takes so much from a source and resets it', async () => {
   expect(ended).toBe('ECONNRESET');
 });
 
-test('--echo writes, reads back and compares; with an address of our own several connections share a host', async () => {
-  const run = start(['--echo', '--bytes', '100000', '-P', '3', '--ip', '10.0.0.1/24', '10.0.0.2:7']);
+test('--echo writes, reads back and compares, on several connections as well', async () => {
+  const run = start(['--echo', '--bytes', '100000', '-P', '3', '10.0.0.2:7']);
   expect([await run.ended, run.io.err()]).toEqual([0, '']);
   expect(run.io.out()).toContain('sending to an echo 100 kB, 3 connections, writes of 131072 octets\n');
   expect(run.io.out()).toMatch(/\n {2}sum .*100 kB .* came back\n/);
