@@ -14,10 +14,13 @@ const FLOAT = 0xe2;
 /** Plus the count of octets, 1 to 7. */
 const POSITIVE = 0xe8;
 const NEGATIVE = 0xf0;
+/** Octets of any value, and one more. */
+const MOST_LEN = 10;
 
 export class Keeper {
   #octets = new Uint8Array(256);
-  readonly #float = new DataView(new ArrayBuffer(8));
+  readonly #float = new Float64Array(1);
+  readonly #floatOctets = new Uint8Array(this.#float.buffer);
   #text = '';
   #at = 0;
   #reading = false;
@@ -62,7 +65,10 @@ export class Keeper {
   flag(value: boolean): boolean {
     if (this.#flags === 0) {
       this.#flagsAt = this.#at++;
-      if (!this.#reading) this.#set(this.#flagsAt, 0);
+      if (!this.#reading) {
+        this.#reserve();
+        this.#octets[this.#flagsAt] = 0;
+      }
     }
     const bit = 1 << this.#flags;
     this.#flags = (this.#flags + 1) & 7;
@@ -72,58 +78,63 @@ export class Keeper {
   }
 
   #write(value: number): void {
-    if (Number.isSafeInteger(value)) {
-      const size = Math.abs(value);
-      if (value >= 0 && value < PLAIN) {
-        this.#put(value);
+    this.#reserve();
+    const octets = this.#octets;
+    const whole = value | 0;
+    if (whole === value) {
+      if (whole >= 0 && whole < PLAIN) {
+        octets[this.#at++] = whole;
         return;
       }
-      let count = 1;
-      while (count < 7 && size >= 2 ** (8 * count)) count++;
-      this.#put((value < 0 ? NEGATIVE : POSITIVE) + count);
-      let rest = size;
-      for (let i = 0; i < count; i++) {
-        this.#put(rest % 256);
+      let rest = (whole < 0 ? -whole : whole) >>> 0;
+      const first = this.#at++;
+      while (rest > 0) {
+        octets[this.#at++] = rest & 0xff;
+        rest >>>= 8;
+      }
+      octets[first] = (whole < 0 ? NEGATIVE : POSITIVE) + this.#at - first - 1;
+    } else if (Number.isSafeInteger(value)) {
+      let rest = Math.abs(value);
+      const first = this.#at++;
+      while (rest > 0) {
+        octets[this.#at++] = rest & 0xff;
         rest = Math.floor(rest / 256);
       }
+      octets[first] = (value < 0 ? NEGATIVE : POSITIVE) + this.#at - first - 1;
     } else if (Number.isFinite(value)) {
-      this.#put(FLOAT);
-      this.#float.setFloat64(0, value);
-      for (let i = 0; i < 8; i++) this.#put(this.#float.getUint8(i));
-    } else this.#put(value > 0 ? INFINITE : MINUS_INFINITE);
+      octets[this.#at++] = FLOAT;
+      this.#float[0] = value;
+      octets.set(this.#floatOctets, this.#at);
+      this.#at += 8;
+    } else octets[this.#at++] = value > 0 ? INFINITE : MINUS_INFINITE;
   }
 
   #read(): number {
     const first = this.#next();
     if (first < PLAIN) return first;
+    if (first >= POSITIVE) {
+      const isNegative = first >= NEGATIVE;
+      let left = first - (isNegative ? NEGATIVE : POSITIVE);
+      let size = this.#next();
+      for (let unit = 256; --left > 0; unit *= 256) size += this.#next() * unit;
+      return isNegative ? -size : size;
+    }
     if (first === INFINITE) return Number.POSITIVE_INFINITY;
     if (first === MINUS_INFINITE) return Number.NEGATIVE_INFINITY;
-    if (first === FLOAT) {
-      for (let i = 0; i < 8; i++) this.#float.setUint8(i, this.#next());
-      return this.#float.getFloat64(0);
-    }
-    const isNegative = first >= NEGATIVE;
-    const count = first - (isNegative ? NEGATIVE : POSITIVE);
-    let size = 0;
-    for (let i = 0, unit = 1; i < count; i++, unit *= 256) size += this.#next() * unit;
-    return isNegative ? -size : size;
+    for (let i = 0; i < 8; i++) this.#floatOctets[i] = this.#next();
+    return this.#float[0]!;
   }
 
   #next(): number {
     return this.#text.charCodeAt(this.#at++);
   }
 
-  #put(octet: number): void {
-    this.#set(this.#at++, octet);
-  }
-
-  #set(at: number, octet: number): void {
-    if (at === this.#octets.length) {
-      const larger = new Uint8Array(2 * this.#octets.length);
-      larger.set(this.#octets);
-      this.#octets = larger;
-    }
-    this.#octets[at] = octet;
+  /** Room for any one value. */
+  #reserve(): void {
+    if (this.#at + MOST_LEN <= this.#octets.length) return;
+    const larger = new Uint8Array(2 * this.#octets.length);
+    larger.set(this.#octets);
+    this.#octets = larger;
   }
 }
 
