@@ -9,8 +9,6 @@ import { type Addon, type Handle, loadAddon, MOST_PARTS, Ready, SEND_FIELDS } fr
 
 /** Messages in a batch, each way. */
 export const BATCH = 64;
-/** A merged segment of 65535 octets with its Ethernet header, and what the kernel puts in front. */
-const SLOT_LEN = 65_536 + 64;
 /** Octets of a message that are copied rather than referenced: its headers, and a payload not worth a reference. */
 const STRIDE = 512;
 const SMALL_PAYLOAD = 256;
@@ -27,11 +25,12 @@ export interface BatchReceiver {
 /** The addon holds a callback, which holds the batch: an open one is not collected as garbage. */
 export class Batch {
   readonly slots: Uint8Array[];
-  /** Octets in each filled slot; more than SLOT_LEN when it was cut. */
+  /** Octets in each filled slot; more than it has when it was cut. */
   readonly lens = new Int32Array(BATCH);
   /** Headers are written here, from `begin()` on. */
   readonly headers = new Uint8Array(STRIDE * BATCH);
   readonly #addon: Addon;
+  readonly #slotLen: number;
   readonly #handle: Handle;
   readonly #sends = new Int32Array(SEND_FIELDS * BATCH);
   readonly #parts: Uint8Array[] = new Array<Uint8Array>(MOST_PARTS * BATCH).fill(NOTHING);
@@ -48,12 +47,14 @@ export class Batch {
   #blocked = false;
   #closed = false;
 
-  /** `receives`: it is looked at for what comes in; else it only sends. */
-  constructor(handle: Handle, receives: boolean, receiver: BatchReceiver, addon: Addon = loadAddon()) {
+  /** `slotLen`: octets of what comes in, at most; 0: it only sends. */
+  constructor(handle: Handle, slotLen: number, receiver: BatchReceiver, addon: Addon = loadAddon()) {
+    const receives = slotLen > 0;
     this.#addon = addon;
+    this.#slotLen = slotLen;
     this.#handle = handle;
     this.#receiver = receiver;
-    this.slots = Array.from({ length: receives ? BATCH : 1 }, () => unfilled(receives ? SLOT_LEN : 1));
+    this.slots = Array.from({ length: receives ? BATCH : 1 }, () => unfilled(receives ? slotLen : 1));
     addon.batchAttach(handle, this.slots, this.lens, this.headers, STRIDE, this.#sends, (events, errno) =>
       this.#onReady(events, errno),
     );
@@ -166,7 +167,7 @@ export class Batch {
   #replaceGiven(): void {
     while (this.#givenCount > 0) {
       const i = this.#given[--this.#givenCount]!;
-      const slot = unfilled(SLOT_LEN);
+      const slot = unfilled(this.#slotLen);
       this.slots[i] = slot;
       this.#addon.batchLend(this.#handle, i, slot);
     }

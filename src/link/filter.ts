@@ -21,6 +21,8 @@ export interface FrameFilter {
   /** 'only': of the TCP segments those with SYN and neither ACK nor RST; 'never': all but those. Absent: both. */
   readonly firstSyns?: 'only' | 'never';
   readonly arp: boolean;
+  /** False: no ICMP, and no later fragments either. */
+  readonly icmp?: boolean;
 }
 
 /** Both ends included. */
@@ -90,10 +92,8 @@ export function frameFilter(f: FrameFilter): Uint8Array {
     program.load(Op.LOAD_HALF, 4).requireEqual(f.mac % 0x1_0000);
   }
   program.load(Op.LOAD_WORD, IP_AT + Ipv4At.DST).requireOneOf(f.addresses);
-  program
-    .load(Op.LOAD_OCTET, IP_AT + Ipv4At.PROTOCOL)
-    .unlessEqual(IpProtocol.ICMP, 1)
-    .accept();
+  program.load(Op.LOAD_OCTET, IP_AT + Ipv4At.PROTOCOL);
+  if (f.icmp !== false) program.unlessEqual(IpProtocol.ICMP, 1).accept();
   program.requireEqual(IpProtocol.TCP);
   const { ports = [], portRanges = [], share, firstSyns } = f;
   const anyPort = f.ports === undefined && f.portRanges === undefined;
@@ -101,10 +101,9 @@ export function frameFilter(f: FrameFilter): Uint8Array {
     throw new RangeError(`a filter takes ${MOST_FILTER_PORTS} ports at most`);
   if (anyPort && share === undefined && firstSyns === undefined) return program.accept().take();
 
-  program
-    .load(Op.LOAD_HALF, IP_AT + Ipv4At.FRAGMENT)
-    .unlessAnyBit(0x1fff, 1)
-    .accept();
+  program.load(Op.LOAD_HALF, IP_AT + Ipv4At.FRAGMENT).unlessAnyBit(0x1fff, 1);
+  if (f.icmp !== false) program.accept();
+  else program.refuse();
   program.load(Op.LOAD_HEADER_LEN_X, IP_AT);
   if (!anyPort) program.load(Op.LOAD_HALF_X, IP_AT + 2).requirePort(ports, portRanges);
   if (firstSyns !== undefined) {

@@ -53,7 +53,7 @@ class LoopbackLink implements Link {
     this.driver = frames.driver;
     this.mtu = frames.mtu;
     this.#frames = frames;
-    this.#batch = new Batch(loadAddon().rawIpOpen(sendBuffer), false, {
+    this.#batch = new Batch(loadAddon().rawIpOpen(sendBuffer), 0, {
       onBatch() {},
       onRoom: () => {
         this.flush();

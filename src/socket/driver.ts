@@ -1,11 +1,13 @@
 /** Drivers by name, for hosts that share this machine's addresses: packets of those addresses and ports, in and out. */
 import { LinkFailure } from '../link/failure.ts';
 import { type FrameShare, frameFilter, MOST_FILTER_ADDRESSES, type PortRange } from '../link/filter.ts';
+import type { FrameLink } from '../link/frames.ts';
 import type { Link } from '../link/link.ts';
 import { loopbackLink } from '../link/packet-loopback.ts';
 import { openPacketSocket } from '../link/packet-socket.ts';
 import { openRawLink } from '../link/raw.ts';
 import { interfaceNamed } from '../link/route.ts';
+import { openSynsApart } from '../link/syns-apart.ts';
 import { EthernetLink } from '../stack/ethernet-link.ts';
 import { parseMac } from '../wire/ethernet.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
@@ -35,6 +37,8 @@ export interface DriverOptions {
   /** False: segments leave as the wire carries them, not up to 64 KiB at a time for the kernel or the card to cut. */
   readonly offload?: boolean;
   readonly buffers?: DriverBuffers;
+  /** Strangers may reach the ports: SYNs come by a socket of their own, so that a flood crowds nothing else out. 'packet' only. */
+  readonly listens?: boolean;
 }
 
 /** Octets of kernel memory between us and the wire; each as the driver finds right when absent. */
@@ -109,27 +113,34 @@ function openPacketLink(o: DriverOptions): OpenedDriver {
     ...(o.share !== undefined && { share: o.share }),
     arp: !o.loopback,
   };
-  const frames = openPacketSocket({
+  const socket = {
     interface: o.interface,
     mtu: o.mtu,
     gso: o.offload !== false,
     ...(o.buffers?.receive !== undefined && { receiveBuffer: o.buffers.receive }),
     ...(o.buffers?.send !== undefined && { sendBuffer: o.buffers.send }),
-    filter: frameFilter({
-      ...filter,
-      ...(o.ports !== undefined && { ports: o.ports }),
-      ...(o.portRanges !== undefined && { portRanges: o.portRanges }),
-    }),
-  });
+  };
+  const withPorts = {
+    ...filter,
+    ...(o.ports !== undefined && { ports: o.ports }),
+    ...(o.portRanges !== undefined && { portRanges: o.portRanges }),
+  };
+  if (o.listens === true && !o.loopback) {
+    const frames = openSynsApart(socket, withPorts);
+    return { link: onFrames(o, frames), receiveBuffer: frames.receiveBuffer };
+  }
+  const frames = openPacketSocket({ ...socket, filter: frameFilter(withPorts) });
   const { receiveBuffer } = frames;
   const takePorts = (portRanges: readonly PortRange[]): void => frames.filterBy(frameFilter({ ...filter, portRanges }));
   if (o.loopback) return { link: loopbackLink(frames, o.buffers?.send), receiveBuffer, takePorts };
-  const link = new EthernetLink({
+  return { link: onFrames(o, frames), receiveBuffer, takePorts };
+}
+
+const onFrames = (o: DriverOptions, frames: FrameLink): Link =>
+  new EthernetLink({
     frames,
     clock: nodeClock(),
     address: o.addresses[0]!,
     mac: frames.mac,
     nextHop: nextHops(o.interface, (to) => gatewayOn(o.interface, to) ?? to),
   });
-  return { link, receiveBuffer, takePorts };
-}

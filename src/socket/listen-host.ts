@@ -136,6 +136,7 @@ async function openInterface(
     mtu: Math.min(mtu, MAX_PACKET),
     loopback,
     bind: o.interface !== undefined,
+    listens: true,
     buffers: { ...(!loopback && o.driver === 'raw' && { receive: ring }), ...o.buffers },
   });
   let { link } = driver;

@@ -9,11 +9,10 @@ import { createHash } from 'node:crypto';
 import { intBelow } from '../base/random.ts';
 import { type ClaimTiming, NO_PROBE_TIMING, QUICK_TIMING, RFC_5227_TIMING } from '../ip/address-claim.ts';
 import { LinkFailure } from '../link/failure.ts';
-import { frameFilter } from '../link/filter.ts';
 import type { PortGuard } from '../link/guard.ts';
 import type { Link } from '../link/link.ts';
-import { openPacketSocket } from '../link/packet-socket.ts';
 import { type Interface, interfaceNamed, type Route, routeTo } from '../link/route.ts';
+import { openSynsApart } from '../link/syns-apart.ts';
 import { EthernetLink } from '../stack/ethernet-link.ts';
 import { isGroupMac, type Mac, macText, parseMac } from '../wire/ethernet.ts';
 import {
@@ -112,14 +111,14 @@ function claim(
   hopOf: (to: Ipv4) => Ipv4 | undefined,
   how: OwnHow,
 ): Promise<Link> {
-  const frames = openPacketSocket({
+  const socket = {
     interface: on.name,
-    filter: frameFilter({ mac, addresses: [own.address], arp: true }),
     gso: how.offload !== false,
     ...(how.buffers?.receive !== undefined && { receiveBuffer: how.buffers.receive }),
     ...(how.buffers?.send !== undefined && { sendBuffer: how.buffers.send }),
     promiscuous: mac !== parseMac(on.mac ?? ''),
-  });
+  };
+  const frames = openSynsApart(socket, { mac, addresses: [own.address], arp: true });
   return new Promise((resolve, reject) => {
     const link = new EthernetLink({
       frames,

@@ -224,6 +224,13 @@ describe('of several parts', () => {
   });
 });
 
+test('without ICMP, that and later fragments are not taken', () => {
+  const filter: FrameFilter = { addresses: [US], ports: [80], icmp: false, arp: false };
+  expect([takes({}, filter), takes({ protocol: IpProtocol.ICMP }, filter), takes({ offset: 1480 }, filter)]).toEqual([
+    ...[true, false, false],
+  ]);
+});
+
 test('first SYNs alone, and all but those', () => {
   const only: FrameFilter = { addresses: [US], ports: [80], firstSyns: 'only', arp: false };
   const never: FrameFilter = { ...only, firstSyns: 'never' };
