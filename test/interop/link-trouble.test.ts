@@ -5,9 +5,10 @@
  */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { openPair, openRouted, type PairLab } from '../support/lab.ts';
-import { startMany } from '../support/many.ts';
+import { flood, startMany } from '../support/many.ts';
 import { patternDigest } from '../support/pattern.ts';
 import { report } from '../support/scale.ts';
+import { until } from '../support/tcpx.ts';
 
 // Namespaces, children and real time, on a machine that may be busy.
 vi.setConfig({ testTimeout: 90_000 });
@@ -131,6 +132,39 @@ describe.each(DRIVERS)('on driver %s', (driver) => {
     if (driver === 'packet') expect(drops).toBeGreaterThan(0);
     await tcpx.end();
   });
+});
+
+test('SYNs that fill their buffer leave the segments of a connection theirs', async () => {
+  lab = openPair();
+  lab.client.ip('route', 'add', 'default', 'via', lab.serverAddress);
+  const [address, mac] = ['10.77.0.9', '02:00:00:00:00:09'];
+  const own = ['--own', `${address}/24`, '--mac', mac, '--interface', lab.clientInterface];
+  const where = ['--listen', '7000', '--from', lab.serverAddress, '--echo'];
+  const tcpx = await startMany(lab.client, ...where, ...own, '--buffers', '{"receive":200000}');
+  const script = `const s=require('net').connect(7000,'${address}',()=>console.log('connected'));s.on('data',()=>console.log('back'));process.stdin.pipe(s)`;
+  const peer = lab.server.spawn(process.execPath, ['-e', script]);
+  await peer.output(/connected/);
+  peer.write('warm\n');
+  await peer.output(/back/);
+
+  tcpx.child.kill('SIGSTOP');
+  const target = { interface: lab.serverInterface, to: mac, target: `${address}:7000` };
+  const { done } = await flood(lab.server, { ...target, kind: 'syn', rate: 20_000, seconds: 0.5 });
+  await done;
+  const sent = (): number => lab.server.counters()['TcpOutSegs']!;
+  const before = sent();
+  peer.write('now\n');
+  await until(() => sent() > before);
+  // The peer has tried again after 0.2, 0.6 and 1.4 s, and will after 3.
+  await pause(2);
+  const repeated = (): number => lab.server.counters()['TcpRetransSegs']!;
+  const repeatedBefore = repeated();
+  tcpx.child.kill('SIGCONT');
+  await peer.output(/back\n(.*\n)*back/);
+  // It was there, and did not have to be sent again.
+  expect(repeated() - repeatedBefore).toBe(0);
+  expect((await tcpx.metrics()).drops).toBeGreaterThan(1000);
+  await tcpx.end();
 });
 
 // With driver raw the process ends when its interface goes down: libpcap's wrapper aborts it.
