@@ -1,7 +1,7 @@
 /** The options that `connect`, `listen` and (but for those of the log) `perf` share: how they are declared, and what they come to. */
 import { Option } from 'commander';
 import type { DriverName } from '../socket/host.ts';
-import type { Profile, SocketOptions, Sysctl } from '../tcp/config.ts';
+import { CONGESTION_NAMES, type CongestionName, type Profile, type SocketOptions, type Sysctl } from '../tcp/config.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Verbosity } from '../tools/log-text.ts';
 import type { FaultOptions } from './fault-options.ts';
@@ -36,6 +36,7 @@ export interface StackOptions extends FaultOptions {
   readonly wscale: boolean;
   /** Absent: as the profile says. */
   readonly ecn?: boolean;
+  readonly cc?: CongestionName;
   /** Fast Open. A listener's is a switch; a client's a cookie in hexadecimal, '' to ask for one. */
   readonly tfo?: true | string;
   readonly keepalive?: KeepAlive;
@@ -84,6 +85,7 @@ export const protocolOptions = (): readonly Option[] => [
   new Option('--no-wscale', 'do not use window scaling (RFC 7323; default: used)'),
   new Option('--ecn', 'ask for ECN (RFC 3168; default: accept it when asked)'),
   new Option('--no-ecn', 'neither ask for ECN nor accept it'),
+  new Option('--cc <name>', 'who decides how much may be in flight (default: cubic)').choices([...CONGESTION_NAMES]),
 ];
 
 export const timeOptions = (): readonly Option[] => [
@@ -140,6 +142,7 @@ export function socketOptionsOf(o: StackOptions): Partial<SocketOptions> {
     ...(o.mss === undefined ? {} : { TCP_MAXSEG: o.mss }),
     ...(o.window === undefined ? {} : { TCP_WINDOW_CLAMP: o.window }),
     ...(o.userTimeout === undefined ? {} : { TCP_USER_TIMEOUT: Math.ceil(o.userTimeout * 1000) }),
+    ...(o.cc === undefined ? {} : { TCP_CONGESTION: o.cc }),
     ...(o.tfo === true ? { TCP_FASTOPEN: FAST_OPENS } : {}),
     ...(keepalive === undefined ? {} : { SO_KEEPALIVE: true }),
     ...(keepalive?.idle === undefined ? {} : { TCP_KEEPIDLE: keepalive.idle }),

@@ -1,5 +1,5 @@
 /** Socket options as a caller gives them: what the core could not live with is refused before it gets there. */
-import { CONGESTION_NAMES, type CongestionName, type SocketOptions } from '../tcp/config.ts';
+import { CONGESTION_NAMES, type SocketOptions } from '../tcp/config.ts';
 import { TcpError } from './errors.ts';
 
 /** Least and most of each number; 0 switches off or means the default where `least` is 0. */
@@ -26,8 +26,7 @@ export function checkOptions(options: Partial<SocketOptions>): Partial<SocketOpt
 
 export function checkOption(name: keyof SocketOptions, value: unknown): void {
   if (name === 'TCP_CONGESTION') {
-    if (value !== '' && !CONGESTION_NAMES.includes(value as CongestionName))
-      throw invalid(name, `'${value}'`, `one of ${CONGESTION_NAMES.join(', ')}`);
+    if (value !== '') checkCongestion(name, value);
     return;
   }
   const range = RANGES[name];
@@ -40,6 +39,12 @@ export function checkOption(name: keyof SocketOptions, value: unknown): void {
   const tooSmall = name === 'TCP_MAXSEG' && value !== 0 && Number(value) < LEAST_MAXSEG;
   if (!fits || tooSmall)
     throw invalid(name, value, `a whole number from ${tooSmall ? LEAST_MAXSEG : least} to ${most}`);
+}
+
+/** That there is such a controller; `name` is that of the setting. */
+export function checkCongestion(name: string, value: unknown): void {
+  if (!CONGESTION_NAMES.some((known) => known === value))
+    throw invalid(name, `'${String(value)}'`, `one of ${CONGESTION_NAMES.join(', ')}`);
 }
 
 function invalid(name: string, value: unknown, wanted: string): TcpError {

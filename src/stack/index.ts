@@ -6,7 +6,13 @@ export type { Fate, FaultCounters, Faults, QueueLimit, Script } from '../link/fa
 export type { Link, LinkError, LinkReceiver, PacketIn, PacketOut, SendOutcome } from '../link/link.ts';
 export { type MemoryLinkOptions, memoryLink } from '../link/memory.ts';
 export { type FaultLink, type FaultTapOptions, faultTap, onFirst, onNth } from '../link/taps/fault.ts';
-export { DEFAULT_SOCKET_OPTIONS, DEFAULT_SYSCTL, type SocketOptions, type Sysctl } from '../tcp/config.ts';
+export {
+  type CongestionName,
+  DEFAULT_SOCKET_OPTIONS,
+  DEFAULT_SYSCTL,
+  type SocketOptions,
+  type Sysctl,
+} from '../tcp/config.ts';
 export type { TcpInfo } from '../tcp/info.ts';
 export type { Event, State } from '../tcp/machine.ts';
 export { TRANSITIONS } from '../tcp/machine.ts';

@@ -28,7 +28,7 @@ import type { OpenArgs } from '../tcp/user-calls.ts';
 import { IcmpType, UnreachableCode } from '../wire/icmp.ts';
 import { IPV4_HEADER_LEN, type Ipv4, isBroadcast, isLoopback, isMulticast, isUnspecified } from '../wire/ipv4.ts';
 import { TCP_HEADER_LEN, TcpFlag, TcpSegment } from '../wire/tcp.ts';
-import { checkOptions } from './check-options.ts';
+import { checkCongestion, checkOptions } from './check-options.ts';
 import { newCounters, type StackCounters } from './counters.ts';
 import { Deadlines } from './deadlines.ts';
 import { DemuxTable } from './demux.ts';
@@ -157,6 +157,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#link = o.link;
     this.#profile = o.profile ?? 'linux';
     this.#sysctl = { ...profileSysctl(this.#profile), ...o.sysctl };
+    checkCongestion('tcp_congestion_control', this.#sysctl.tcp_congestion_control);
     const headers = IPV4_HEADER_LEN + TCP_HEADER_LEN;
     this.#path = {
       receiveMss: Math.min(o.advmss ?? 65_495, Math.min(o.link.mtu, o.link.receiveMtu) - headers),

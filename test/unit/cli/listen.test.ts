@@ -328,6 +328,8 @@ test('options reach the stack and its connections', async () => {
     '2.5',
     '--ecn',
     '--no-sack',
+    '--cc',
+    'bbr',
     '-I',
     'eth7',
     '--driver',
@@ -344,7 +346,7 @@ test('options reach the stack and its connections', async () => {
   });
   await until(() => io.err() !== '');
   expect(io.err()).toContain(
-    'TCP_MAXSEG=500  TCP_USER_TIMEOUT=2500  SO_KEEPALIVE=1  TCP_KEEPIDLE=60  TCP_KEEPINTVL=10  TCP_KEEPCNT=3',
+    'TCP_MAXSEG=500  TCP_USER_TIMEOUT=2500  TCP_CONGESTION=bbr  SO_KEEPALIVE=1  TCP_KEEPIDLE=60  TCP_KEEPINTVL=10  TCP_KEEPCNT=3',
   );
   io.signal('SIGINT');
   await ended;
@@ -394,6 +396,11 @@ describe('what the user got wrong', () => {
       ['7', '--keepalive=0'],
       2,
       '--keepalive=0: expected whole seconds from 1 to 32767, up to two of them, and a count up to 127',
+    ],
+    [
+      ['7', '--cc', 'vegas'],
+      2,
+      "option '--cc <name>' argument 'vegas' is invalid. Allowed choices are cubic, reno, bbr",
     ],
     [['10.0.0.1:7', '--ip', '10.0.0.9/24'], 2, '--ip 10.0.0.9 is another address than 10.0.0.1'],
     [['7', '--ip', '10.0.0.9/33'], 2, "--ip '10.0.0.9/33' is not an IPv4 address with the length of its prefix"],

@@ -178,6 +178,20 @@ describe('connect', () => {
     expect([...stack.endpoints()]).toHaveLength(3);
   });
 
+  test('a controller that there is not is EINVAL, and the hint names those that there are', () => {
+    const { stack } = rig();
+    // What a program in JavaScript can do.
+    const vegas = 'vegas' as 'reno';
+    const error = thrown(() => stack.connect({ address: THEM, port: 80, options: { TCP_CONGESTION: vegas } }));
+    expect(error).toMatchObject({ code: 'EINVAL', hint: 'give one of cubic, reno, bbr' });
+    expect(error.message).toBe("TCP_CONGESTION can't be 'vegas'");
+    const endpoint = stack.connect({ address: THEM, port: 80, options: { TCP_CONGESTION: 'bbr' } });
+    expect(endpoint.info().congestion).toBe('bbr');
+    expect(thrown(() => endpoint.setOption('TCP_CONGESTION', vegas)).code).toBe('EINVAL');
+    endpoint.setOption('TCP_CONGESTION', '');
+    expect(endpoint.info().congestion).toBe('cubic');
+  });
+
   test.each([0, -1, 65_536, 1.5, Number.NaN])('%d is no port', (port) => {
     const { stack, wire } = rig();
     expect(thrown(() => stack.connect({ address: THEM, port })).code).toBe('EINVAL');
