@@ -1,6 +1,7 @@
 /** All commands, in the order `tcpx --help` shows them. */
 import type { CliCommand } from './command.ts';
 import { compare } from './compare.ts';
+import { conform } from './conform.ts';
 import { connect } from './connect.ts';
 import { doctor } from './doctor.ts';
 import { impair } from './impair.ts';
@@ -9,4 +10,4 @@ import { listen } from './listen.ts';
 import { perf } from './perf.ts';
 import { replay } from './replay.ts';
 
-export const COMMANDS: readonly CliCommand[] = [connect, listen, perf, doctor, compare, impair, ladder, replay];
+export const COMMANDS: readonly CliCommand[] = [connect, listen, perf, doctor, compare, conform, impair, ladder, replay];

@@ -108,8 +108,9 @@ class Run {
     return this.#finish();
   }
 
-  get #tolerance(): number {
-    return this.#plan.settings.tolerance + this.#target.slack;
+  /** How late something may be that is expected at `at`. */
+  #late(at: number): number {
+    return this.#plan.settings.tolerance + this.#target.slack(at - this.#base);
   }
 
   async #step(planned: PlannedStep): Promise<Failure | undefined> {
@@ -152,14 +153,15 @@ class Run {
     const [from, to] = this.#window(step);
     const { sent } = this.#target;
     const conn = this.#wire.connFor(spec);
-    const first = await this.#next(to + this.#tolerance);
+    const limit = to + this.#late(to);
+    const first = await this.#next(limit);
     if (first === undefined) {
       return this.#fail(step, 'nothing left', { expected: `by ${secondsText(to)}  > ${specText(spec)}` });
     }
     let segment = first;
     // Expected in one piece, it may leave in several.
     while (segment.len < spec.len) {
-      const more = await this.#peek(to + this.#tolerance);
+      const more = await this.#peek(limit);
       const joined = more === undefined ? undefined : joinedWith(segment, more);
       if (joined === undefined) break;
       sent.shift();
@@ -169,9 +171,9 @@ class Run {
       conn,
       cookie: (name) => this.#wire.cookie(name),
       tsTick: this.#plan.settings.tsTick,
-      tolerance: this.#tolerance,
+      tolerance: this.#late(to),
     });
-    const timing = segment.t < from - this.#tolerance || segment.t > to + this.#tolerance;
+    const timing = first.t < from - this.#plan.settings.tolerance - this.#target.slack(0) || segment.t > limit;
     this.#tell('>', sentText(segment, spec), segment.t);
     if (details.length > 0 || timing) {
       const when = from === to ? secondsText(from) : `${secondsText(from)}~${secondsText(to)}`;
@@ -221,7 +223,7 @@ class Run {
     if (step.until !== undefined) return undefined;
     // On a real machine even a call that doesn't wait takes its time.
     await this.#target.pass(
-      this.#target.now() + (this.#target.slack > 0 ? CALL_PATIENCE : 0),
+      this.#target.now() + (this.#target.isReal ? CALL_PATIENCE : 0),
       () => running.result !== undefined,
     );
     if (running.result === undefined) return this.#fail(step, `${callText(call.request)} has not returned: it blocks`);
@@ -232,7 +234,7 @@ class Run {
   async #awaitCall(): Promise<Failure | undefined> {
     const open = this.#open;
     if (open === undefined) return undefined;
-    await this.#target.pass(open.until + this.#tolerance, () => open.running.result !== undefined);
+    await this.#target.pass(open.until + this.#late(open.until), () => open.running.result !== undefined);
     if (open.running.result === undefined)
       return this.#fail(open.step, `${callText(open.call.request)} has not returned by ${secondsText(open.until)}`);
     return this.#lookAtCall();
@@ -246,7 +248,7 @@ class Run {
     const { result } = running;
     const took = running.returnedAt ?? this.#target.now();
     const details = this.#callDifferences(call.expected, result!, open);
-    if (step.until !== undefined && Math.abs(took - open.until) > this.#tolerance)
+    if (step.until !== undefined && Math.abs(took - open.until) > this.#late(open.until))
       details.push(`it returned at ${secondsText(took)}, expected at ${secondsText(open.until)}`);
     if (details.length > 0) return this.#fail(step, `${callText(call.request)} came to something else`, { details });
     this.#onReturn(call, result!, open.fd);
@@ -330,7 +332,7 @@ class Run {
     const last = this.#plan.scenario.steps.at(-1)!;
     const failure = await this.#awaitCall();
     if (failure !== undefined || !this.#plan.scenario.about.exact) return failure;
-    const extra = await this.#next(this.#target.now() + this.#target.slack);
+    const extra = await this.#next(this.#target.now() + this.#target.slack(0));
     if (extra === undefined) return undefined;
     return this.#fail(last, 'a segment left that nobody expected', {
       was: `${secondsText(extra.t)}  > ${sentText(extra, undefined)}`,

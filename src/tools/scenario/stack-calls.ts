@@ -225,9 +225,11 @@ export class StackCalls {
       const { endpoint } = sock;
       if (endpoint === undefined || sock.writeShut || endpoint.state === 'CLOSED') return fails('EPIPE');
       const dontWait = sock.nonblocking || (flags & Msg.DONTWAIT) !== 0;
-      if (sock.isConnecting) return dontWait && !opening ? fails('EAGAIN') : undefined;
+      if (sock.isConnecting && dontWait && !opening) return fails('EAGAIN');
       const rest = octets.subarray(done);
       done += flags & Msg.OOB ? endpoint.sendUrgent(rest) : endpoint.send(rest);
+      // What waits for the handshake is queued, and the call waits with it.
+      if (sock.isConnecting) return undefined;
       if (done === octets.length) return ok(done);
       if (!dontWait) return undefined;
       return done > 0 ? ok(done) : fails('EAGAIN');

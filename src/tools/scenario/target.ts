@@ -19,8 +19,13 @@ export interface SentPacket {
 
 export interface Target {
   readonly name: TargetName;
-  /** Microseconds by which a real clock and a real machine may be late, on top of the scenario's tolerance. */
-  readonly slack: number;
+  /** In real time even a call that doesn't wait takes its time. */
+  readonly isReal: boolean;
+  /**
+   * Microseconds by which a real clock and a real machine may be late, on top of the scenario's tolerance, with something
+   * that is to come so many microseconds after the step before.
+   */
+  slack(after: number): number;
   /** Packets sent and not yet looked at, oldest first; the run takes them. */
   readonly sent: SentPacket[];
   /** Microseconds since the scenario began. */

@@ -43,13 +43,18 @@ export function openVirtualTarget(o: VirtualTargetOptions): Target {
 
 class VirtualTarget implements Target {
   readonly name = 'tcpx';
-  readonly slack = 0;
+  readonly isReal = false;
   readonly sent: SentPacket[] = [];
   readonly #time = new VirtualTime(START);
   readonly #link: ScenarioLink;
   readonly #stack: Stack;
   readonly #calls: StackCalls;
-  readonly #records: TraceRecord[] = [];
+  /** What the log has said since the last time; it is kept from the beginning, since it counts from each side's first number. */
+  #lines: string[] = [];
+  readonly #log = new TextLog(
+    { paint: paintFor(false), verbosity: 'verbose', absolute: false, layout: 'line' },
+    (line) => this.#lines.push(line),
+  );
 
   constructor(o: VirtualTargetOptions) {
     const { about } = o.plan.scenario;
@@ -69,7 +74,7 @@ class VirtualTarget implements Target {
         enabled: true,
         open() {},
         record: (record) => {
-          this.#records.push(record);
+          this.#log.write({ ...record, t: (record.t - START) as Micros });
           o.onRecord?.(record);
         },
       },
@@ -86,6 +91,10 @@ class VirtualTarget implements Target {
 
   now(): number {
     return this.#time.now - START;
+  }
+
+  slack(): number {
+    return 0;
   }
 
   async pass(at: number, ready: () => boolean = () => false): Promise<boolean> {
@@ -117,12 +126,9 @@ class VirtualTarget implements Target {
   }
 
   takeTrace(): readonly string[] {
-    const lines: string[] = [];
-    const log = new TextLog({ paint: paintFor(false), verbosity: 'verbose', absolute: false, layout: 'line' }, (line) =>
-      lines.push(line),
-    );
-    for (const record of this.#records.splice(0)) log.write({ ...record, t: (record.t - START) as Micros });
-    log.flush();
+    this.#log.flush();
+    const lines = this.#lines;
+    this.#lines = [];
     return lines;
   }
 

@@ -78,6 +78,8 @@ export interface SentSegment {
   /** Microseconds since the scenario began. */
   readonly t: number;
   readonly conn: Conn | undefined;
+  /** Segments on the wire that it came in. */
+  readonly pieces: number;
   readonly flags: number;
   /** As on the wire, uint32. */
   readonly seq: number;
@@ -141,6 +143,7 @@ export class Wire {
     return {
       t,
       conn,
+      pieces: 1,
       flags: seg.flags,
       seq,
       ack,
@@ -202,7 +205,7 @@ export class Wire {
   #connIn(spec: SegmentSpec): Conn {
     const isSyn = (spec.flags & (TcpFlag.SYN | TcpFlag.ACK)) === TcpFlag.SYN;
     const known = this.connFor(spec);
-    if (known !== undefined && !(isSyn && known.isOver && spec.ip.conn === undefined)) return known;
+    if (known !== undefined && !(isSyn && !spec.ip.badsum && known.isOver && spec.ip.conn === undefined)) return known;
     this.#current = this.#add(this.#o.firstPeerPort + this.conns.length, this.#o.bindPort);
     return this.#current;
   }
@@ -218,13 +221,8 @@ export class Wire {
   #buildSegment(spec: SegmentSpec): Uint8Array {
     const conn = this.#connIn(spec);
     const isSyn = (spec.flags & TcpFlag.SYN) !== 0;
-    if (isSyn) {
-      conn.lastSyn = spec.seq;
-      conn.lastSynLen = spec.len;
-      if (!conn.confirmed) conn.peerIsn = spec.seq;
-    }
-    if (spec.flags & TcpFlag.FIN) conn.peerFin = true;
-    if (spec.flags & TcpFlag.RST) conn.reset = true;
+    // What can't be read changes nothing.
+    if (!spec.ip.badsum) noteSent(conn, spec);
     const seq = isSyn ? spec.seq : (conn.peerIsn ?? 0) + spec.seq;
     const options = spec.options === 'any' ? new Uint8Array(0) : optionOctets(spec.options, this.#toWire(conn));
     const payload = patternOctets(isSyn ? 0 : (spec.seq - 1) >>> 0, spec.len);
@@ -317,6 +315,17 @@ export class Wire {
 }
 
 export const isName = (cookie: string): boolean => /^[A-Z_]+$/.test(cookie);
+
+/** The peer sends it. */
+function noteSent(conn: Conn, spec: SegmentSpec): void {
+  if (spec.flags & TcpFlag.SYN) {
+    conn.lastSyn = spec.seq;
+    conn.lastSynLen = spec.len;
+    if (!conn.confirmed) conn.peerIsn = spec.seq;
+  }
+  if (spec.flags & TcpFlag.FIN) conn.peerFin = true;
+  if (spec.flags & TcpFlag.RST) conn.reset = true;
+}
 
 function learn(conn: Conn, seg: TcpSegment, seq: number, ack: number): void {
   const hasAck = seg.has(TcpFlag.ACK);

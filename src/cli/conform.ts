@@ -1,0 +1,142 @@
+/** `tcpx conform [ID…|FILE…|DIR]`: plays scenarios on tcpx and on the kernel, and says which come out as they say. */
+import { writeFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
+import { openKernelTarget } from '../tools/scenario/kernel-target.ts';
+import { type Loaded, loadScenarios } from '../tools/scenario/library.ts';
+import type { TargetName } from '../tools/scenario/model.ts';
+import type { Plan } from '../tools/scenario/plan.ts';
+import { type OpenTarget, openTcpx, playOn } from '../tools/scenario/play.ts';
+import {
+  conformDocument,
+  junitText,
+  type Played,
+  playedLines,
+  summaryText,
+  tapText,
+  totalsOf,
+} from '../tools/scenario/report.ts';
+import type { CliCommand } from './command.ts';
+import { CliFailure, EXIT_CODES_AS_DIFF, Exit } from './exit.ts';
+import type { Io } from './io.ts';
+
+interface ConformOptions {
+  readonly on: TargetName | 'both';
+  readonly format: 'text' | 'tap' | 'junit';
+  readonly json?: true;
+  readonly output?: string;
+  readonly list?: true;
+  readonly quiet?: true;
+  readonly color: ColorChoice;
+}
+
+export const conform: CliCommand = {
+  name: 'conform',
+  summary: 'play scenarios (packetdrill scripts) on tcpx and on the kernel',
+  group: 'Connections:',
+  declare,
+  // commander's options by the names and parsers of declare.
+  run: (args, options, io) => runConform(args, options as unknown as ConformOptions, io),
+};
+
+function declare(command: Command): void {
+  command
+    .usage('[options] [ID…|FILE…|DIR…]')
+    .argument(
+      '[what...]',
+      'requirements (MUST-13), scenarios by name, files or folders; all that come with tcpx when left out',
+    )
+    .addOption(
+      new Option('--on <where>', 'what to play them on: tcpx in virtual time, this kernel, tcpx and the kernel')
+        .choices(['tcpx', 'kernel', 'both'])
+        .default('tcpx'),
+    )
+    .addOption(new Option('--format <format>', 'how to tell').choices(['text', 'tap', 'junit']).default('text'))
+    .addOption(new Option('--json', 'print one JSON document instead'))
+    .addOption(new Option('-o, --output <file>', 'write it to a file'))
+    .addOption(new Option('--list', 'only list the scenarios, with what they cover'))
+    .addOption(new Option('-q, --quiet', 'tell of failures only'))
+    .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ tcpx conform                             all that come with tcpx, in virtual time
+  $ tcpx conform MUST-13 close               a requirement, a folder of scenarios
+  $ sudo tcpx conform --on both reset        on tcpx and on this kernel
+  $ tcpx conform my-test.pkt --format tap
+
+${EXIT_CODES_AS_DIFF.replace('the same', 'all as they say').replace('different', 'not all')}`,
+    );
+}
+
+async function runConform(words: readonly string[], o: ConformOptions, io: Io): Promise<number> {
+  const loaded = loadScenarios(words);
+  complain(loaded, io);
+  if (o.list) {
+    io.stdout.write(loaded.plans.map(listLine).join(''));
+    return Exit.OK;
+  }
+  const paint = paintFor(o.output === undefined && useColor(o.color, io.stdout, io.env));
+  const live = o.format === 'text' && !o.json && o.output === undefined;
+  const played: Played[] = [];
+  for (const plan of loaded.plans) {
+    for (const target of targetsOf(o.on)) {
+      const one = await playOn(plan, target, openOf(target));
+      played.push(one);
+      if (live && (!o.quiet || one.verdict === 'fail')) io.stdout.write(`${playedLines(one, paint).join('\n')}\n`);
+    }
+  }
+  const totals = totalsOf(played);
+  if (live) io.stdout.write(`${summaryText(totals)}\n`);
+  else tell(o, played, io);
+  return totals.fail === 0 ? Exit.OK : Exit.FAILURE;
+}
+
+/** Mistakes are told, all of them, before anything is played. */
+function complain({ problems, unknown, plans }: Loaded, io: Io): void {
+  for (const { file, error } of problems)
+    io.stderr.write(`${file}:${error.place.line}:${error.place.column}: ${error.message}\n`);
+  if (problems.length > 0)
+    throw new CliFailure(
+      `${problems.length} ${problems.length === 1 ? 'scenario is' : 'scenarios are'} not right; nothing was played`,
+      {
+        exitCode: Exit.USAGE,
+        hint: 'what is supported is in docs/scenarios.md',
+      },
+    );
+  if (unknown.length > 0)
+    throw new CliFailure(`no file, scenario or requirement is called ${unknown.join(', ')}`, {
+      exitCode: Exit.USAGE,
+      hint: '`tcpx conform --list` shows what there is',
+    });
+  if (plans.length === 0) throw new CliFailure('there are no scenarios', { exitCode: Exit.USAGE });
+}
+
+const listLine = ({ scenario }: Plan): string =>
+  `${scenario.file.replace(/\.pkt$/, '').padEnd(36)} ${scenario.about.covers.join(' ')}\n`;
+
+const targetsOf = (on: ConformOptions['on']): readonly TargetName[] => (on === 'both' ? ['tcpx', 'kernel'] : [on]);
+
+function openOf(target: TargetName): OpenTarget {
+  switch (target) {
+    case 'tcpx':
+      return openTcpx;
+    case 'kernel':
+      return openKernelTarget;
+    default:
+      throw new CliFailure(`playing on ${target} is not there yet`, { exitCode: Exit.UNAVAILABLE });
+  }
+}
+
+function tell(o: ConformOptions, played: readonly Played[], io: Io): void {
+  const text = o.json
+    ? `${JSON.stringify(conformDocument(played))}\n`
+    : o.format === 'tap'
+      ? tapText(played)
+      : o.format === 'junit'
+        ? junitText(played)
+        : `${played.flatMap((p) => playedLines(p, paintFor(false))).join('\n')}\n${summaryText(totalsOf(played))}\n`;
+  if (o.output === undefined) io.stdout.write(text);
+  else writeFileSync(o.output, text);
+}
