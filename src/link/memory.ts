@@ -34,6 +34,8 @@ export interface MemoryLinkOptions {
   readonly maxGsoPayload?: number;
   /** Most packets in one batch; default unlimited. */
   readonly batch?: number;
+  /** Packets that arrive are the receiver's to keep; default false. */
+  readonly gives?: boolean;
 }
 
 /** The two ends, not started. A packet that arrives at an end not started, or closed, is lost. */
@@ -70,6 +72,7 @@ class MemoryEnd implements Link {
   readonly #rate: number;
   readonly #queue: number;
   readonly #batch: number;
+  readonly #gives: boolean;
   #peer: MemoryEnd = this;
   #receiver: LinkReceiver | undefined;
   #closed = false;
@@ -93,6 +96,7 @@ class MemoryEnd implements Link {
     this.#rate = o.rate ?? Number.POSITIVE_INFINITY;
     this.#queue = o.queue ?? Number.POSITIVE_INFINITY;
     this.#batch = o.batch ?? Number.POSITIVE_INFINITY;
+    this.#gives = o.gives ?? false;
     this.completesChecksum = o.completesChecksum ?? false;
     this.maxGsoPayload = o.maxGsoPayload ?? 0;
   }
@@ -168,8 +172,8 @@ class MemoryEnd implements Link {
 
   #arriveAt(due: Micros, packet: PacketOut, len: number): void {
     if (this.#closed) return;
-    const t = this.#spare.pop() ?? { bytes: EMPTY, at: 0, end: 0, checksum: 'unverified', owned: false, due };
-    if (t.bytes.length < len) t.bytes = new Uint8Array(Math.max(len, this.mtu));
+    const t = this.#spare.pop() ?? { bytes: EMPTY, at: 0, end: 0, checksum: 'unverified', owned: this.#gives, due };
+    if (t.bytes.length < len || t.owned) t.bytes = new Uint8Array(Math.max(len, this.mtu));
     t.bytes.set(packet.header.subarray(0, packet.headerLen), 0);
     t.end = packet.payload.copyTo(t.bytes, packet.headerLen);
     t.checksum = packet.checksumPartial ? 'partial' : 'unverified';
