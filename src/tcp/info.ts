@@ -1,12 +1,17 @@
 /** STATUS, RFC 9293 §3.10.6, with the names and units of Linux's struct tcp_info. */
-import { seqInt } from '../base/seq.ts';
+import { seqInt, seqLt } from '../base/seq.ts';
 import type { State } from './machine.ts';
+import { pacingRate } from './recovery/pacing.ts';
 import { congestionWindow } from './recovery/window.ts';
 import type { Tcb } from './tcb.ts';
+
+/** Linux's names for where loss recovery stands: Disorder is before it is clear whether anything is lost, CWR after an ECN mark. */
+export type CaState = 'Open' | 'Disorder' | 'CWR' | 'Recovery' | 'Loss';
 
 /** Times are µs, sizes octets; `tcpi_` is left off the names. */
 export interface TcpInfo {
   readonly state: State;
+  readonly ca_state: CaState;
   readonly rto: number;
   readonly backoff: number;
   readonly rtt: number;
@@ -29,6 +34,22 @@ export interface TcpInfo {
   readonly timestamps: boolean;
   readonly sack: boolean;
   readonly unacked: number;
+  /** Octets here, segments in Linux, of what is unacknowledged: taken for lost; sent again and on the way; reported by SACK. */
+  readonly lost: number;
+  readonly retrans: number;
+  readonly sacked: number;
+  /** Segments by which one was late, at most; and how often one was. */
+  readonly reordering: number;
+  readonly reord_seen: number;
+  /** DSACKs received. */
+  readonly dsack_dups: number;
+  /** Octets here, segments in Linux: delivered so far, cumulatively or by SACK. */
+  readonly delivered: number;
+  /** Octets per second, of the last sample; and whether the writer was its limit. */
+  readonly delivery_rate: number;
+  readonly delivery_rate_app_limited: boolean;
+  /** Octets per second; -1: segments leave as the window allows. */
+  readonly pacing_rate: number;
   readonly notsent_bytes: number;
   readonly total_retrans: number;
   readonly bytes_sent: number;
@@ -44,14 +65,20 @@ export interface TcpInfo {
   /** Segments that brought nothing new. */
   readonly rcv_duppack: number;
   readonly congestion: string;
+  /** Not in Linux: what the controller is doing, in its own words; tail loss probes sent, and reductions taken back. */
+  readonly congestion_phase: string;
+  readonly tail_probes: number;
+  readonly spurious: number;
   /** Not in Linux: SND.UNA, as uint32. */
   readonly snd_una: number;
 }
 
 export function tcpInfo(tcb: Tcb): TcpInfo {
-  const { rtt, congestion } = tcb;
+  const { rtt, congestion, board, rack, rate, loss } = tcb;
+  const pace = pacingRate(tcb);
   return {
     state: tcb.state,
+    ca_state: caState(tcb),
     rto: rtt.rto,
     backoff: rtt.backoff,
     rtt: Math.round(rtt.srtt),
@@ -71,6 +98,16 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     timestamps: tcb.timestampsAgreed,
     sack: tcb.sackAgreed,
     unacked: tcb.flightSize,
+    lost: board.lost,
+    retrans: board.resent,
+    sacked: board.sacked,
+    reordering: rack.reordering,
+    reord_seen: loss.reorderings,
+    dsack_dups: loss.dsacksIn,
+    delivered: rate.delivered,
+    delivery_rate: rate.rate,
+    delivery_rate_app_limited: rate.rateAppLimited,
+    pacing_rate: Number.isFinite(pace) ? Math.round(pace) : -1,
     notsent_bytes: tcb.unsent,
     total_retrans: tcb.totalRetrans,
     bytes_sent: tcb.bytesSent,
@@ -84,6 +121,16 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     rcv_ooopack: tcb.oooSegsIn,
     rcv_duppack: tcb.dupSegsIn,
     congestion: congestion.name,
+    congestion_phase: congestion.phase,
+    tail_probes: loss.tailProbes,
+    spurious: loss.spurious,
     snd_una: seqInt(tcb.sndUna) >>> 0,
   };
+}
+
+function caState(tcb: Tcb): CaState {
+  if (tcb.recovery !== 'open') return tcb.recovery === 'loss' ? 'Loss' : 'Recovery';
+  if (tcb.board.sacked > 0 || tcb.dupAcks > 0) return 'Disorder';
+  // An ECN mark has taken the window down, and what was out then still is.
+  return tcb.ecnAgreed && seqLt(tcb.sndUna, tcb.ecnRecover) ? 'CWR' : 'Open';
 }

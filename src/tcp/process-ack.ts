@@ -81,9 +81,8 @@ function acknowledge(tcb: Tcb, seg: TcpSegment, now: Micros): number {
  */
 function sampleRtt(tcb: Tcb, seg: TcpSegment, now: Micros): number {
   let rtt = work.rtt;
-  if (rtt >= 0) tcb.rack.noteRtt(rtt, now);
-  else if (tcb.timeouts > 0) rtt = echoedRtt(tcb, seg, now);
-  else if (!work.ambiguous) rtt = work.sackRtt;
+  if (rtt < 0 && tcb.timeouts > 0) rtt = echoedRtt(tcb, seg, now);
+  else if (rtt < 0 && !work.ambiguous) rtt = work.sackRtt;
   if (rtt < 0 || (rtt === 0 && work.rtt < 0)) return 0;
   tcb.sampleRtt(rtt);
   return Math.max(1, rtt);

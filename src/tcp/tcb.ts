@@ -348,6 +348,7 @@ export class Tcb {
   /** An RTT measured in µs, RFC 6298 §2. */
   sampleRtt(rtt: number): void {
     this.rtt.sample(rtt);
+    this.rack.noteRtt(Math.round(rtt), this.now);
     if (!this.tracer.enabled) return;
     const { srtt, rttvar, rto } = this.rtt;
     this.tracer.record({

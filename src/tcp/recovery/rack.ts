@@ -25,7 +25,7 @@ export class Rack implements Keepable {
   /** RACK.xmit_ts and RACK.end_seq: of the segment sent last of all delivered. */
   sentAt = 0;
   end: Seq = toSeq(0);
-  /** RACK.rtt. */
+  /** RACK.rtt, of the same. */
   rtt = 0;
   minRtt = 0;
   #minRttAt = 0;
@@ -77,9 +77,9 @@ export class Rack implements Keepable {
     // Sooner than the path allows after a retransmission: it was the original.
     if (rtt < this.minRtt && board.has(slot, Mark.again)) return;
     this.advanced = true;
-    this.rtt = rtt;
     const end = board.endOf(slot);
     if (!isAfter(sentAt, end, this.sentAt, this.end)) return;
+    this.rtt = rtt;
     this.sentAt = sentAt;
     this.end = end;
   }
