@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { openKernelTarget } from '../../src/tools/scenario/kernel-target.ts';
+import { loadScenarios } from '../../src/tools/scenario/library.ts';
+import { parseScenario } from '../../src/tools/scenario/parse.ts';
+import { planScenario } from '../../src/tools/scenario/plan.ts';
+import { playOn } from '../../src/tools/scenario/play.ts';
+import { failureLines } from '../../src/tools/scenario/report.ts';
+
+const { plans } = loadScenarios([
+  'open/active-open',
+  'open/passive-open',
+  'open/closed-ack',
+  'close/active-close',
+  'close/half-close',
+  'reset/in-window',
+  'data/nagle',
+  'options/mss-with-timestamps',
+  'window/shut-and-probe',
+  'header/sequence-wraps',
+]);
+
+test.each(plans.map((plan) => [`${plan.scenario.file}: ${plan.scenario.about.title}`, plan] as const))(
+  'the kernel plays %s',
+  async (_, plan) => {
+    const { failure } = await playOn(plan, 'kernel', openKernelTarget);
+    expect(failure === undefined ? '' : failureLines(plan.scenario, failure).join('\n')).toBe('');
+  },
+);
+
+test('what the kernel does otherwise is shown with both sides', async () => {
+  const plan = planScenario(parseScenario('+.1 < S 0:0(0) win 5\n+0 > R. 0:0(0) ack 2\n', 'a.pkt'));
+  const { failure } = await playOn(plan, 'kernel', openKernelTarget);
+  expect(failure).toMatchObject({
+    message: 'another segment left',
+    details: ['ack: expected 2, was 1'],
+    was: expect.stringContaining('Flags [R.], seq 0, ack 1, win 0, length 0'),
+  });
+});
+
+test('the namespace goes with the run', async () => {
+  const children = (): number =>
+    Number(spawnSync('pgrep', ['-c', '-P', String(process.pid), 'tcpx-calls']).stdout.toString());
+  const target = await openKernelTarget(plans[0]!);
+  expect(children()).toBe(1);
+  await target.close();
+  expect(children()).toBe(0);
+});

@@ -1,0 +1,232 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { formatScenario } from '../../../../src/tools/scenario/format.ts';
+import { SCENARIOS_DIR } from '../../../../src/tools/scenario/library.ts';
+import { ScenarioError, type Step } from '../../../../src/tools/scenario/model.ts';
+import { parseScenario } from '../../../../src/tools/scenario/parse.ts';
+import { planScenario } from '../../../../src/tools/scenario/plan.ts';
+
+const parse = (text: string) => parseScenario(text, 'dir/some-name.pkt');
+const onlyStep = (text: string): Step => parse(text).steps[0]!;
+
+/** What is said of a text that isn't right, with its place. */
+function complaint(text: string): string {
+  try {
+    planScenario(parse(text));
+  } catch (error) {
+    if (error instanceof ScenarioError) return `${error.place.line}:${error.place.column} ${error.message}`;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('times', () => {
+  test.each([
+    ['0.1 < S 0:0(0) win 1', { kind: 'at', from: 100_000, to: 100_000 }],
+    ['+.1 < S 0:0(0) win 1', { kind: 'after', from: 100_000, to: 100_000 }],
+    ['+0 > S 0:0(0)', { kind: 'after', from: 0, to: 0 }],
+    ['+0.1~+0.25 > S 0:0(0)', { kind: 'after', from: 100_000, to: 250_000 }],
+    ['1~2 > S 0:0(0)', { kind: 'at', from: 1_000_000, to: 2_000_000 }],
+    ['* > S 0:0(0)', { kind: 'any' }],
+  ])('%s', (text, when) => {
+    expect(onlyStep(text).when).toEqual(when);
+  });
+
+  test('a call that blocks says when it returns', () => {
+    expect(onlyStep('+.1...0.200 connect(3, ..., ...) = 0')).toMatchObject({
+      kind: 'call',
+      when: { kind: 'after', from: 100_000 },
+      until: 200_000,
+      name: 'connect',
+    });
+  });
+});
+
+describe('segments', () => {
+  test('flags, numbers, window and options are read in their order', () => {
+    expect(onlyStep('+0 < S. 7:7(0) ack 1 win 5792 <mss 1460,nop,wscale 2,sackOK,TS val 1 ecr 2>')).toMatchObject({
+      kind: 'in',
+      packet: {
+        kind: 'segment',
+        flags: 0x12,
+        seq: 7,
+        len: 0,
+        ack: 1,
+        wnd: 5792,
+        options: [
+          { kind: 'mss', n: 1460 },
+          { kind: 'nop' },
+          { kind: 'wscale', n: 2 },
+          { kind: 'sackOK' },
+          { kind: 'TS', val: 1, ecr: 2 },
+        ],
+      },
+    });
+  });
+
+  test('a dot alone, a dash, and options that are not looked at', () => {
+    expect(onlyStep('+0 > . 1:1(0) ack 1 <...>')).toMatchObject({ packet: { flags: 0x10, options: 'any' } });
+    expect(onlyStep('+0 < - 1:1(0) win 1')).toMatchObject({ packet: { flags: 0, options: [] } });
+  });
+
+  test('sack blocks, a Fast Open cookie, and octets of any option', () => {
+    expect(onlyStep('+0 < . 1:1(0) ack 1 win 1 <sack 1:2 5:9,FO aBcd,FO,hex 0xfd04abcd>')).toMatchObject({
+      packet: {
+        options: [
+          {
+            kind: 'sack',
+            blocks: [
+              [1, 2],
+              [5, 9],
+            ],
+          },
+          { kind: 'FO', cookie: 'abcd' },
+          { kind: 'FO', cookie: '' },
+          { kind: 'hex', octets: 'fd04abcd' },
+        ],
+      },
+    });
+  });
+
+  test('ICMP errors, with the quoted segment on either side', () => {
+    const icmp = { kind: 'icmp', type: 'unreachable', code: 'frag_needed', mtu: 1200, quoted: { seq: 1, len: 1000 } };
+    expect(onlyStep('+0 < icmp unreachable frag_needed mtu 1200 [1:1001(1000)]')).toMatchObject({ packet: icmp });
+    expect(onlyStep('+0 < [1:1001(1000)] icmp unreachable frag_needed mtu 1200')).toMatchObject({ packet: icmp });
+  });
+});
+
+test('comments of three kinds are skipped, and those for us are read', () => {
+  const s = parse(`/* one
+*/ // two
+//! title: a title
+//! covers: MUST-1, MUST-2
+//! covers: EV-1
+//! exact
+//! on: tcpx kernel
+--tolerance_usecs=9000
+# three
++0 < S 0:0(0) win 1 // four
+`);
+  expect(s).toMatchObject({
+    name: 'some-name',
+    about: { title: 'a title', covers: ['MUST-1', 'MUST-2', 'EV-1'], exact: true, on: ['tcpx', 'kernel'] },
+    options: [['tolerance_usecs', '9000']],
+  });
+  expect(planScenario(s).settings.tolerance).toBe(9000);
+});
+
+describe('what is not right is told with its place, and what was expected there', () => {
+  test.each([
+    ['', '1:1 expected a step, found the end'],
+    ['+0 < X 0:0(0) win 1', "1:6 'X' is no flag: they are F S R P . U E W"],
+    ['+0 < S 0:0 win 1', "1:12 expected '(', found 'win'"],
+    ['+0 < S 0:5(4) win 1', '1:12 4 octets from 0 end at 4, not at 5'],
+    ['+0 < S 0:0(0) win', '1:18 expected a window, found the end'],
+    ['+0 < S 0:0(0) <mss>', "1:19 expected a number behind mss, found '>'"],
+    [
+      '+0 < S 0:0(0) <md5 1>',
+      "1:16 expected an option: nop, eol, mss, wscale, sackOK, sack, TS, FO, FOEXP or hex, found 'md5'",
+    ],
+    ['+0 > icmp unreachable', '1:1 ICMP can be put on the wire (<), not expected (>)'],
+    ['+0 < icmp unreachable somehow', "1:23 'somehow' is no code of unreachable"],
+    ['+0 < udp (5)', "1:6 expected a TCP segment (UDP is not supported), found 'udp'"],
+    ['+0 > [badsum] S 0:0(0)', "1:7 'badsum' is for what is put on the wire (<) only"],
+    ['* < S 0:0(0) win 1', "1:1 '*' is a time for what is expected only"],
+    ['\n  +.2~+.1 > S 0:0(0)', '2:8 the range ends before it begins'],
+    ['+0 epoll_wait(3) = 0', /^1:1 the call epoll_wait is not supported; these are: socket, /],
+    ['+0 setsockopt(3, SOL_SOCKET, TCP_NODELAY, [1], 4) = 0', '1:1 TCP_NODELAY is an option of SOL_TCP'],
+    ['+0 setsockopt(3, SOL_SOCKET, SO_WHATEVER, [1], 4) = 0', '1:1 the socket option (SO_WHATEVER) is not known here'],
+    ['+0 write(4, "abc", 3) = 3', '1:1 what is written is a pattern: write ... in its place'],
+    ['+0 socket(..., SOCK_DGRAM, 0) = 3', '1:1 a socket is SOCK_STREAM and IPPROTO_TCP here (SOCK_DGRAM)'],
+    ['+0 `rm -rf /`', "1:1 the command 'rm -rf /' is not supported: sysctl and sleep are"],
+    ['+0 `sysctl -q net.core.rmem_max=1`', /^1:1 'net.core.rmem_max=1' is no setting of net.ipv4/],
+    ['--wire_server=1\n+0 > S 0:0(0)', '1:1 the option --wire_server is not supported'],
+    ['--ip_version=ipv6\n+0 > S 0:0(0)', '1:1 --ip_version=ipv6 is not supported: IPv4 only'],
+    ['//! colour: red\n+0 > S 0:0(0)', "1:1 '//! colour' is not known here"],
+    [
+      '+0 %{ import os }%',
+      "1:7 expected assert, print(…) or NAME = … (the code is not Python, see the manual), found 'import'",
+    ],
+    ['+0 %{\nassert len(x) == 1\n}%', "2:11 expected an operator (len can't be called or looked into here), found '('"],
+    ['+0 close(3', "1:11 expected ')', found the end"],
+    ['+0 `sleep 1', '1:4 ` is never closed by `'],
+  ])('%j', (text, said) => {
+    expect(complaint(text)).toEqual(typeof said === 'string' ? said : expect.stringMatching(said));
+  });
+});
+
+test('commands that set and wait are understood', () => {
+  const plan = planScenario(
+    parse(
+      '`../common/defaults.sh\n ../common/set_sysctls.py /proc/sys/net/ipv4/tcp_timestamps=0`\n+1 `sleep 2`\n`/tmp/sysctl_restore_${PPID}.sh`'.replace(
+        '${',
+        '$',
+      ),
+    ),
+  );
+  expect(plan.before).toContainEqual({ kind: 'sysctl', name: 'tcp_timestamps', value: '0' });
+  expect(plan.before).toContainEqual({ kind: 'sysctl', name: 'tcp_rmem', value: '4096 540000 15728640' });
+});
+
+const files = readdirSync(SCENARIOS_DIR, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.pkt'));
+
+test('every scenario that comes with the package says what it shows and which requirements it covers', () => {
+  expect(files.length).toBeGreaterThan(100);
+  for (const file of files) {
+    const { about } = parseScenario(readFileSync(`${SCENARIOS_DIR}${file}`, 'utf8'), file);
+    expect(about.title, file).toMatch(/\w/);
+    expect(about.covers.length, file).toBeGreaterThan(0);
+  }
+});
+
+test('written out and read again, every scenario is the same', () => {
+  const bare = (steps: readonly Step[]): unknown =>
+    JSON.parse(JSON.stringify(steps, (key, value) => (key === 'place' ? undefined : value)));
+  for (const file of files) {
+    const s = parseScenario(readFileSync(`${SCENARIOS_DIR}${file}`, 'utf8'), file);
+    const again = parseScenario(formatScenario(s), file);
+    expect(bare(again.steps), file).toEqual(bare(s.steps));
+    expect(again.about, file).toEqual(s.about);
+  }
+});
+
+test('no text whatsoever makes the parser do anything but read it or say what is wrong', () => {
+  const words = [
+    '+0',
+    '.1',
+    '<',
+    '>',
+    'S.',
+    '0:0(0)',
+    'ack',
+    '1',
+    'win',
+    '<mss 1>',
+    '[',
+    ']',
+    '`',
+    '%{',
+    '}%',
+    '"',
+    '*',
+    '~',
+    '...',
+    '\n',
+    '(',
+    ')',
+    '=',
+    'close',
+    ',',
+  ];
+  const text = fc.oneof(
+    fc.string(),
+    fc.array(fc.constantFrom(...words), { maxLength: 20 }).map((w) => w.join(' ')),
+  );
+  fc.assert(
+    fc.property(text, (t) => {
+      complaint(t);
+    }),
+    { numRuns: 2000 },
+  );
+});
