@@ -45,7 +45,8 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   dueAt: Micros = NEVER;
   place = -1;
   sweepPlace = -1;
-  stirred = false;
+  roundsLeft = 0;
+  patience = 0;
   touched = false;
   memory = 0;
   /** The listener whose child this is, until it is accepted. */

@@ -1,17 +1,24 @@
 /**
- * Finds the connections in which nothing has happened for a while, so that they can be put away (tcp/idle-record.ts). Every
- * SWEEP each that was touched is looked at: once to begin counting, and if nothing has touched it until the next time, it
- * goes. Whatever touches it again brings it back; one that can't be put away is not looked at again until then.
+ * Finds the connections in which nothing has happened for a while, so that they can be put away (tcp/idle-record.ts). In
+ * rounds, ROUND apart, each that something has touched is looked at; one that nothing touches for as many rounds as its
+ * patience goes. Whatever touches it again brings it back; one that can't be put away is not looked at again until then.
+ *
+ * The first time comes soon: what lives for less than a second costs the collector little. Each time that a connection
+ * has to be brought back its patience doubles, so that one which talks every few seconds is soon left alone.
  */
-import { type Micros, ms, NEVER, seconds } from '../base/time.ts';
+import { type Micros, ms, NEVER } from '../base/time.ts';
 
-/** `sweepPlace` and `stirred` belong to the sweep; `sweepPlace` is -1 outside it. */
+/** All belong to the sweep; `sweepPlace` is -1 outside it. */
 export interface Sweepable {
   sweepPlace: number;
-  stirred: boolean;
+  /** Rounds it has left. */
+  roundsLeft: number;
+  /** Rounds it gets; 0 before the first time. */
+  patience: number;
 }
 
-const SWEEP = seconds(2);
+const ROUND = ms(200);
+const MOST_PATIENCE = 64;
 /** Most that are put away at once, and how soon the others follow: some milliseconds each, so that nobody waits long. */
 const AT_ONCE = 500;
 const SOON = ms(20);
@@ -30,11 +37,13 @@ export class IdleSweep<T extends Sweepable> {
 
   /** Something has happened to it, or to one that was not known. */
   stir(e: T, now: Micros): void {
-    e.stirred = true;
+    e.roundsLeft = e.patience;
     if (e.sweepPlace >= 0) return;
+    e.patience = Math.min(MOST_PATIENCE, Math.max(1, 2 * e.patience));
+    e.roundsLeft = e.patience;
     e.sweepPlace = this.#awake.length;
     this.#awake.push(e);
-    if (this.next === NEVER) this.next = (now + SWEEP) as Micros;
+    if (this.next === NEVER) this.next = (now + ROUND) as Micros;
   }
 
   /** It is no more. */
@@ -56,15 +65,12 @@ export class IdleSweep<T extends Sweepable> {
     // From the end, since one that goes is replaced by the last.
     while (this.#hand > 0 && count < AT_ONCE) {
       const e = this.#awake[--this.#hand]!;
-      if (e.stirred) {
-        e.stirred = false;
-        continue;
-      }
+      if (e.roundsLeft-- > 0) continue;
       this.forget(e);
       this.#putAway(e);
       count++;
     }
     if (this.#hand > 0) this.next = (now + SOON) as Micros;
-    else this.next = this.#awake.length === 0 ? NEVER : ((now + SWEEP) as Micros);
+    else this.next = this.#awake.length === 0 ? NEVER : ((now + ROUND) as Micros);
   }
 }
