@@ -20,6 +20,8 @@ export interface StackCounters {
   backlogFull: number;
   /** SYNs dropped because the stack holds tcp_mem_octets. */
   memoryFull: number;
+  /** Connections that had no TIME-WAIT, because tcp_max_tw_buckets were in it. */
+  timeWaitOverflow: number;
   cookiesSent: number;
   /** Third segments with a good cookie, and ACKs that claimed to have one. */
   cookiesGood: number;
@@ -46,6 +48,7 @@ export function newCounters(): StackCounters {
     resetsOut: 0,
     backlogFull: 0,
     memoryFull: 0,
+    timeWaitOverflow: 0,
     cookiesSent: 0,
     cookiesGood: 0,
     cookiesBad: 0,

@@ -49,6 +49,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   patience = 0;
   touched = false;
   memory = 0;
+  inTimeWait = false;
   /** The listener whose child this is, until it is accepted. */
   listener: Listener | undefined;
   readonly connection: Connection;
@@ -87,6 +88,11 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   /** Octets that `send` would take now. */
   get sendRoom(): number {
     return this.connection.sendRoom;
+  }
+
+  /** Octets that may be queued at once; it grows with the congestion window. */
+  get sendCapacity(): number {
+    return this.connection.sendCapacity;
   }
 
   /** Octets queued: unsent and unacknowledged. */

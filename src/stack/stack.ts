@@ -138,6 +138,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   /** Octets in the buffers of all connections. */
   #memory = 0;
   #pressed = false;
+  /** Connections in TIME-WAIT. */
+  #timeWaits = 0;
   #lastConfig: ConnectionConfig | undefined;
   /** The first thing that a user's callback threw in this batch. */
   #thrown: { readonly error: unknown } | undefined;
@@ -466,7 +468,9 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       const grant = endpoint.connection.fastOpenGrant;
       if (grant !== undefined) this.#fastOpens.remember(endpoint.remoteAddress, grant);
     }
+    if (happened & Happened.timeWait && !endpoint.inTimeWait) this.#beginTimeWait(endpoint);
     if (happened & Happened.closed) {
+      if (endpoint.inTimeWait) this.#timeWaits--;
       this.#sweep.forget(endpoint);
       this.#ports.release(endpoint.localPort);
       if (endpoint.connection.defect !== undefined) this.counters.defects++;
@@ -474,6 +478,16 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       this.#account(endpoint, 0);
     }
     this.#call(endpoint.onEvent);
+  }
+
+  /** Its last ACK has left; beyond tcp_max_tw_buckets it ends there, as in Linux. */
+  #beginTimeWait(endpoint: Endpoint): void {
+    endpoint.inTimeWait = true;
+    this.#timeWaits++;
+    if (this.#timeWaits <= this.#sysctl.tcp_max_tw_buckets) return;
+    this.counters.timeWaitOverflow++;
+    endpoint.connection.reuse(this.now());
+    this.touch(endpoint);
   }
 
   /** CLOSED, and its place in the table is wanted now; its user is told when the batch is over. */

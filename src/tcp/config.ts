@@ -43,6 +43,8 @@ export interface Sysctl {
   readonly tcp_orphan_retries: number;
   /** Seconds that FIN-WAIT-2 lasts after the user has closed both ways. */
   readonly tcp_fin_timeout: number;
+  /** Most connections of a stack in TIME-WAIT; one more is closed at once. */
+  readonly tcp_max_tw_buckets: number;
   /** Maximum segment lifetime, seconds; TIME-WAIT is twice that. Linux has no such setting: it is 30 there. */
   readonly tcp_msl: number;
   /** A connect may take the place of a connection in TIME-WAIT, by timestamps (RFC 6191): 0 never, 1 always, 2 on loopback. */
@@ -102,6 +104,7 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_retries2: 15,
   tcp_orphan_retries: 8,
   tcp_fin_timeout: 60,
+  tcp_max_tw_buckets: 262_144,
   tcp_msl: 30,
   tcp_tw_reuse: 2,
   tcp_rfc1337: false,
