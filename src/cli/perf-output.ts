@@ -1,5 +1,6 @@
 /** What a measurement writes: rows on stdout as text or JSON, remarks and the progress line on stderr. */
 
+import { faultsText } from '../tools/fault-text.ts';
 import {
   endOf,
   PERF_SCHEMA,
@@ -15,6 +16,7 @@ import type { PerfResult } from '../tools/perf/run.ts';
 import { bitRateText, HEAD, intervalText, octetsText, summaryText } from '../tools/perf/text.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
 import type { CliFailure } from './exit.ts';
+import { LINK_DIRECTIONS } from './fault-options.ts';
 import type { Io } from './io.ts';
 import type { PerfOptions } from './perf-options.ts';
 
@@ -128,7 +130,14 @@ function startText(s: PerfStart): string {
   const amount = s.seconds === null ? octetsText(s.octets ?? 0) : `for ${s.seconds} s`;
   const streams = s.streams === 1 ? 'one connection' : `${s.streams} connections`;
   const writes = s.mode === 'receive' ? '' : `, writes of ${s.length} octets`;
-  return `${s.local[0]}${more} -> ${s.remote}${means}\n${DOES[s.mode]} ${amount}, ${streams}${writes}`;
+  return `${s.local[0]}${more} -> ${s.remote}${means}\n${DOES[s.mode]} ${amount}, ${streams}${writes}${s.faults === undefined ? '' : faultsLine(s.faults)}`;
+}
+
+function faultsLine(faults: NonNullable<PerfStart['faults']>): string {
+  const of = LINK_DIRECTIONS.flatMap((d) =>
+    Object.keys(faults[d]).length === 0 ? [] : [`${d} ${faultsText(faults[d])}`],
+  );
+  return `\nfaults: ${of.join('; ')}  seed ${faults.seed}`;
 }
 
 /** An address and port as they are written. */

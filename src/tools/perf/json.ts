@@ -1,4 +1,5 @@
 /** A measurement for programs: one document when it is over, or a line for each thing as it happens. */
+import type { Faults } from '../../link/faults.ts';
 import { bitRate, carried, type Interval, type PerfMode, type PerfPlan, type Row } from './model.ts';
 import type { PerfResult } from './run.ts';
 
@@ -28,7 +29,7 @@ export interface PerfStart {
   readonly length: number;
   readonly seconds: number | null;
   readonly octets: number | null;
-  readonly faults?: object;
+  readonly faults?: { readonly seed: number; readonly in: Faults; readonly out: Faults };
 }
 
 export interface PerfFailure {

@@ -130,6 +130,13 @@ test('--json-stream has a line for each thing as it happens', async () => {
   expect(lines.at(-1)?.seconds).toBeGreaterThanOrEqual(0.299);
 });
 
+test('faults on our own link are named, and show as segments sent again', async () => {
+  const { io, ended } = start(['--bytes', '300000', '--loss', '5%:out', '--seed', '7', '10.0.0.2:7'], discard);
+  expect(await ended).toBe(0);
+  expect(io.out()).toContain('\nfaults: out 5% lost  seed 7\n');
+  expect(io.out()).toMatch(/ [1-9]\d* +written\n/);
+});
+
 test('-q leaves the summary only', async () => {
   const { io, ended } = start(['-q', '--bytes', '1000', '10.0.0.2:7'], discard);
   expect(await ended).toBe(0);
