@@ -29,6 +29,8 @@ export class TcpSocket extends Duplex {
   #inTimeWait = false;
   /** Told when what was written last is the writer's again. */
   #writeDone: ((error?: Error | null) => void) | undefined;
+  /** The user has said how much `write` may take. */
+  readonly #hasOwnMark: boolean;
   /** The connection takes no more: the writer hears of it with the error, or the end. */
   #refused = false;
   /** Writes that had to wait, and which of them was waiting when `#patience` began. */
@@ -42,10 +44,13 @@ export class TcpSocket extends Duplex {
   #ended = false;
   #reset = false;
 
-  /** Up to `writableHighWaterMark` octets wait in the stream beside those that are under way; 1 MiB when absent. */
+  /**
+   * Without a `writableHighWaterMark`, `write` goes on taking as much as a send buffer would: tcp_wmem's initial size, then
+   * twice the congestion window, up to tcp_wmem's most. What is under way counts.
+   */
   constructor(endpoint: Endpoint, options: SocketStreamOptions = {}) {
     super({
-      writableHighWaterMark: WRITABLE_MARK,
+      writableHighWaterMark: endpoint.sendCapacity,
       readableHighWaterMark: READABLE_MARK,
       ...options,
       allowHalfOpen: true,
@@ -53,6 +58,7 @@ export class TcpSocket extends Duplex {
       emitClose: true,
     });
     this.endpoint = endpoint;
+    this.#hasOwnMark = (options.writableHighWaterMark ?? options.highWaterMark) !== undefined;
     const { state } = endpoint;
     this.#connecting =
       state === 'SYN-SENT' || state === 'SYN-RECEIVED' || (state === 'CLOSED' && !wasConnected(endpoint));
@@ -175,6 +181,7 @@ export class TcpSocket extends Duplex {
     const done = this.#writeDone;
     if (done === undefined || this.#refused || this.endpoint.lent > 0) return;
     this.#writeDone = undefined;
+    if (!this.#hasOwnMark) setWritableMark(this, this.endpoint.sendCapacity);
     done();
   }
 
@@ -222,12 +229,18 @@ export type SocketStreamOptions = Pick<
   'highWaterMark' | 'readableHighWaterMark' | 'writableHighWaterMark'
 >;
 
-/** Octets. One batch of writes is under way at a time, so what waits behind it is the next batch. */
-const WRITABLE_MARK = 1 << 20;
+/** Octets. */
 const READABLE_MARK = 1 << 16;
 /** Below it a copy costs less than keeping track. */
 const SMALL_WRITE = 4096;
 const PATIENCE_MS = 4;
+
+/** Node lets everyone read a stream's mark, and itself reads it here at every write. */
+function setWritableMark(stream: Duplex, octets: number): void {
+  // Node's own state, which has no type
+  const state = (stream as { _writableState?: { highWaterMark: number } })._writableState;
+  if (state !== undefined && state.highWaterMark !== octets) state.highWaterMark = octets;
+}
 
 /** CLOSED: given up, by a call of ours; errors come another way. */
 const BEFORE_CONNECT: ReadonlySet<State> = new Set(['SYN-SENT', 'SYN-RECEIVED', 'CLOSED']);

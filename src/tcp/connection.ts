@@ -93,6 +93,10 @@ export class Connection {
     return held.sendBuffer.len - held.sendBuffer.lent + held.receiveBuffer.pinned + held.reassembly.cost;
   }
 
+  get sendCapacity(): number {
+    return this.#seen.sendCapacity;
+  }
+
   /** Octets queued: unsent and unacknowledged. */
   get sendQueued(): number {
     return this.#held instanceof Tcb ? this.#held.sendBuffer.len : 0;
