@@ -4,6 +4,8 @@ import { type Command, Option } from 'commander';
 import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
 import { openKernelTarget } from '../tools/scenario/kernel-target.ts';
 import { type Loaded, loadScenarios } from '../tools/scenario/library.ts';
+import { isInPrivateNamespace, runInside } from '../tools/scenario/live-namespace.ts';
+import { openLiveTarget } from '../tools/scenario/live-target.ts';
 import type { TargetName } from '../tools/scenario/model.ts';
 import type { Plan } from '../tools/scenario/plan.ts';
 import { type OpenTarget, openTcpx, playOn } from '../tools/scenario/play.ts';
@@ -47,8 +49,11 @@ function declare(command: Command): void {
       'requirements (MUST-13), scenarios by name, files or folders; all that come with tcpx when left out',
     )
     .addOption(
-      new Option('--on <where>', 'what to play them on: tcpx in virtual time, this kernel, tcpx and the kernel')
-        .choices(['tcpx', 'kernel', 'both'])
+      new Option(
+        '--on <where>',
+        'what to play them on: tcpx in virtual time, this kernel, tcpx over its driver (live), tcpx and the kernel (both)',
+      )
+        .choices(['tcpx', 'kernel', 'live', 'both'])
         .default('tcpx'),
     )
     .addOption(new Option('--format <format>', 'how to tell').choices(['text', 'tap', 'junit']).default('text'))
@@ -77,6 +82,7 @@ async function runConform(words: readonly string[], o: ConformOptions, io: Io): 
     io.stdout.write(loaded.plans.map(listLine).join(''));
     return Exit.OK;
   }
+  if (o.on === 'live' && !isInPrivateNamespace()) return runInside(commandLine(words, o));
   const paint = paintFor(o.output === undefined && useColor(o.color, io.stdout, io.env));
   const live = o.format === 'text' && !o.json && o.output === undefined;
   const played: Played[] = [];
@@ -91,6 +97,13 @@ async function runConform(words: readonly string[], o: ConformOptions, io: Io): 
   if (live) io.stdout.write(`${summaryText(totals)}\n`);
   else tell(o, played, io);
   return totals.fail === 0 ? Exit.OK : Exit.FAILURE;
+}
+
+/** The same once more, for the process inside. */
+function commandLine(words: readonly string[], o: ConformOptions): readonly string[] {
+  const flags = [o.json && '--json', o.quiet && '--quiet'].filter((flag) => typeof flag === 'string');
+  const output = o.output === undefined ? [] : ['--output', o.output];
+  return ['conform', '--on', o.on, '--format', o.format, '--color', o.color, ...flags, ...output, '--', ...words];
 }
 
 /** Mistakes are told, all of them, before anything is played. */
@@ -124,8 +137,8 @@ function openOf(target: TargetName): OpenTarget {
       return openTcpx;
     case 'kernel':
       return openKernelTarget;
-    default:
-      throw new CliFailure(`playing on ${target} is not there yet`, { exitCode: Exit.UNAVAILABLE });
+    case 'live':
+      return openLiveTarget;
   }
 }
 

@@ -1,9 +1,10 @@
 /*
- * The kernel's TCP for scenarios: a program of its own that has a network namespace, one tun interface in it, and socket
- * calls that it makes as it is told. What the kernel sends to the wire comes out on stdout, what comes in on stdin goes
- * to the kernel. Namespace, interface and sockets vanish with the process, however it ends.
+ * The kernel's TCP for scenarios: a program of its own that has an interface, and socket calls that it makes as it is
+ * told. What the kernel sends to the wire comes out on stdout, what comes in on stdin goes to the kernel. Interface and
+ * sockets vanish with the process, however it ends, and so does its network namespace.
  *
- *   tcpx-calls tun|tap ADDRESS PREFIXLEN PEER MTU
+ *   tcpx-calls tun ADDRESS MASK MTU      in a namespace of its own
+ *   tcpx-calls tap ADDRESS MASK MTU      Ethernet, in the namespace that it is started in
  *
  * Frames both ways: length of what follows (uint32), kind (one octet), the rest. Integers are the machine's own.
  *   in   'P' packet             'C' id (uint32), call and its arguments in words, newline, octets it writes
@@ -247,7 +248,7 @@ static void bring_up(int s, const char *name) {
   if (ioctl(s, SIOCSIFFLAGS, &r) < 0) fail(name);
 }
 
-static int open_interface(int is_tap, const char *address, const char *mask, const char *peer, int mtu) {
+static int open_interface(int is_tap, const char *address, const char *mask, int mtu) {
   int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
   if (tun < 0) fail("/dev/net/tun");
   struct ifreq r = {0};
@@ -274,7 +275,6 @@ static int open_interface(int is_tap, const char *address, const char *mask, con
   memcpy(&route.rt_genmask, &any, sizeof any);
   memcpy(&route.rt_gateway, &any, sizeof any);
   if (ioctl(s, SIOCADDRT, &route) < 0) fail("adding a route");
-  (void)peer;
   close(s);
   return tun;
 }
@@ -297,13 +297,14 @@ static void *read_interface(void *of) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) {
-    fprintf(stderr, "usage: tcpx-calls tun|tap ADDRESS MASK PEER MTU\n");
+  if (argc != 5) {
+    fprintf(stderr, "usage: tcpx-calls tun|tap ADDRESS MASK MTU\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
-  enter_namespace();
-  int tun = open_interface(!strcmp(argv[1], "tap"), argv[2], argv[3], argv[4], atoi(argv[5]));
+  int is_tap = !strcmp(argv[1], "tap");
+  if (!is_tap) enter_namespace();
+  int tun = open_interface(is_tap, argv[2], argv[3], atoi(argv[4]));
   pthread_t reader;
   if (pthread_create(&reader, NULL, read_interface, &tun) != 0) fail("pthread_create");
   say('R', NULL, 0, NULL, 0);

@@ -27,9 +27,9 @@ export interface SegmentParts {
 /** `...` in a call. */
 export const ANY: Value = { kind: 'any' };
 export const name = (of: string): Value => ({ kind: 'name', name: of });
-export const list = (...items: readonly (number | Value)[]): Value => ({ kind: 'list', items: items.map(valueOf) });
+export const list = (...items: readonly (number | Value)[]): Value => ({ kind: 'list', items: items.map(asValue) });
 
-const valueOf = (of: number | Value): Value => (typeof of === 'number' ? { kind: 'number', n: of } : of);
+const asValue = (of: number | Value): Value => (typeof of === 'number' ? { kind: 'number', n: of } : of);
 
 export function scenario(title: string, about: Partial<About> = {}): ScenarioBuilder {
   return new ScenarioBuilder({ covers: [], exact: true, ...about, title });
@@ -70,7 +70,7 @@ export class ScenarioBuilder {
     result: number | Value,
     o: { readonly errno?: string; readonly until?: number } = {},
   ): this {
-    return this.#add({ kind: 'call', name: call, args: args.map(valueOf), result: valueOf(result), ...o });
+    return this.#add({ kind: 'call', name: call, args: args.map(asValue), result: asValue(result), ...o });
   }
 
   /** `flags` in tcpdump's letters; on a SYN `seq` is the number itself, else it counts from there. */

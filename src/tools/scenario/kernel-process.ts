@@ -1,6 +1,6 @@
 /**
- * The program tcpx-calls (src/link/native/calls.c): a network namespace with one interface in it, packets to and from
- * that interface, and socket calls made inside. The namespace ends with the process.
+ * The program tcpx-calls (src/link/native/calls.c): an interface, packets to and from it, and socket calls made beside it.
+ * All of it ends with the process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -19,11 +19,10 @@ export interface Answer {
 }
 
 export interface KernelProcessOptions {
-  /** 'tun': IP packets. 'tap': Ethernet frames. */
+  /** 'tun': IP packets, in a namespace of its own. 'tap': Ethernet frames, in the one that it is started in. */
   readonly kind: 'tun' | 'tap';
   readonly address: string;
   readonly mask: string;
-  readonly peer: string;
   readonly mtu: number;
   /** A packet or frame that the kernel has sent, and when: microseconds of the monotonic clock. */
   readonly onPacket: (bytes: Uint8Array, at: number) => void;
@@ -36,7 +35,7 @@ export const monotonicMicros = (): number => Number(process.hrtime.bigint() / 10
 export async function openKernelProcess(o: KernelProcessOptions): Promise<KernelProcess> {
   if (!existsSync(PROGRAM))
     throw new LinkFailure('ENOTBUILT', 'the part that makes calls on the kernel is not built', 'npm rebuild tcpx');
-  const child = spawn(PROGRAM, [o.kind, o.address, o.mask, o.peer, String(o.mtu)], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(PROGRAM, [o.kind, o.address, o.mask, String(o.mtu)], { stdio: ['pipe', 'pipe', 'pipe'] });
   const process_ = new KernelProcess(child, o.onPacket);
   await process_.ready;
   return process_;

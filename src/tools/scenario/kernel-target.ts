@@ -25,7 +25,6 @@ export async function openKernelTarget(plan: Plan): Promise<Target> {
     kind: 'tun',
     address: ipv4Text(SUT),
     mask: '255.255.0.0',
-    peer: ipv4Text(PEER),
     mtu: plan.settings.mtu,
     onPacket: (bytes, at) => {
       sent.push({ t: clock.of(at), bytes: bytes.slice() });

@@ -43,6 +43,8 @@ export interface RunResult {
 const LONGEST_WAIT = 600e6;
 /** A call that should return at once, on a real machine. */
 const CALL_PATIENCE = 1e6;
+/** Until something that has just happened on a real machine has come through. */
+const ASK_AGAIN = 2000;
 
 /** Closes the target. */
 export async function runScenario(plan: Plan, target: Target): Promise<RunResult> {
@@ -118,7 +120,8 @@ class Run {
     if (step.kind === 'out') return this.#expect(step.packet, step);
     const [from] = this.#window(step);
     await this.#target.pass(from);
-    this.#base = from;
+    // A real machine may be late: what follows counts from when it really happened.
+    this.#base = Math.max(from, this.#target.now());
     const ended = this.#lookAtCall();
     if (ended !== undefined) return ended;
     switch (step.kind) {
@@ -210,6 +213,7 @@ class Run {
   async #call(step: CallStep, call: PlannedCall): Promise<Failure | undefined> {
     const busy = await this.#awaitCall();
     if (busy !== undefined) return busy;
+    if (this.#target.isReal) await this.#target.pass(this.#target.now() + ASK_AGAIN);
     const request = this.#translated(call.request);
     if (request.call === 'connect') this.#wire.onConnect(request.port, undefined);
     if (request.call === 'write' && request.flags & Msg.FASTOPEN && !this.#written.has(request.fd))
@@ -305,15 +309,20 @@ class Run {
     return 'fd' in request ? { ...request, fd: of(request.fd) } : request;
   }
 
+  /** On a real machine what has just been put on the wire may still be on its way: so it is asked again for a while. */
   async #code(step: Extract<Step, { kind: 'code' }>): Promise<Failure | undefined> {
-    const info = (await this.#target.info(this.#infoFd)) ?? {};
-    const failure = runCode(
-      step.statements,
-      (name) => info[name] ?? VALUES[name],
-      this.#variables,
-      (line) => this.printed.push(line),
-    );
-    return failure === undefined ? undefined : this.#fail({ ...step, place: failure.place }, failure.message);
+    const until = this.#target.now() + (this.#target.isReal ? this.#late(this.#base) : 0);
+    for (;;) {
+      const info = (await this.#target.info(this.#infoFd)) ?? {};
+      const printed: string[] = [];
+      const known = (asked: string): Scalar | undefined => info[asked] ?? VALUES[asked];
+      const failure = runCode(step.statements, known, this.#variables, (line) => printed.push(line));
+      if (failure === undefined || this.#target.now() >= until) {
+        this.printed.push(...printed);
+        return failure === undefined ? undefined : this.#fail({ ...step, place: failure.place }, failure.message);
+      }
+      await this.#target.pass(this.#target.now() + ASK_AGAIN);
+    }
   }
 
   async #command(planned: PlannedStep): Promise<Failure | undefined> {

@@ -159,10 +159,7 @@ describe('what is not right is told with its place, and what was expected there'
 test('commands that set and wait are understood', () => {
   const plan = planScenario(
     parse(
-      '`../common/defaults.sh\n ../common/set_sysctls.py /proc/sys/net/ipv4/tcp_timestamps=0`\n+1 `sleep 2`\n`/tmp/sysctl_restore_${PPID}.sh`'.replace(
-        '${',
-        '$',
-      ),
+      '`../common/defaults.sh\n ../common/set_sysctls.py /proc/sys/net/ipv4/tcp_timestamps=0`\n+1 `sleep 2`\n`/tmp/sysctl_restore_1.sh`',
     ),
   );
   expect(plan.before).toContainEqual({ kind: 'sysctl', name: 'tcp_timestamps', value: '0' });
