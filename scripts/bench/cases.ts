@@ -23,7 +23,7 @@ export interface Figure {
   of(outcome: Outcome): number;
 }
 
-/** For --quick, and without. */
+/** For --quick, and without; no pairs: only when it is named. */
 type Extent = readonly [quick: number, full: number];
 
 export interface Case {
@@ -73,12 +73,12 @@ const perSecond = (name: string): Figure => ({
   lowerIsBetter: false,
   of: (o) => field(o, 'perSecond'),
 });
-const octetsEach: Figure = {
-  name: 'idle',
+const octetsEach = (name: string): Figure => ({
+  name,
   unit: 'octets',
   lowerIsBetter: true,
   of: (o) => field(o, 'processOctets') + field(o, 'kernelOctets'),
-};
+});
 const retransmitted: Figure = {
   name: 'bottleneck-retransmitted',
   unit: '% of segments',
@@ -112,7 +112,7 @@ function make(work: Work, driver: Driver, figures: readonly Figure[], more: Part
     work,
     driver,
     place: DIRECT,
-    mode: 'shared',
+    mode: 'one',
     count: 1,
     figures,
     pairs: [3, 5],
@@ -130,6 +130,17 @@ const BOTTLENECK: Partial<Case> = {
   pairs: [1, 3],
 };
 
+const BUSY = { mode: 'own', warmSeconds: [0.8, 2] } as const satisfies Partial<Case>;
+const CONNECT_CLOSE = { work: 'connect-close', ...BUSY, count: 32 } as const satisfies Partial<Case>;
+const RPC = { work: 'rpc', ...BUSY, count: 1000 } as const satisfies Partial<Case>;
+const IDLE = { work: 'idle', mode: 'own', count: 10_000, pairs: [1, 3] } as const satisfies Partial<Case>;
+const GUARDED = { mode: 'many', pairs: [0, 3] } as const satisfies Partial<Case>;
+const SHARED = [
+  [CONNECT_CLOSE, perSecond('connect-close-guarded')],
+  [RPC, perSecond('rpc-guarded')],
+  [IDLE, octetsEach('idle-guarded')],
+] as const;
+
 /** In the order in which they run. */
 export const CASES: readonly Case[] = [
   make('send', 'packet', [rate('send'), cpu('send')]),
@@ -137,9 +148,11 @@ export const CASES: readonly Case[] = [
   make('both', 'packet', [rate('both'), cpu('both')]),
   make('rtt', 'packet', [p50('rtt')]),
   make('handshake', 'packet', [p50('handshake')]),
-  make('connect-close', 'packet', [perSecond('connect-close')], { mode: 'own', count: 32 }),
-  make('rpc', 'packet', [perSecond('rpc')], { mode: 'own', count: 1000 }),
-  make('idle', 'packet', [octetsEach], { mode: 'own', count: 10_000, pairs: [1, 3] }),
+  make('connect-close', 'packet', [perSecond('connect-close')], CONNECT_CLOSE),
+  make('rpc', 'packet', [perSecond('rpc')], RPC),
+  make('idle', 'packet', [octetsEach('idle')], IDLE),
+  // The same through the kernel's address, with a guard on each port.
+  ...SHARED.map(([c, figure]) => make(c.work, 'packet', [figure], { ...c, ...GUARDED, name: figure.name })),
   make('send', 'raw', [rate('send'), cpu('send')], RAW),
   make('receive', 'raw', [rate('receive'), cpu('receive')], RAW),
   make('rtt', 'raw', [p50('rtt')], RAW),

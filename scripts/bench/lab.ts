@@ -148,7 +148,7 @@ export class Place {
   ): Promise<Measured> {
     const client = this.startClient(o, nodeArgs);
     try {
-      const about = await client.said('ready', 20_000);
+      const { event: _, ...about } = await client.said('ready', 20_000);
       client.write('begin\n');
       await during?.(client);
       const result = await client.said('result', (o.seconds + o.warmSeconds) * 1000 + 60_000);

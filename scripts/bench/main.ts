@@ -51,7 +51,8 @@ async function measure(o: Options): Promise<Run> {
 }
 
 const isWanted = (c: Case, o: Options): boolean =>
-  (o.only.length === 0 || o.only.includes(c.name)) && (o.driver === undefined || c.driver === o.driver);
+  (o.only.length === 0 ? !o.quick || c.pairs[0] > 0 : o.only.includes(c.name)) &&
+  (o.driver === undefined || c.driver === o.driver);
 
 const isProfiled = (c: Case): boolean => c.driver === 'packet' && (c.name === 'send' || c.name === 'receive');
 

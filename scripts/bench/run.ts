@@ -71,8 +71,9 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
   const outcomes: Record<StackName, Outcome[]> = { tcpx: [], net: [] };
   const about: Partial<Record<StackName, unknown>> = {};
   const extent = o.quick ? 0 : 1;
-  const pairs = o.pairs ?? c.pairs[extent];
+  const pairs = o.pairs ?? Math.max(1, c.pairs[extent]);
   const title = `${c.name}${c.driver === 'raw' ? ' (raw)' : ''}`;
+  const peerGrowth: number[] = [];
   let failure: string | undefined;
   try {
     const place = await places.get(c.place, c.path !== undefined);
@@ -82,6 +83,7 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
         const once = await runOnce(place, c, client, o.nodeArgs, pair);
         outcomes[stack].push(once.outcome);
         about[stack] = once.about;
+        if (c.work === 'idle' && stack === 'tcpx') peerGrowth.push(await growthOfPeer(place, c, client, once.outcome));
         o.progress(`${title} ${pair}/${pairs} ${stack}: ${told(c, once.outcome)}`);
       }
     }
@@ -89,7 +91,7 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
     failure = error instanceof Error ? error.message : String(error);
     o.progress(`${title}: ${failure}`);
   }
-  const done = c.work === 'idle' ? withoutPeer(outcomes, c) : outcomes;
+  const done = c.work === 'idle' ? withoutPeer(outcomes, c, peerGrowth) : outcomes;
   return {
     name: c.name,
     driver: c.driver,
@@ -121,14 +123,25 @@ export function clientOptions(place: Place, c: Case, o: RunOptions, stack: Stack
 
 /**
  * The kernel's growth is that of both ends, and the peer's is the same in every run. With an address of its own tcpx has nothing
- * in the kernel for a connection, so what grows in its runs is the peer's.
+ * in the kernel for a connection, so what grows in such a run is the peer's.
  */
-function withoutPeer(outcomes: Readonly<Record<StackName, readonly Outcome[]>>, c: Case): Record<StackName, Outcome[]> {
-  const each = (o: Outcome, name: string): number => Number(o.said[name]) / c.count;
-  const peer = (i: number): number => (outcomes.tcpx[i] === undefined ? 0 : each(outcomes.tcpx[i], 'kernelGrowth'));
+async function growthOfPeer(place: Place, c: Case, client: ClientOptions, ours: Outcome): Promise<number> {
+  const { outcome } = c.mode === 'own' ? { outcome: ours } : await runOnce(place, c, { ...client, mode: 'own' }, [], 0);
+  return Number(outcome.said['kernelGrowth']);
+}
+
+function withoutPeer(
+  outcomes: Readonly<Record<StackName, readonly Outcome[]>>,
+  c: Case,
+  peerGrowth: readonly number[],
+): Record<StackName, Outcome[]> {
   const without = (o: Outcome, i: number): Outcome => ({
     ...o,
-    said: { ...o.said, processOctets: each(o, 'processGrowth'), kernelOctets: each(o, 'kernelGrowth') - peer(i) },
+    said: {
+      ...o.said,
+      processOctets: Number(o.said['processGrowth']) / c.count,
+      kernelOctets: (Number(o.said['kernelGrowth']) - (peerGrowth[i] ?? 0)) / c.count,
+    },
   });
   return { tcpx: outcomes.tcpx.map(without), net: outcomes.net.map(without) };
 }

@@ -11,8 +11,8 @@ import type { SocketOptions } from '../../../src/tcp/config.ts';
 
 export type StackName = 'tcpx' | 'net';
 
-/** 'shared': this machine's address, with a guard for each port. 'own': an address of tcpx's, which needs none. */
-export type AddressMode = 'shared' | 'own';
+/** 'one': this machine's address and a port of it, guarded. 'many': as many ports as it takes. 'own': an address of tcpx's, without guards. */
+export type AddressMode = 'one' | 'many' | 'own';
 
 export interface StackOptions {
   readonly stack: StackName;
@@ -81,14 +81,15 @@ async function openTcpx(o: StackOptions): Promise<Opened> {
   if (address === undefined || own === undefined) throw new Error(`no address: ${o.address}, ${o.ownAddress}`);
   const host = await tcpx.openHost({
     remote: address,
-    interface: o.interface,
     driver: o.driver,
+    ports: o.mode === 'many' ? 'many' : 'one',
+    ...(o.mode === 'own' && { interface: o.interface }),
     ...(o.mode === 'own' && { ownAddress: { address: own, prefixLen: 24, probe: 'off' } }),
     onLinkError: (error) => process.stderr.write(`link: ${error.message}\n`),
   });
   // A name that tcpx doesn't know is for it to refuse.
   const options = o.cc === '' ? {} : { options: { TCP_CONGESTION: o.cc as SocketOptions['TCP_CONGESTION'] } };
-  const localPort = o.mode === 'own' ? {} : { localPort: host.port };
+  const localPort = o.mode === 'one' ? { localPort: host.port } : {};
   const { link } = host;
   return {
     connect: (port) => new tcpx.TcpSocket(host.stack.connect({ address, port, ...localPort, ...options })),

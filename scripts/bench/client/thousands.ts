@@ -39,38 +39,43 @@ export async function requests(stack: Opened, o: ClientOptions): Promise<Said> {
 export async function idle(stack: Opened, o: ClientOptions): Promise<Said> {
   const { gc } = globalThis;
   if (gc === undefined) throw new Error('wants --expose-gc');
-  // One first: what the first connection brings in is there already.
-  const [first] = await openAll(stack, 1);
-  await exchange(first!);
+  // Some first: what the first of them bring in, the collector's spaces above all, is no connection's.
+  const first = await openIdle(stack, FIRST_COUNT);
   await settle(gc);
   const before = privateOctets();
   say('before');
   await once(input, 'line');
-  const sockets = await openAll(stack, o.count);
-  for (let i = 0; i < sockets.length; i += AT_ONCE) await Promise.all(sockets.slice(i, i + AT_ONCE).map(exchange));
-  // Idle is who has been so for a while.
-  await delay(IDLE_SECONDS);
+  const sockets = await openIdle(stack, o.count);
   await settle(gc);
   const processGrowth = privateOctets() - before;
   say('open');
   await once(input, 'line');
-  for (const socket of sockets) socket.resetAndDestroy();
-  first!.resetAndDestroy();
+  for (const socket of [...first, ...sockets]) socket.resetAndDestroy();
   await delay(0.5);
   return { processGrowth };
 }
 
-const IDLE_SECONDS = 5;
+const FIRST_COUNT = 2000;
+/** Idle is who has been so for a while. */
+const IDLE_SECONDS = 4.5;
+
+async function openIdle(stack: Opened, count: number): Promise<readonly Socket[]> {
+  const sockets = await openAll(stack, count);
+  for (let i = 0; i < count; i += AT_ONCE) await Promise.all(sockets.slice(i, i + AT_ONCE).map(exchange));
+  return sockets;
+}
 
 async function exchange(socket: Socket): Promise<void> {
   socket.write('x');
   await once(socket, 'data');
 }
 
+/** Garbage is collected, and what was kept for more of it given back. */
 async function settle(gc: NodeJS.GCFunction): Promise<void> {
+  await delay(IDLE_SECONDS);
   for (let i = 0; i < 4; i++) {
-    gc();
-    await delay(0.2);
+    gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+    await delay(0.1);
   }
 }
 
