@@ -153,7 +153,7 @@ const told = (c: Case, outcome: Outcome): string =>
 
 const megabytes = (octets: unknown): string => `${(Number(octets) / 1e6).toFixed(1)} MB`;
 
-function rowsOf(c: Case, outcomes: Readonly<Record<StackName, readonly Outcome[]>>): readonly Row[] {
+export function rowsOf(c: Case, outcomes: Readonly<Record<StackName, readonly Outcome[]>>): readonly Row[] {
   return c.figures.map((figure) => {
     const { name, unit, lowerIsBetter } = figure;
     const both = Math.min(outcomes.tcpx.length, outcomes.net.length);
