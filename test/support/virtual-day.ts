@@ -11,7 +11,7 @@ import { memoryLink } from '../../src/link/memory.ts';
 import { type FaultLink, faultTap } from '../../src/link/taps/fault.ts';
 import type { Endpoint } from '../../src/stack/endpoint.ts';
 import { Stack, type StackTracer } from '../../src/stack/stack.ts';
-import type { SocketOptions } from '../../src/tcp/config.ts';
+import type { SocketOptions, Sysctl } from '../../src/tcp/config.ts';
 import { type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
 
 export interface DayOptions {
@@ -21,6 +21,7 @@ export interface DayOptions {
   readonly connections: number;
   /** Those that move much, together. */
   readonly octets: number;
+  readonly sysctl?: Partial<Sysctl>;
   /** Sees every segment of side A and B. */
   readonly tracer?: () => StackTracer;
 }
@@ -54,7 +55,7 @@ const OUTAGE = seconds(20);
 /** Each lasts ten minutes; every second time it is calm. */
 const WEATHERS: readonly Faults[] = [
   { loss: 0.01 },
-  { loss: 0.05 },
+  { loss: 0.1 },
   { duplicate: 0.05 },
   { reorder: 0.1 },
   { jitter: ms(30) },
@@ -134,12 +135,13 @@ export class VirtualDay {
   #side(address: Ipv4, link: ReturnType<typeof memoryLink>[0]): Side {
     const random = seededRandom(this.random.uint32());
     const tap = faultTap(link, { clock: this.time.clock(), random, out: this.#faults });
-    const { tracer } = this.#o;
+    const { tracer, sysctl } = this.#o;
     const stack = new Stack({
       clock: this.time.clock(),
       random,
       link: tap,
       address,
+      ...(sysctl !== undefined && { sysctl }),
       ...(tracer !== undefined && { tracer: tracer() }),
     });
     const listener = stack.listen({ port: PORT, backlog: 4096 });
@@ -223,6 +225,8 @@ interface Plan {
   readonly refused: boolean;
   /** Buffers are lent rather than copied, and spoiled as soon as they are given back. */
   readonly lends: boolean;
+  /** Octets of a write at most. */
+  readonly piece: number;
   readonly options: Partial<SocketOptions>;
 }
 
@@ -231,7 +235,16 @@ const ORDERS: readonly Order[] = ['client first', 'server first', 'each'];
 function drawPlan(random: Random, bulk: number | undefined): Plan {
   const order = ORDERS[intBelow(random, ORDERS.length)]!;
   const lends = chance(random, 0.5);
-  const plain = { order, pace: undefined, pause: micros(0), abortAfter: undefined, refused: false, lends, options: {} };
+  const plain = {
+    order,
+    pace: undefined,
+    pause: micros(0),
+    abortAfter: undefined,
+    refused: false,
+    lends,
+    piece: MOST_PIECE,
+    options: {},
+  };
   if (bulk !== undefined) {
     const down = intBelow(random, 3);
     return { ...plain, clientSends: Math.round((bulk * down) / 2), serverSends: Math.round((bulk * (2 - down)) / 2) };
@@ -253,10 +266,9 @@ function drawPlan(random: Random, bulk: number | undefined): Plan {
         pause: seconds(1 + intBelow(random, 3000)),
         options: { SO_KEEPALIVE: true, TCP_KEEPIDLE: 600 },
       };
-    case 5:
-      return { ...small, options: { TCP_NODELAY: true } };
     default:
-      return small;
+      // Small segments, which go again in larger ones.
+      return chance(random, 0.2) ? { ...small, piece: 90, options: { TCP_NODELAY: true } } : small;
   }
 }
 
@@ -393,7 +405,7 @@ class End {
     const upTo = this.#paused === 'over' ? this.#sends : this.#pauseAt;
     while (this.#sent < upTo) {
       const at = this.#sent % PERIOD;
-      const len = Math.min(upTo - this.#sent, MOST_PIECE);
+      const len = Math.min(upTo - this.#sent, plan.piece);
       const piece = day.pattern.subarray(at, at + len);
       const taken = plan.lends ? this.#lend(endpoint, piece) : endpoint.send(piece);
       this.#sent += taken;
