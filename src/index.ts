@@ -5,6 +5,14 @@ export type { Route } from './link/route.ts';
 export type { CaptureSink } from './link/taps/capture.ts';
 export { PcapError } from './pcap/pcap-reader.ts';
 export { type CapturedPacket, readCapture, readCaptureFile } from './pcap/read-capture.ts';
+export {
+  Cluster,
+  type ClusterConnectOptions,
+  type ClusterListenOptions,
+  type ClusterOptions,
+  ClusterSocket,
+  openCluster,
+} from './socket/cluster.ts';
 export { type DriverName, type Host, type HostOptions, type OwnAddress, openHost } from './socket/host.ts';
 export { type ListenHost, type ListenHostOptions, openListenHost } from './socket/listen-host.ts';
 export { nodeClock, nodeRandom } from './socket/node-clock.ts';

@@ -2,7 +2,7 @@
  * Module hooks that strip the types from .ts files, so that a child process runs the sources without a build on Node 20.
  * The result is kept by the text's hash: the compiler takes longer to load than most of these programs to run.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { lstat, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,8 +35,8 @@ async function strip(text, url, kept) {
   const { outputText } = ts.transpileModule(text, { compilerOptions, fileName: url });
   await mkdir(KEPT, { recursive: true, mode: 0o700 });
   if (!(await isOurs())) throw new Error(`${KEPT} is not ours alone, and what lies there would be run; remove it`);
-  // Renamed into place: another process may be reading.
-  const fresh = `${kept}.${process.pid}`;
+  // Renamed into place: another process, or thread, may be reading or writing it too.
+  const fresh = `${kept}.${randomUUID()}`;
   await writeFile(fresh, outputText);
   await rename(fresh, kept);
   return outputText;
