@@ -72,6 +72,9 @@ function processor(run: Run): string | undefined {
     : barSvg({ title: 'Processor time', unit: 'CPU s/GB, lower is better', groups });
 }
 
+/** Per cent. */
+const MOST_SHOWN = 97;
+
 function distribution(run: Run, name: string, title: string): string | undefined {
   const result = resultOf(run, name);
   if (result === undefined) return undefined;
@@ -80,25 +83,30 @@ function distribution(run: Run, name: string, title: string): string | undefined
     const points = Array.from({ length: 100 }, (_, i) => [median(all.map((q) => q[i]!)), i] as const);
     return { name: nameOf(stack), colour: COLOURS[stack], points };
   });
-  const to = roundUp(Math.max(...lines.map((line) => line.points.at(-1)![0])));
+  // The slowest few would leave the others no room.
+  const to = roundUp(1.05 * Math.max(...lines.map((line) => line.points[MOST_SHOWN]![0])));
   return lineSvg({
     title,
     x: { title: 'µs', from: 0, to },
     y: { title: '% that take no longer', from: 0, to: 100 },
-    lines,
+    lines: lines.map((line) => ({ ...line, points: line.points.filter(([us]) => us <= to) })),
   });
 }
 
 function loss(run: Run, work: string): string | undefined {
   // None has no logarithm: it is drawn where a hundredth of a percent would be.
-  const at = { '0': 0.01, '0.1': 0.1, '1': 1 } as const;
+  const at = [
+    ['0', 0.01],
+    ['0.1', 0.1],
+    ['1', 1],
+  ] as const;
   const lines = (['cubic', 'bbr'] as const).flatMap((cc) =>
     STACKS.map((stack): Line => {
-      const points = Object.entries(at).flatMap(([share, x]): (readonly [number, number])[] => {
+      const points = at.flatMap(([share, x]): (readonly [number, number])[] => {
         const value = rowOf(run, `path10ms-${work}-${share}-${cc}`)?.[stack];
         return typeof value === 'number' ? [[x, value]] : [];
       });
-      return { name: `${nameOf(stack)}, ${cc}`, colour: COLOURS[stack], dashed: cc === 'bbr', points };
+      return { name: `${stack}, ${cc}`, colour: COLOURS[stack], dashed: cc === 'bbr', points };
     }),
   );
   if (lines.every((line) => line.points.length === 0)) return undefined;

@@ -56,7 +56,7 @@ export function lineSvg(o: LinePlot): string {
     });
     return [path, ...dots].join('\n');
   });
-  return document(o.title, [...xAxis(o.x, x), ...yAxis(o.y, y), ...lines, ...legend(o.lines)]);
+  return document(o.title, [...xAxis(o.x, x), ...yAxis(o.y, y), ...lines, ...legend(o.lines, o.y)]);
 }
 
 export function barSvg(o: BarPlot): string {
@@ -79,7 +79,7 @@ export function barSvg(o: BarPlot): string {
   });
   const names = new Map(o.groups.flatMap((g) => g.bars.map((b) => [b.name, b.colour] as const)));
   const entries = [...names].map(([name, colour]) => ({ name, colour }));
-  return document(o.title, [...yAxis(axis, y), ...parts, ...legend(entries)]);
+  return document(o.title, [...yAxis(axis, y), ...parts, ...legend(entries, axis)]);
 }
 
 /** Three digits. */
@@ -135,14 +135,18 @@ function yAxis(axis: Axis, y: (value: number) => number): readonly string[] {
   ];
 }
 
+/** About as wide as a letter is. */
+const LETTER = 6.8;
+
 function legend(
   entries: readonly { readonly name: string; readonly colour: string; readonly dashed?: boolean }[],
+  y: Axis,
 ): readonly string[] {
-  let at = AREA.left + 90;
+  let at = AREA.left + 30 + y.title.length * LETTER;
   return entries.flatMap(({ name, colour, dashed }) => {
     const dash = dashed === true ? ' stroke-dasharray="6 4"' : '';
     const here = at;
-    at += 40 + name.length * 6.6;
+    at += 44 + name.length * LETTER;
     return [
       `<line x1="${here.toFixed(1)}" y1="54" x2="${(here + 22).toFixed(1)}" y2="54" stroke="${colour}" stroke-width="3"${dash}/>`,
       text(here + 27, 58, name, 'start'),
