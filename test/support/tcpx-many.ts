@@ -5,6 +5,7 @@
  *   --connect ADDR:PORT      open --count N connections (1), --parallel N of them at a time (all); or
  *   --listen PORT            take connections, for peers in the direction of --from ADDR
  *   --port N                 our port as a client (default: any; with --own each connection has its own)
+ *   --many-ports             each connection has its own, guarded as needed
  *   --own ADDR/LEN           an address of our own on --interface NAME, at hardware address --mac MAC
  *   --driver raw|packet (of the environment's TCPX_TEST_DRIVER when absent), --guard KIND, --buffers JSON, --no-offload
  *   --send N                 each connection sends N octets of the pattern, then FIN; and reads all the while
@@ -48,6 +49,7 @@ const { values: o } = parseArgs({
     interface: string,
     driver: string,
     guard: string,
+    'many-ports': boolean,
     buffers: string,
     'no-offload': boolean,
     send: string,
@@ -97,6 +99,7 @@ const host = await openHost({
   // As a test wrote them: what is no driver or guard is for openHost to refuse.
   ...(driver !== undefined && { driver: driver as 'raw' | 'packet' }),
   guard: (o.guard ?? 'auto') as 'auto',
+  ...(o['many-ports'] && { ports: 'many' as const }),
   ...(o['no-offload'] && { offload: false }),
   ...(o.buffers !== undefined && { buffers: JSON.parse(o.buffers) }),
   sysctl: JSON.parse(o.sysctl ?? '{}'),
@@ -239,7 +242,7 @@ function connectOne(): void {
   const endpoint = host.stack.connect({
     address: remote,
     port: Number(remotePort),
-    ...(o.own === undefined && { localPort: host.port }),
+    ...(o.own === undefined && !o['many-ports'] && { localPort: host.port }),
     ...(data !== undefined && { data, fastOpen: true }),
     options,
   });
