@@ -143,6 +143,7 @@ export function joinedWith(sent: SentSegment, next: SentSegment): SentSegment | 
   const fixed = ~(TcpFlag.PSH | TcpFlag.FIN);
   const fits =
     next.conn === sent.conn &&
+    sent.len > 0 &&
     next.len > 0 &&
     next.seq === (sent.seq + sent.len) >>> 0 &&
     (sent.flags & (TcpFlag.FIN | TcpFlag.SYN)) === 0 &&

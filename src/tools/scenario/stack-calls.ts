@@ -117,10 +117,7 @@ export class StackCalls {
     if (sock === undefined) return () => fails('EBADF');
     switch (r.call) {
       case 'bind':
-        return () => {
-          sock.port = r.port ?? this.#o.bindPort;
-          return ok();
-        };
+        return () => this.#bind(sock, r.port ?? this.#o.bindPort);
       case 'listen':
         return () => this.#listen(sock, r.backlog);
       case 'accept':
@@ -158,6 +155,12 @@ export class StackCalls {
     while (this.#socks.has(fd)) fd++;
     this.#socks.set(fd, sock);
     return fd;
+  }
+
+  #bind(sock: Sock, port: number): CallResult {
+    for (const other of this.#socks.values()) if (other.listener?.port === port) return fails('EADDRINUSE');
+    sock.port = port;
+    return ok();
   }
 
   #listen(sock: Sock, backlog: number): CallResult {
@@ -347,8 +350,8 @@ const OUR_OPTIONS: ReadonlySet<string> = new Set(Object.keys(DEFAULT_SOCKET_OPTI
 const isOurs = (name: string): name is keyof SocketOptions => OUR_OPTIONS.has(name);
 /** Linux keeps twice what it is asked for, to have room for its own bookkeeping, and says so. */
 const DOUBLED: ReadonlySet<string> = new Set(['SO_SNDBUF', 'SO_RCVBUF']);
-/** They change nothing here: a port is ours alone, and may be bound again at once. */
-const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['SO_REUSEADDR', 'SO_REUSEPORT']);
+/** They change nothing here: a port is ours alone, and may be bound again at once; urgent octets are always among the others. */
+const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['SO_REUSEADDR', 'SO_REUSEPORT', 'SO_OOBINLINE']);
 
 function setOption(sock: Sock, name: string, value: number | string | Linger): CallResult {
   if (WITHOUT_EFFECT.has(name)) return ok();
@@ -363,6 +366,8 @@ function setOption(sock: Sock, name: string, value: number | string | Linger): C
   if (!isOurs(name) || typeof value === 'object') return fails('ENOPROTOOPT');
   const given = typeof DEFAULT_SOCKET_OPTIONS[name] === 'boolean' ? value !== 0 : value;
   const option = { [name]: given } as Partial<SocketOptions>;
+  // A listener's are settled when it begins.
+  if (sock.listener !== undefined) return fails('EINVAL');
   if (sock.endpoint === undefined) sock.options = { ...sock.options, ...option };
   else sock.endpoint.setOption(name, option[name]!);
   return ok();
