@@ -158,6 +158,11 @@ export class Batch {
     this.#ownedTo = 0;
   }
 
+  /** Receives what is there without waiting to be told. */
+  poll(): void {
+    this.#onReady(Ready.READ, 0);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

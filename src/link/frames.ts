@@ -38,6 +38,8 @@ export interface FrameLink {
   /** `ethernet`: the header in front of what `packet` holds; all of it is copied, the packet's payload may not be until `flush`. */
   send(ethernet: Uint8Array, packet: PacketOut): SendOutcome;
   flush(): void;
+  /** As Link's. */
+  poll?(): void;
   /** Idempotent. Nothing is delivered afterwards. */
   close(): void;
 }

@@ -83,8 +83,10 @@ export interface Link {
   send(packet: PacketOut): SendOutcome;
   /** Packets that the kernel dropped because they were not taken in time; absent where the driver can't know. */
   drops?(): number;
-  /** Everything given to `send` leaves now. */
+  /** Everything given to `send` leaves now; no payload is referred to any longer. */
   flush(): void;
+  /** Delivers what has arrived, and not been looked at, now rather than on a later turn; absent where that can't be had. */
+  poll?(): void;
   /** Idempotent. Nothing is delivered afterwards. */
   close(): void;
 }

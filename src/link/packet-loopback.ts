@@ -98,6 +98,10 @@ class LoopbackLink implements Link {
     if (this.#batch.flush(this.#lost) > 0) this.#told = '';
   }
 
+  poll(): void {
+    this.#frames.poll?.();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -202,7 +202,7 @@ export class TcpSocket extends Duplex {
     this.#patience = undefined;
     if (this.#writeDone === undefined || this.destroyed) return;
     this.#armPatience();
-    if (isSame && endpoint.unsent === 0) endpoint.keepLent();
+    if (isSame) endpoint.keepLent(true);
   }
 
   #pump(): void {

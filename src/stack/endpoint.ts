@@ -126,15 +126,10 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
     return this.connection.lent;
   }
 
-  /** What was lent is copied now, and its owner's again. */
-  keepLent(): void {
-    this.connection.keepLent();
+  /** What was lent is copied now, and its owner's again; `ifLeft`: unless some of it has not been sent. */
+  keepLent(ifLeft = false): void {
+    this.connection.keepLent(ifLeft);
     this.#host.touch(this);
-  }
-
-  /** Octets queued that have not been sent. */
-  get unsent(): number {
-    return this.connection.unsent;
   }
 
   /** As `send`, announced as urgent with all that is queued before (RFC 9293 §3.8.5; new programs should not). */

@@ -152,6 +152,10 @@ export class EthernetLink implements Link, FrameReceiver {
     this.#countRefused();
   }
 
+  poll(): void {
+    if (!this.#closed) this.#frames.poll?.();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -372,6 +372,9 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
 
   #onAlarm(): void {
     this.#alarmAt = Number.POSITIVE_INFINITY as Micros;
+    // This process may have slept: no timer is to speak for a segment that has long come.
+    this.#link.poll?.();
+    if (this.#closed) return;
     this.#begin();
     this.#runDeadlines();
     this.#busy = false;

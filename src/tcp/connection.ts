@@ -102,11 +102,6 @@ export class Connection {
     return this.#held instanceof Tcb ? this.#held.sendBuffer.len : 0;
   }
 
-  /** Octets queued and never sent. */
-  get unsent(): number {
-    return this.#held instanceof Tcb ? this.#held.unsent : 0;
-  }
-
   /** Octets of the user's that are still referred to. */
   get lent(): number {
     return this.#held instanceof Tcb ? this.#held.sendBuffer.lent : 0;
@@ -200,9 +195,9 @@ export class Connection {
     return user.lend(this.#tcb, octets, now);
   }
 
-  /** Copies what is lent, so that it is the user's again. */
-  keepLent(): void {
-    if (this.lent > 0) keepLent(this.#tcb);
+  /** Copies what is lent, so that it is the user's again; `ifLeft`: unless some of it has not been sent. */
+  keepLent(ifLeft = false): void {
+    if (this.lent > 0) keepLent(this.#tcb, ifLeft);
   }
 
   receive(now: Micros): Uint8Array | 'empty' | 'end' {

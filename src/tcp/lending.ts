@@ -18,10 +18,15 @@ const FEW = 32_768;
 export function settleLent(tcb: Tcb): void {
   const { sendBuffer } = tcb;
   if (!sendBuffer.isAwaited) return;
-  if (sendBuffer.lent > 0 && tcb.unsent === 0 && !tcb.pressed && !isAckNear(tcb)) sendBuffer.own();
+  if (sendBuffer.lent > 0 && hasLeft(tcb) && !tcb.pressed && !isAckNear(tcb)) sendBuffer.own();
   if (sendBuffer.lent > 0) return;
   sendBuffer.isAwaited = false;
   tcb.happened |= Happened.writable;
+}
+
+/** All but a rest that waits for more to go with it (Nagle, TCP_CORK): the user is to bring more. */
+function hasLeft(tcb: Tcb): boolean {
+  return tcb.unsent < tcb.smss;
 }
 
 function isAckNear(tcb: Tcb): boolean {
@@ -30,8 +35,9 @@ function isAckNear(tcb: Tcb): boolean {
   return minRtt > 0 && minRtt <= SHORT_PATH && tcb.timeouts === 0 && tcb.sendBuffer.lent > FEW;
 }
 
-/** Copies what is lent, whatever else: the user wants it back. Told by `writable`, too. */
-export function keepLent(tcb: Tcb): void {
+/** Copies what is lent, or, `ifLeft`, does so if all has left: the user wants it back. Told by `writable`, too. */
+export function keepLent(tcb: Tcb, ifLeft: boolean): void {
+  if (ifLeft && (!hasLeft(tcb) || tcb.pressed)) return;
   tcb.sendBuffer.own();
   settleLent(tcb);
 }

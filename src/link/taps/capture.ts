@@ -55,6 +55,7 @@ export function captureTap(link: Link, clock: Clock, sink: CaptureSink): Link {
     },
     ...(link.drops !== undefined && { drops: () => link.drops!() }),
     flush: () => link.flush(),
+    poll: () => link.poll?.(),
     close: () => link.close(),
   };
 }

@@ -99,6 +99,10 @@ class FaultTap implements FaultLink, LinkReceiver {
     this.#link.flush();
   }
 
+  poll(): void {
+    this.#link.poll?.();
+  }
+
   close(): void {
     this.#closed = true;
     this.#in.clear();

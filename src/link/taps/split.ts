@@ -108,6 +108,10 @@ class Part implements Link {
     this.#splitter.link.flush();
   }
 
+  poll(): void {
+    this.#splitter.link.poll?.();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

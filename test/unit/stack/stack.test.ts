@@ -684,3 +684,56 @@ test('a tracer hears of a connection before its first record', () => {
     'segment 2',
   ]);
 });
+
+describe('a process that slept', () => {
+  test('looks at what has come before a timer speaks: an ACK that was waiting keeps its segment from being sent again', () => {
+    const r = rig();
+    const { endpoint, ack, reply } = connected(r);
+    endpoint.send(new Uint8Array(3));
+    r.wire.take();
+    r.wire.onPoll = () => reply({ flags: '.', ack: ack + 3, wnd: 1000 });
+    r.clock.pass(seconds(2));
+    expect(r.wire.take()).toEqual([]);
+    expect(endpoint.info().total_retrans).toBe(0);
+  });
+});
+
+describe('octets that are lent', () => {
+  test('are free with their ACK on a short path, and copied once they have left on a long one', () => {
+    const free = [ms(0), ms(20)].map((delay) => {
+      const r = rig();
+      const syn = ((): Left => {
+        r.stack.connect({ address: THEM, port: 80 });
+        return r.wire.take()[0]!;
+      })();
+      const [endpoint] = [...r.stack.endpoints()];
+      const answer = (fields: SegmentFields): void => {
+        r.clock.pass(micros(delay + 100));
+        r.wire.deliver(tcpPacket({ srcPort: 80, dstPort: syn.srcPort, wnd: 60_000, ...fields }));
+      };
+      answer({ seq: 5000, ack: syn.seq + 1, flags: 'S.', mss: 1460 });
+      answer({ seq: 5001, ack: syn.seq + 1, flags: '.' });
+      let events = 0;
+      endpoint!.onEvent = () => events++;
+      const seen: [lent: number, events: number][] = [];
+      expect(endpoint!.lend(new Uint8Array(90_000))).toBe(90_000);
+      for (const segments of [10, 20, 30, 40]) {
+        seen.push([endpoint!.lent, events]);
+        answer({ seq: 5001, ack: syn.seq + 1 + segments * 1460, flags: '.' });
+      }
+      seen.push([endpoint!.lent, events]);
+      return seen;
+    });
+    // With the third ACK all has left, but for a rest that waits for more to go with it; before, there is nothing to copy for.
+    const [first, second, third] = [
+      [90_000, 0],
+      [75_400, 0],
+      [60_800, 0],
+    ];
+    expect(free).toEqual([
+      // Few are left at last, and their ACK may be held back.
+      [first, second, third, [46_200, 0], [0, 1]],
+      [first, second, third, [0, 1], [0, 1]],
+    ]);
+  });
+});

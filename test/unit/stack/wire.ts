@@ -141,6 +141,8 @@ export class Wire implements Link {
   receiver!: LinkReceiver;
   outcome: SendOutcome = 'sent';
   flushes = 0;
+  /** What arrives when the stack asks. */
+  onPoll: () => void = () => {};
   closed = false;
   #left: Left[] = [];
 
@@ -164,6 +166,10 @@ export class Wire implements Link {
 
   flush(): void {
     this.flushes++;
+  }
+
+  poll(): void {
+    this.onPoll();
   }
 
   close(): void {
