@@ -82,6 +82,36 @@ describe.each(DRIVERS)('on driver %s', (driver) => {
     await tcpx.end();
   });
 
+  /** Segments are as large as a wire takes them. */
+  function withoutOffloads(): void {
+    for (const [namespace, name] of [
+      [lab.client, lab.clientInterface],
+      [lab.server, lab.serverInterface],
+    ] as const)
+      namespace.exec('ethtool', '-K', name, ...['tso', 'off', 'gso', 'off', 'gro', 'off', 'tx', 'off']);
+  }
+
+  test.each([
+    ['merged segments both ways', 1500, () => {}, []],
+    ['with the offloads of both interfaces off', 1500, withoutOffloads, []],
+    ['with ours unused', 1500, () => {}, ['--no-offload']],
+    ['in jumbo frames', 9000, () => {}, []],
+  ] as const)('%s, every octet is right', async (_how, mtu, prepare, switches) => {
+    lab = openPair({ mtu });
+    prepare();
+    const send = ['--send', String(LEN)];
+    const { peer, tcpx } = await transfer(driver, [...send, ...switches], send);
+    const all = { received: LEN, sha256: DIGEST };
+    expect(await peer.event('close', 60_000)).toMatchObject({ ...all, hadError: false });
+    expect(await tcpx.child.event('close')).toMatchObject(all);
+    const { link } = await tcpx.metrics();
+    const mean = (way: 'In' | 'Out'): number => link[`octets${way}`]! / link[`packets${way}`]!;
+    report(`${driver}, ${_how}: ${mean('In').toFixed(0)} octets in a packet in, ${mean('Out').toFixed(0)} out`);
+    if (switches.length > 0 || driver === 'raw') expect(mean('Out')).toBeLessThanOrEqual(mtu);
+    if (prepare === withoutOffloads) expect(mean('In')).toBeLessThanOrEqual(mtu);
+    await tcpx.end();
+  });
+
   test('a transmit queue that is full loses packets, which are sent again', async () => {
     lab = openPair();
     queue('100mbit', 100_000);
