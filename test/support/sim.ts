@@ -69,6 +69,15 @@ export class Sim {
   }
 }
 
+/** Two stacks and a cable, and nothing that watches them. */
+export function plainPair(): { readonly time: VirtualTime; readonly a: Stack; readonly b: Stack } {
+  const time = new VirtualTime(seconds(1000));
+  const [linkA, linkB] = memoryLink(time, { delay: ms(1) });
+  const stack = (link: typeof linkA, address: Ipv4, seed: number): Stack =>
+    new Stack({ clock: time.clock(), random: seededRandom(seed), link, address });
+  return { time, a: stack(linkA, A, 1), b: stack(linkB, B, 2) };
+}
+
 export class Side {
   readonly stack: Stack;
   readonly link: FaultLink;
