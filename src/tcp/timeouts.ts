@@ -5,6 +5,7 @@ import { keepAliveTimeout } from './keep-alive.ts';
 import { persistDelay, usableWindow } from './output-rules.ts';
 import { setSmss } from './path-mtu.ts';
 import { onReorderTimeout, onRetransmitTimeout } from './recovery/on-timeout.ts';
+import { onRelease } from './recovery/pacing.ts';
 import { probeTimeout } from './recovery/tail-probe.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { TIMER_NAMES, Timer } from './timers.ts';
@@ -32,6 +33,7 @@ function expire(tcb: Tcb, timer: Timer, now: Micros): void {
       probeTimeout(tcb, now);
       return;
     case Timer.pacing:
+      onRelease(tcb);
       return;
     case Timer.persist:
       persistTimeout(tcb, now);

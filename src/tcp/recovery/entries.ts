@@ -5,7 +5,8 @@
 
 /** Slots of the smallest storage: a connection that asks and answers needs no more. */
 const LEAST = 16;
-/** How much unused storage is kept for the next borrower, by size. */
+/** Storage that grew is kept up to this size, for a sender whose flight comes and goes; and so much of each size. */
+const MOST_KEPT = 4096;
 const MOST_SPARE = 64;
 
 export class Entries {
@@ -70,13 +71,17 @@ export class Entries {
 /** Of a connection that has nothing outstanding. */
 export const NO_ENTRIES = new Entries(0);
 
-const spare: Entries[] = [];
+/** By the logarithm of the capacity. */
+const spare: Entries[][] = [];
 
-export function borrowEntries(): Entries {
-  return spare.pop() ?? new Entries(LEAST);
+/** `capacity` is a power of 2; the least when left out. */
+export function borrowEntries(capacity: number = LEAST): Entries {
+  return spare[Math.log2(capacity)]?.pop() ?? new Entries(capacity);
 }
 
-/** Storage that grew is let go: the next borrower may need little. */
 export function returnEntries(entries: Entries): void {
-  if (entries.capacity === LEAST && spare.length < MOST_SPARE) spare.push(entries);
+  const { capacity } = entries;
+  if (capacity === 0 || capacity > MOST_KEPT) return;
+  const alike = (spare[Math.log2(capacity)] ??= []);
+  if (alike.length < Math.max(1, (MOST_SPARE * LEAST) / capacity)) alike.push(entries);
 }

@@ -134,7 +134,8 @@ export function tellController(tcb: Tcb, acked: number, rtt: number, rate: numbe
   sample.srtt = tcb.rtt.srtt;
   sample.minRtt = tcb.rtt.minRtt;
   sample.recovering = tcb.recovery !== 'open';
-  sample.cwndLimited = tcb.recovery === 'loss' || isWindowUsed(tcb);
+  // Before it is clear whether anything is lost, only SND.UNA's progress is a reason to grow (RFC 3042; Linux).
+  sample.cwndLimited = tcb.recovery === 'loss' || (isWindowUsed(tcb) && (acked > 0 || sample.recovering));
   sample.deliveryRate = rate;
   sample.appLimited = estimator.priorAppLimited;
   sample.delivered = estimator.delivered;

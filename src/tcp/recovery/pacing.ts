@@ -33,17 +33,28 @@ export function quantum(tcb: Tcb, most: number): number {
 /** Whether data may leave now; when not, the timer says when. */
 export function mayRelease(tcb: Tcb, now: Micros): boolean {
   const ahead = tcb.loss.releaseAt - now;
-  if (ahead <= 0) return true;
+  if (ahead <= 0) {
+    if (tcb.timers.isSet(Timer.pacing)) onRelease(tcb);
+    return true;
+  }
   if (pacingRate(tcb) === Number.POSITIVE_INFINITY) return true;
   if (ahead < BURST && !tcb.timers.isSet(Timer.pacing)) return true;
   if (!tcb.timers.isSet(Timer.pacing)) tcb.timers.set(Timer.pacing, tcb.loss.releaseAt as Micros);
   return false;
 }
 
+/** What was held back may leave, and may make up for a release that came late. */
+export function onRelease(tcb: Tcb): void {
+  tcb.timers.stop(Timer.pacing);
+  tcb.loss.wasHeld = true;
+}
+
 /** `len` octets of data leave. */
 export function onPaced(tcb: Tcb, len: number, now: Micros): void {
   const rate = pacingRate(tcb);
   if (rate === Number.POSITIVE_INFINITY) return;
-  const from = Math.max(tcb.loss.releaseAt, now - MOST_CREDIT);
-  tcb.loss.releaseAt = Math.ceil(from + (len * 1e6) / rate);
+  const { loss } = tcb;
+  const from = Math.max(loss.releaseAt, loss.wasHeld ? now - MOST_CREDIT : now);
+  loss.releaseAt = Math.ceil(from + (len * 1e6) / rate);
+  if (loss.releaseAt >= now) loss.wasHeld = false;
 }

@@ -8,7 +8,7 @@
  */
 import { type Seq, seqAdd, seqDiff, seqInt, seqLeq, seqLt, toSeq } from '../../base/seq.ts';
 import type { Micros } from '../../base/time.ts';
-import { borrowEntries, Entries, NO_ENTRIES, returnEntries } from './entries.ts';
+import { borrowEntries, type Entries, NO_ENTRIES, returnEntries } from './entries.ts';
 
 export const Mark = {
   sacked: 1,
@@ -308,11 +308,12 @@ export class Scoreboard {
       this.#e = borrowEntries();
       return;
     }
-    const to = new Entries(from.capacity * 2);
+    const to = borrowEntries(from.capacity * 2);
     from.copyTo(to);
     for (let i = 0; i < this.#count; i++) to.order[i] = this.slot(i);
     this.#head = 0;
     this.#e = to;
+    returnEntries(from);
   }
 
   #isLinked(slot: number): boolean {

@@ -44,6 +44,8 @@ export class LossState implements Keepable {
 
   /** µs: nothing more may leave before, when the controller asks for a pace. */
   releaseAt = 0;
+  /** Something was ready before that. */
+  wasHeld = false;
 
   /** How full the window was in this round trip (Linux's tcp_cwnd_validate): most octets out, and when the round ends. */
   mostOut = 0;
@@ -65,6 +67,7 @@ export class LossState implements Keepable {
     this.hasStamp = k.flag(this.hasStamp);
     this.markedTo = k.seq(this.markedTo);
     this.releaseAt = k.number(this.releaseAt);
+    this.wasHeld = k.flag(this.wasHeld);
     this.mostOut = k.number(this.mostOut);
     this.usageEnd = k.seq(this.usageEnd);
     this.dsacksIn = k.number(this.dsacksIn);
