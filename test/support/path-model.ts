@@ -1,7 +1,8 @@
 /**
  * Controllers alone on a path, in virtual time: senders that always have more, a wire of limited rate behind a queue, a
  * delay, and chance. Every packet's fate is known to its sender as SACK and RACK would tell it: delivered, or lost once
- * three sent after it have been delivered. Nothing is sent again; what counts is how much arrives.
+ * three sent after it have been delivered, or when nothing has come for a while. Nothing is sent again; what counts is
+ * how much arrives.
  */
 import { chance, type Random, seededRandom } from '../../src/base/random.ts';
 import { type Micros, micros } from '../../src/base/time.ts';
@@ -88,7 +89,7 @@ export class Path {
 export class Flow {
   readonly control: CongestionControl;
   readonly #path: Path;
-  readonly #most: number;
+  #most: number;
   readonly #sample = emptySample();
   #packets: Packet[] = [];
   /** Packets before this one are settled. */
@@ -110,6 +111,8 @@ export class Flow {
   #recoverAt = -1;
   #timer = false;
   #una = 0;
+  #lastHeardAt = 0;
+  #rtoSet = false;
 
   constructor(path: Path, control: CongestionControl, most: number) {
     this.#path = path;
@@ -129,6 +132,19 @@ export class Flow {
     return this.#inFlight;
   }
 
+  /** From now on the writer has `most` octets per second. */
+  limit(most: number): void {
+    this.#most = most;
+    this.#written = 0;
+    this.#writtenAt = this.#path.now;
+    this.pump();
+  }
+
+  /** The writer has no more. */
+  stop(): void {
+    this.limit(0);
+  }
+
   /** Sends what window and pacing allow. */
   pump(): void {
     const { size } = this.#path;
@@ -146,6 +162,7 @@ export class Flow {
       }
       if (!hasMore()) {
         this.#appLimitedUntil = this.delivered + this.#inFlight;
+        if (this.#most === 0) return;
         this.#wakeAt(now + ((size - this.#written) / this.#most) * 1e6 + 1);
         return;
       }
@@ -180,6 +197,32 @@ export class Flow {
     this.#nextSendAt = Math.max(now, this.#nextSendAt);
     if (rate < Number.POSITIVE_INFINITY) this.#nextSendAt += (size / rate) * 1e6;
     this.#path.carry(size, () => this.#acked(packet));
+    if (this.#inFlight === size) this.#lastHeardAt = now;
+    if (!this.#rtoSet) this.#armRto();
+  }
+
+  /** Rings when nothing was heard for an RTO: then all that is out is lost. */
+  #armRto(): void {
+    const rto = this.#sample.srtt === 0 ? 1_000_000 : Math.ceil(200_000 + 2 * this.#sample.srtt);
+    this.#rtoSet = true;
+    this.#path.time.schedule(micros(this.#lastHeardAt + rto), () => {
+      const { now } = this.#path;
+      this.#rtoSet = false;
+      if (this.#inFlight === 0) return;
+      if (now - this.#lastHeardAt >= rto) {
+        for (const p of this.#packets) {
+          if (p.state !== 'out') continue;
+          p.state = 'lost';
+          this.lost += p.size;
+        }
+        this.control.onRto(this.#inFlight, true, now);
+        this.#inFlight = 0;
+        this.#recoverAt = this.sent;
+        this.#lastHeardAt = now;
+        this.pump();
+      }
+      if (!this.#rtoSet && this.#inFlight > 0) this.#armRto();
+    });
   }
 
   #wakeAt(at: number): void {
@@ -195,6 +238,7 @@ export class Flow {
     const { now } = this.#path;
     const s = this.#sample;
     const { control } = this;
+    this.#lastHeardAt = now;
     s.priorInFlight = this.#inFlight;
     const stillOut = p.state === 'out';
     p.state = 'delivered';

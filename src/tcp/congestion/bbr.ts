@@ -392,7 +392,7 @@ export class Bbr implements CongestionControl {
    */
   #isTooHigh(s: Readonly<AckSample>): boolean {
     const sent = this.#history.find(s.acked > 0 ? s.priorDelivered : s.delivered);
-    return this.#lostTotal - sent.lost > Math.max(sent.inFlight * LOSS_THRESH, this.#smss);
+    return this.#lostTotal - sent.lost > Math.max(sent.inFlight * LOSS_THRESH, 2 * this.#smss);
   }
 
   /**

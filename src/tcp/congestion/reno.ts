@@ -77,7 +77,8 @@ export class Reno implements CongestionControl, Keepable {
   }
 
   onRecovered(inFlight: number, _now: Micros): void {
-    this.cwnd = Math.min(this.ssthresh, Math.max(inFlight, this.#smss) + this.#smss);
+    const enough = Math.max(inFlight, this.#smss) + this.#smss;
+    this.cwnd = Math.max(Math.min(this.ssthresh, enough), this.#smss);
   }
 
   onRto(inFlight: number, first: boolean, _now: Micros): void {
