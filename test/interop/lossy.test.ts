@@ -1,5 +1,6 @@
 /** Transfers over a path that loses, repeats, reorders and corrupts, in both directions, against the kernel. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openImpairedPair } from '../support/impaired-pair.ts';
 import { openPair, type PairLab } from '../support/lab.ts';
 import { ACTIVE_OPEN } from '../support/log.ts';
 import { pattern, sha256 } from '../support/pattern.ts';
@@ -48,3 +49,28 @@ test('two megabytes each way arrive unchanged through 1 % of everything that can
   expect(log.transitions().slice(0, 2)).toEqual(ACTIVE_OPEN);
   expect(log.transitions().at(-1)).toBe('TIME-WAIT --2MSL--> CLOSED (timer)');
 });
+
+for (const [path, delay] of [
+  ['a short path', {}],
+  ['a long path', { delay: '15ms' }],
+] as const)
+  for (const driver of ['packet', 'raw'])
+    test(`${driver}: buffers overwritten in the callback of their write arrive as they were, through ${path}`, async () => {
+      const faults = { loss: '1%', dup: '1%', reorder: '2%', ...delay };
+      const impaired = await openImpairedPair({ toServer: faults, toClient: faults, seed: 7 });
+      try {
+        const server = await impaired.server.kernelPeer('0', '--send', String(LEN));
+        const tcpx = startClient(
+          impaired.client,
+          ...['--connect', `${impaired.serverAddress}:${server.port}`, '--send', String(LEN), '--driver', driver],
+          ...['--sysctl', '{"tcp_msl":1}'],
+        );
+        await tcpx.ended(110_000);
+        expect(await tcpx.child.event('close')).toMatchObject({ received: LEN, sha256: DIGEST });
+        expect(await server.child.event('close')).toMatchObject({ received: LEN, sha256: DIGEST, hadError: false });
+        const { toServer } = await impaired.impaired();
+        expect(toServer.lost).toBeGreaterThan(0);
+      } finally {
+        impaired.close();
+      }
+    });

@@ -152,7 +152,8 @@ function converse(socket: TcpSocket): void {
       const piece = pattern(Math.min(65_536, end - sentLen), sentLen);
       sentLen += piece.length;
       sent.update(piece);
-      if (!socket.write(piece)) {
+      // Ours again, and at once something else: what is sent again must still be right.
+      if (!socket.write(piece, () => piece.fill(0xee))) {
         await new Promise<void>((resolve) => {
           socket.once('drain', resolve);
           socket.once('close', resolve);
