@@ -111,6 +111,7 @@ export function clientOptions(place: Place, c: Case, o: RunOptions, stack: Stack
     interface: place.clientInterface,
     mode: c.mode,
     ownAddress: place.ownAddress,
+    offload: c.place.offload ?? true,
     cc: o.cc ?? (c.place.cc === 'cubic' ? '' : c.place.cc),
     work: c.work,
     seconds: o.seconds ?? c.seconds[extent],

@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly mode: AddressMode;
   /** With mode 'own'. */
   readonly ownAddress: string;
+  /** false: every segment is a packet. */
+  readonly offload: boolean;
   /** TCP_CONGESTION of tcpx; the kernel's is the route's. */
   readonly cc: string;
   /** Where tcpx was built. */
@@ -82,6 +84,7 @@ async function openTcpx(o: StackOptions): Promise<Opened> {
   const host = await tcpx.openHost({
     remote: address,
     driver: o.driver,
+    offload: o.offload,
     ports: o.mode === 'many' ? 'many' : 'one',
     ...(o.mode === 'own' && { interface: o.interface }),
     ...(o.mode === 'own' && { ownAddress: { address: own, prefixLen: 24, probe: 'off' } }),
