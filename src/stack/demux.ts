@@ -1,4 +1,9 @@
-/** Which endpoint a segment is for: one hash over the 4-tuple, chained through the endpoints themselves. */
+/**
+ * Which endpoint a segment is for: one hash over the 4-tuple, chained through the endpoints themselves.
+ *
+ * The table grows by one bucket with each endpoint (linear hashing: buckets are split in two one by one, from the first
+ * on), so that with a million of them nobody waits half a second for all to be moved.
+ */
 import type { SipHash } from '../base/siphash.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 
@@ -13,7 +18,9 @@ export interface Demuxed<T> {
 
 export class DemuxTable<T extends Demuxed<T>> {
   readonly #prf: SipHash;
-  #buckets: (T | undefined)[] = new Array<T | undefined>(64).fill(undefined);
+  readonly #buckets: (T | undefined)[] = new Array<T | undefined>(LEAST).fill(undefined);
+  /** A power of two; there are as many buckets, or more, but fewer than twice as many. */
+  #half = LEAST;
   size = 0;
   /** Found last: segments come in runs. */
   #last: T | undefined;
@@ -33,9 +40,9 @@ export class DemuxTable<T extends Demuxed<T>> {
   }
 
   add(e: T): void {
-    if (this.size >= this.#buckets.length) this.#rebuild();
     this.#link(e);
     this.size++;
+    if (this.size > this.#buckets.length) this.#splitOne();
   }
 
   remove(e: T): void {
@@ -56,10 +63,17 @@ export class DemuxTable<T extends Demuxed<T>> {
     for (const first of this.#buckets) for (let e = first; e !== undefined; e = e.next) yield e;
   }
 
-  #rebuild(): void {
-    const all = [...this];
-    this.#buckets = new Array<T | undefined>(this.#buckets.length * 4).fill(undefined);
-    for (const e of all) this.#link(e);
+  #splitOne(): void {
+    const from = this.#buckets.length - this.#half;
+    let e = this.#buckets[from];
+    this.#buckets[from] = undefined;
+    this.#buckets.push(undefined);
+    if (this.#buckets.length === 2 * this.#half) this.#half *= 2;
+    while (e !== undefined) {
+      const { next } = e;
+      this.#link(e);
+      e = next;
+    }
   }
 
   #link(e: T): void {
@@ -73,9 +87,13 @@ export class DemuxTable<T extends Demuxed<T>> {
   }
 
   #bucket(local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): number {
-    return this.#prf.hash(local, remote, (localPort << 16) | remotePort, 2) & (this.#buckets.length - 1);
+    const hash = this.#prf.hash(local, remote, (localPort << 16) | remotePort, 2);
+    const i = hash & (2 * this.#half - 1);
+    return i < this.#buckets.length ? i : i & (this.#half - 1);
   }
 }
+
+const LEAST = 64;
 
 function isFor<T extends Demuxed<T>>(e: T, local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): boolean {
   return (

@@ -49,6 +49,16 @@ describe('the table of connections', () => {
     });
   });
 
+  test('grows a little at a time: whoever was added is found at every size', () => {
+    const t = table();
+    const all = Array.from({ length: 600 }, (_, i) => new Entry(1, 80, 7, 1 + i));
+    all.forEach((e, i) => {
+      t.add(e);
+      expect(all.slice(0, i + 1).every((known) => find(t, known) === known)).toBe(true);
+    });
+    expect(new Set(t)).toEqual(new Set(all));
+  });
+
   test('removing what is not there changes nothing', () => {
     const t = table();
     const e = new Entry(1, 2, 3, 4);
