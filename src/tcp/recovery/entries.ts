@@ -82,6 +82,8 @@ export function borrowEntries(capacity: number = LEAST): Entries {
 export function returnEntries(entries: Entries): void {
   const { capacity } = entries;
   if (capacity === 0 || capacity > MOST_KEPT) return;
-  const alike = (spare[Math.log2(capacity)] ??= []);
+  const size = Math.log2(capacity);
+  spare[size] ??= [];
+  const alike = spare[size];
   if (alike.length < Math.max(1, (MOST_SPARE * LEAST) / capacity)) alike.push(entries);
 }
