@@ -32,9 +32,11 @@ export type Timer = (typeof Timer)[keyof typeof Timer];
 /** For trace records, by index. */
 export const TIMER_NAMES = Object.keys(Timer) as readonly (keyof typeof Timer)[];
 
+const NONE_SET: readonly number[] = TIMER_NAMES.map(() => NEVER);
+
 export class TimerTable {
   /** An ordinary array: a typed one costs three times as much, and every connection has one. */
-  readonly #at: number[] = TIMER_NAMES.map(() => NEVER);
+  readonly #at: number[] = NONE_SET.slice();
   #next: Micros = NEVER;
 
   set(timer: Timer, at: Micros): void {
