@@ -93,7 +93,8 @@ describe('a connection is not put away', () => {
     ends[0]!.send(pattern(0, 10));
     expect(ends[0]!.connection.putAway()).toBe(false);
     sim.time.runUntil(micros(sim.time.now + seconds(1)));
-    expect(ends[0]!.connection.putAway()).toBe(true);
+    ends[0]!.connection.putAway();
+    expect(ends[0]!.connection.isPutAway).toBe(true);
   });
 
   test('while something is unread', () => {
@@ -126,7 +127,8 @@ test('keep-alive goes on asking', () => {
   const a = sim.a.stack.connect({ address: B, port: 80, options });
   sim.until(() => listener.ready > 0);
   sim.time.runUntil(micros(sim.time.now + seconds(1)));
-  expect(a.connection.putAway()).toBe(true);
+  a.connection.putAway();
+  expect(a.connection.isPutAway).toBe(true);
   expect(a.connection.nextTimeout()).toBeGreaterThan(sim.time.now + seconds(8));
   sim.time.runUntil(micros(sim.time.now + seconds(35)));
   expect(a.info().segs_out).toBe(2 + 3);
