@@ -435,7 +435,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     }
     connection.settle();
     this.#deadlines.set(endpoint, connection.nextTimeout());
-    if (connection.state === 'ESTABLISHED') this.#sweep.stir(endpoint, now);
+    if (connection.state === 'ESTABLISHED' && !connection.isPutAway) this.#sweep.stir(endpoint, now);
     this.#account(endpoint, connection.state === 'CLOSED' ? 0 : connection.memory);
   }
 

@@ -247,8 +247,10 @@ export class Connection {
 
   /** Fills `out`, but for ports and checksum, with the next segment to leave; false when there is none. */
   emit(now: Micros, out: TcpSegment): boolean {
+    // One that was put away had nothing to send.
+    if (!(this.#held instanceof Tcb)) return false;
     try {
-      return emit(this.#tcb, now, out);
+      return emit(this.#held, now, out);
     } catch (error) {
       this.#breakOff(error, now);
       return emit(this.#tcb, now, out);

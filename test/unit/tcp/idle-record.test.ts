@@ -87,6 +87,19 @@ test('to look at it does not bring it back', () => {
   expect(connection.isPutAway).toBe(true);
 });
 
+test('nor does a link that is writable again, or memory that is short', () => {
+  const { sim, ends } = quiet({ seed: 1, sysctl: { tcp_mem_octets: 1000 } }, [100]);
+  const [a] = ends as [Endpoint];
+  expect(a.connection.isPutAway).toBe(true);
+  sim.a.stack.onWritable();
+  expect(a.connection.isPutAway).toBe(true);
+  const other = sim.a.stack.connect({ address: B, port: 80 });
+  other.send(pattern(0, 5000));
+  expect(a.connection.isPutAway).toBe(true);
+  a.send(pattern(0, 1));
+  expect(a.connection.isPutAway).toBe(false);
+});
+
 describe('a connection is not put away', () => {
   test('while something it sent is not acknowledged', () => {
     const { sim, ends } = quiet({ seed: 1 }, []);
