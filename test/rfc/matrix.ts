@@ -1,0 +1,157 @@
+/** The requirement matrix: what came of each row, as a page and as JSON. */
+import type { Plan } from '../../src/tools/scenario/plan.ts';
+import type { Played } from '../../src/tools/scenario/report.ts';
+import type { Requirement, Row } from './rows.ts';
+
+export type TestOutcome = 'pass' | 'fail' | 'missing';
+
+/** 'differs': the kernel is known to do otherwise. 'none': nothing checks it, or nothing was run. */
+export type RowVerdict = 'pass' | 'fail' | 'differs' | 'n/a' | 'none';
+
+export interface SideResult {
+  readonly verdict: RowVerdict;
+  /** Scenarios and tests that say so. */
+  readonly by: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export interface RowResult {
+  readonly requirement: Requirement;
+  readonly tcpx: SideResult;
+  readonly kernel: SideResult;
+}
+
+export interface Summary {
+  readonly rows: number;
+  readonly tested: number;
+  readonly notApplicable: number;
+  readonly failingMust: readonly string[];
+  readonly failingShould: readonly string[];
+  readonly kernelRun: number;
+}
+
+const nameOf = (plan: Plan): string => plan.scenario.file.replace(/\.pkt$/, '');
+
+export function rowResults(
+  rows: readonly Row[],
+  onTcpx: ReadonlyMap<string, Played>,
+  onKernel: ReadonlyMap<string, Played>,
+  tests: ReadonlyMap<string, TestOutcome>,
+): readonly RowResult[] {
+  return rows.map((row) => ({
+    requirement: row.requirement,
+    tcpx: ownResult(row, onTcpx, tests),
+    kernel: played(row.scenarios, onKernel),
+  }));
+}
+
+function ownResult(row: Row, onTcpx: ReadonlyMap<string, Played>, tests: ReadonlyMap<string, TestOutcome>): SideResult {
+  const scenarios = played(row.scenarios, onTcpx);
+  const named = row.tests.map((t) => `${t.file}: ${t.name}`);
+  const outcomes = named.flatMap((name) => tests.get(name) ?? []);
+  const by = [...scenarios.by, ...named];
+  if (by.length === 0 && row.notApplicable !== undefined)
+    return { verdict: 'n/a', by, notes: [`${row.notApplicable.kind}: ${row.notApplicable.why}`] };
+  const bad = scenarios.verdict === 'fail' || outcomes.some((o) => o !== 'pass');
+  const good = scenarios.verdict === 'pass' || outcomes.length > 0;
+  return { verdict: bad ? 'fail' : good ? 'pass' : 'none', by, notes: scenarios.notes };
+}
+
+function played(plans: readonly Plan[], on: ReadonlyMap<string, Played>): SideResult {
+  const ran = plans.flatMap((plan) => {
+    const result = on.get(plan.scenario.file);
+    return result === undefined || result.verdict === 'skip' ? [] : [{ plan, result }];
+  });
+  const verdict = (['fail', 'differs'] as const).find((v) => ran.some((r) => r.result.verdict === v));
+  return {
+    verdict: verdict ?? (ran.length > 0 ? 'pass' : 'none'),
+    by: ran.map((r) => nameOf(r.plan)),
+    notes: [...new Set(ran.flatMap((r) => r.result.note ?? []))],
+  };
+}
+
+export function summaryOf(results: readonly RowResult[]): Summary {
+  const failing = (levels: RegExp): readonly string[] =>
+    results.filter((r) => r.tcpx.verdict === 'fail' && levels.test(r.requirement.level)).map((r) => r.requirement.id);
+  return {
+    rows: results.length,
+    tested: results.filter((r) => r.tcpx.verdict === 'pass' || r.tcpx.verdict === 'fail').length,
+    notApplicable: results.filter((r) => r.tcpx.verdict === 'n/a').length,
+    failingMust: failing(/^MUST/),
+    failingShould: failing(/^(SHOULD|RECOMMENDED)/),
+    kernelRun: results.filter((r) => r.kernel.verdict !== 'none').length,
+  };
+}
+
+export function matrixDocument(results: readonly RowResult[], summary: Summary): unknown {
+  return {
+    ...summary,
+    requirements: results.map(({ requirement: r, tcpx, kernel }) => ({
+      id: r.id,
+      rfc: r.rfc,
+      section: r.section,
+      level: r.level,
+      statement: r.statement,
+      tcpx: tcpx.verdict,
+      kernel: kernel.verdict === 'none' ? 'not run' : kernel.verdict,
+      by: tcpx.by,
+      notes: [...tcpx.notes, ...kernel.notes],
+    })),
+  };
+}
+
+const WORDS: Readonly<Record<RowVerdict, string>> = {
+  pass: 'yes',
+  fail: '**no**',
+  differs: 'differs',
+  'n/a': '–',
+  none: '',
+};
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
+
+export function matrixMarkdown(results: readonly RowResult[], s: Summary, plans: readonly Plan[]): string {
+  const rfcs = [...new Set(results.map((r) => r.requirement.rfc))];
+  const lines = [
+    '# Requirement by requirement',
+    '',
+    `${s.rows} requirements of RFC 9293 and ${rfcs.length - 1} other RFCs: ${s.tested} are checked, ${s.notApplicable} do not apply, ${s.rows - s.tested - s.notApplicable} have no check yet. ${s.kernelRun} of them`,
+    'also ran on the kernel, with the same scenario. `npm run rfc` prints this page; `tcpx conform ID` plays the scenarios of one.',
+    '',
+    '*tcpx*: yes, **no**, – (does not apply, with the reason), or nothing where there is no check. *kernel*: what Linux does on the',
+    'same input; "differs" is explained below, nothing means that it was not run.',
+    '',
+  ];
+  for (const rfc of rfcs) {
+    lines.push(
+      `## RFC ${rfc}`,
+      '',
+      '| | level | § | requirement | tcpx | kernel | by |',
+      '|---|---|---|---|---|---|---|',
+    );
+    for (const { requirement: r, tcpx, kernel } of results.filter((row) => row.requirement.rfc === rfc)) {
+      const by = tcpx.verdict === 'n/a' ? tcpx.notes.join('; ') : tcpx.by.map((b) => `\`${b}\``).join(' ');
+      lines.push(
+        `| ${r.id} | ${r.level} | ${r.section} | ${cell(r.statement)} | ${WORDS[tcpx.verdict]} | ${WORDS[kernel.verdict]} | ${cell(by)} |`,
+      );
+    }
+    lines.push('');
+  }
+  return `${[...lines, ...departures(plans)].join('\n')}\n`;
+}
+
+function departures(plans: readonly Plan[]): readonly string[] {
+  const known = plans.filter((plan) => plan.scenario.about.kernelDiffers !== undefined);
+  if (known.length === 0) return [];
+  return [
+    '## Where the kernel does otherwise',
+    '',
+    'Here tcpx does what the scenario says, and Linux something else.',
+    '',
+    '| scenario | what tcpx does | what Linux does |',
+    '|---|---|---|',
+    ...known.map(
+      (plan) =>
+        `| \`${nameOf(plan)}\` | ${cell(plan.scenario.about.title ?? '')} | ${cell(plan.scenario.about.kernelDiffers ?? '')} |`,
+    ),
+  ];
+}
