@@ -201,7 +201,8 @@ export class Connection {
   }
 
   receive(now: Micros): Uint8Array | 'empty' | 'end' {
-    return user.receive(this.#tcb, now);
+    // Nothing is unread in one that was put away, and its peer has not closed.
+    return this.#held instanceof IdleRecord ? 'empty' : user.receive(this.#tcb, now);
   }
 
   /** RFC 9293's CLOSE: our FIN follows what is queued; receiving goes on. */

@@ -84,6 +84,7 @@ test('to look at it does not bring it back', () => {
     0,
   ]);
   expect(connection.sendRoom).toBeGreaterThan(10_000);
+  expect(ends[0]!.receive()).toBe('empty');
   expect(connection.isPutAway).toBe(true);
 });
 
