@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { openKernelTarget } from '../../src/tools/scenario/kernel-target.ts';
 import { loadScenarios } from '../../src/tools/scenario/library.ts';
@@ -6,6 +7,10 @@ import { parseScenario } from '../../src/tools/scenario/parse.ts';
 import { planScenario } from '../../src/tools/scenario/plan.ts';
 import { playOn } from '../../src/tools/scenario/play.ts';
 import { failureLines } from '../../src/tools/scenario/report.ts';
+
+const support = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const TS_LOADER = support('../support/ts-loader.mjs');
+const MAIN = support('../../src/cli/main.ts');
 
 const { plans } = loadScenarios([
   'open/active-open',
@@ -45,4 +50,27 @@ test('the namespace goes with the run', async () => {
   expect(children()).toBe(1);
   await target.close();
   expect(children()).toBe(0);
+});
+
+test('tcpx plays scenarios live, over its packet driver, in a namespace of its own', () => {
+  const done = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      TS_LOADER,
+      MAIN,
+      'conform',
+      '--on',
+      'live',
+      '--json',
+      'open/passive-open',
+      'open/active-open',
+      'close/active-close',
+      'reset/exact',
+    ],
+    { encoding: 'utf8' },
+  );
+  expect(done.stderr).toBe('');
+  expect(JSON.parse(done.stdout)).toMatchObject({ pass: 4, fail: 0 });
+  expect(done.status).toBe(0);
 });

@@ -15,7 +15,7 @@ import { NotPlayable, type RunningCall, type SentPacket, type Target } from './t
 import { decodeTcpInfo } from './tcp-info.ts';
 
 /** What a loaded machine may be late by, microseconds. */
-const SLACK = 15_000;
+const SLACK = 25_000;
 
 /** Throws LinkFailure, and NotPlayable for a setting that this kernel doesn't have. */
 export async function openKernelTarget(plan: Plan): Promise<Target> {

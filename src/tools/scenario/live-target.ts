@@ -33,7 +33,7 @@ import { NotPlayable, type RunningCall, type SentPacket, type Target } from './t
 import { ERRNOS } from './virtual-target.ts';
 
 /** What a loaded machine may be late by, microseconds. */
-const SLACK = 15_000;
+const SLACK = 25_000;
 /** The peer's, locally administered. */
 const PEER_MAC = toMac(0x02_00_5e_00_00_01);
 const INTERFACE = 'tap0';
