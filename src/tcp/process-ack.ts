@@ -36,7 +36,9 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   if (ece) takeEcnEcho(tcb, seg, now);
   const hasSack = tcb.sackAgreed && seg.sackCount > 0;
   // RFC 5681 §2; with SACK blocks a window that moves says nothing against it (RFC 6675 §2), and Linux's moves.
-  const isDup = acked === 0 && flightBefore > 0 && seg.segLen === 0 && (!windowMoved || hasSack);
+  // All may be acknowledged when the answer to a tail loss probe comes (RFC 8985 §7.4).
+  const isAwaited = flightBefore > 0 || tcb.loss.probeOut;
+  const isDup = acked === 0 && isAwaited && seg.segLen === 0 && (!windowMoved || hasSack);
   if (acked <= 0 && !hasSack && !isDup) return 'continue';
   work.begin(tcb);
   if (hasSack) takeSack(tcb, seg, now);

@@ -98,6 +98,14 @@ describe('no probe', () => {
     expect(h.info.ca_state).toBe('Loss');
   });
 
+  test('for new data while another probe is out', () => {
+    const h = flight(3000).after(PTO).expect(probeOf(2000, MSS));
+    h.write(1000);
+    h.expect(data(3000, MSS))
+      .after(RTO)
+      .expect(data(0, MSS, { note: 'retransmission' }));
+  });
+
   test('while something is reported by SACK: RACK tells sooner', () => {
     const h = flight(3000)
       .advance(RTT)
@@ -136,6 +144,13 @@ describe('the answer to a probe', () => {
     h.skip().advance(RTT).inject(ack(6000));
     expect(reasons(h)).toEqual([]);
   });
+});
+
+test('a peer that knows no DSACK answers a needless probe by a bare duplicate: nothing changes', () => {
+  const h = flight(3000).after(PTO).expect(probeOf(2000, MSS)).inject(ack(3000), ack(3000));
+  h.write(3000);
+  h.skip().advance(RTT).inject(ack(6000));
+  expect(reasons(h)).toEqual([]);
 });
 
 test('on a path of microseconds the probe leaves after two milliseconds', () => {

@@ -75,13 +75,8 @@ function tryUndo(tcb: Tcb, seg: TcpSegment, acked: number, now: Micros): boolean
     undo(tcb, 'DSACK', now);
     return true;
   }
+  if (tcb.recovery === 'open' || acked <= 0 || !echoesOriginal(tcb, seg)) return false;
   const isOver = seqLeq(tcb.recover, tcb.sndUna);
-  if (tcb.recovery === 'open') {
-    // A window's length after its end, what is reported twice was not sent again on its account.
-    if (seqDiff(tcb.sndUna, tcb.recover) > tcb.maxSndWnd) loss.canUndo = false;
-    return false;
-  }
-  if (acked <= 0 || !echoesOriginal(tcb, seg)) return false;
   // While a retransmission is out, its DSACK may tell more.
   if (tcb.recovery === 'recovery' && tcb.board.resent > 0 && !isOver) return false;
   undo(tcb, 'timestamps', now);
