@@ -70,7 +70,7 @@ test.each([
 });
 
 test('every exit code is in the README', () => {
-  const table = README.slice(README.indexOf('| exit code'), README.indexOf('`compare` and `replay` end'));
+  const table = README.slice(README.indexOf('| exit code'), README.indexOf('`compare`, `conform` and `replay` end'));
   const documented = [...table.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap((m) => m[1]!.split(', ').map(Number));
   expect(documented.sort((a, b) => a - b)).toEqual(Object.values(Exit).sort((a, b) => a - b));
 });
