@@ -121,6 +121,33 @@ describe('BBR (draft-ietf-ccwg-bbr-06)', () => {
     expect(flow.lost / flow.sent).toBeLessThan(0.03);
   });
 
+  test('cruising leaves 15 % of what was seen to fit, for others (§5.3.3.1)', () => {
+    const path = new Path({ rate: 100 * MBIT, rtt: 20_000, queue: 40_000 });
+    const flow = path.add('bbr');
+    path.run(3_000_000);
+    const most = { ProbeBW_CRUISE: 0, ProbeBW_REFILL: 0 };
+    for (let t = 0; t < 8_000_000; t += 1000) {
+      path.run(1000);
+      const { phase, cwnd } = flow.control;
+      if (phase === 'ProbeBW_CRUISE' || phase === 'ProbeBW_REFILL') most[phase] = Math.max(most[phase], cwnd);
+    }
+    expect(most.ProbeBW_CRUISE / most.ProbeBW_REFILL).toBeGreaterThan(0.75);
+    expect(most.ProbeBW_CRUISE / most.ProbeBW_REFILL).toBeLessThan(0.92);
+  });
+
+  test('what is lost while it cruises lowers the rate to what was delivered, until the next probe (§5.5.10.3)', () => {
+    const path = new Path({ rate: 100 * MBIT, rtt: 20_000, queue: 40_000 });
+    const flow = path.add('bbr');
+    path.run(1_000_000);
+    const before = flow.control.pacingRate;
+    expect(flow.control.phase).toBe('ProbeBW_CRUISE');
+    path.add('bbr');
+    // Startup of the other overflows the queue.
+    path.run(200_000);
+    expect(flow.control.phase).toBe('ProbeBW_CRUISE');
+    expect(flow.control.pacingRate).toBeLessThan(0.95 * before);
+  });
+
   test('a loss that was none gives back what it took', () => {
     const path = new Path({ rate: 100 * MBIT, rtt: 20_000 });
     const flow = path.add('bbr');

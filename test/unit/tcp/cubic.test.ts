@@ -151,6 +151,18 @@ describe('CUBIC (RFC 9438)', () => {
     expect(s.run(rtt).segments / before).toBeLessThanOrEqual(1.66);
   });
 
+  test('and by that where the curve runs away: few segments, a round trip of seconds', () => {
+    const s = new Sender({ rtt: 5_000_000 }).slowStartTo(20).lose().lose().lose();
+    s.run(5_000_000);
+    for (let round = 0; round < 3; round++) {
+      const before = s.segments;
+      const growth = s.run(5_000_000).segments / before;
+      expect(growth).toBeGreaterThan(1.4);
+      // Half of what is acknowledged, in ten steps.
+      expect(growth).toBeLessThan(1.05 ** 10 + 0.01);
+    }
+  });
+
   test('a pause does not count as time: the curve goes on where it was (§4.2)', () => {
     const without = new Sender({ rtt: 100_000 }).slowStartTo(400).lose().run(3_000_000);
     const withPause = new Sender({ rtt: 100_000 }).slowStartTo(400).lose().run(2_000_000);
