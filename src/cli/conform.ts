@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
+import { openAgainstTarget } from '../tools/scenario/against-target.ts';
 import { openKernelTarget } from '../tools/scenario/kernel-target.ts';
 import { type Loaded, loadScenarios } from '../tools/scenario/library.ts';
 import { isInPrivateNamespace, runInside } from '../tools/scenario/live-namespace.ts';
@@ -21,9 +22,11 @@ import {
 import type { CliCommand } from './command.ts';
 import { CliFailure, EXIT_CODES_AS_DIFF, Exit } from './exit.ts';
 import type { Io } from './io.ts';
+import { parseTarget, resolveHost } from './target.ts';
 
 interface ConformOptions {
   readonly on: TargetName | 'both';
+  readonly against?: string;
   readonly format: 'text' | 'tap' | 'junit';
   readonly json?: true;
   readonly output?: string;
@@ -56,6 +59,12 @@ function declare(command: Command): void {
         .choices(['tcpx', 'kernel', 'live', 'both'])
         .default('tcpx'),
     )
+    .addOption(
+      new Option(
+        '--against <host:port>',
+        'play the packets against a host of yours that listens there, taking what its user does for granted',
+      ).conflicts('on'),
+    )
     .addOption(new Option('--format <format>', 'how to tell').choices(['text', 'tap', 'junit']).default('text'))
     .addOption(new Option('--json', 'print one JSON document instead'))
     .addOption(new Option('-o, --output <file>', 'write it to a file'))
@@ -82,13 +91,14 @@ async function runConform(words: readonly string[], o: ConformOptions, io: Io): 
     io.stdout.write(loaded.plans.map(listLine).join(''));
     return Exit.OK;
   }
-  if (o.on === 'live' && !isInPrivateNamespace()) return runInside(commandLine(words, o));
+  if (o.on === 'live' && o.against === undefined && !isInPrivateNamespace()) return runInside(commandLine(words, o));
   const paint = paintFor(o.output === undefined && useColor(o.color, io.stdout, io.env));
   const live = o.format === 'text' && !o.json && o.output === undefined;
+  const against = o.against === undefined ? undefined : await hostOf(o.against, io);
   const played: Played[] = [];
   for (const plan of loaded.plans) {
-    for (const target of targetsOf(o.on)) {
-      const one = await playOn(plan, target, openOf(target));
+    for (const target of against === undefined ? targetsOf(o.on) : (['live'] as const)) {
+      const one = await playOn(plan, target, against ?? openOf(target));
       played.push(one);
       if (live && (!o.quiet || one.verdict === 'fail')) io.stdout.write(`${playedLines(one, paint).join('\n')}\n`);
     }
@@ -128,6 +138,12 @@ function complain({ problems, unknown, plans }: Loaded, io: Io): void {
 
 const listLine = ({ scenario }: Plan): string =>
   `${scenario.file.replace(/\.pkt$/, '').padEnd(36)} ${scenario.about.covers.join(' ')}\n`;
+
+async function hostOf(text: string, io: Io): Promise<OpenTarget> {
+  const { host, port } = parseTarget([text]);
+  const address = await resolveHost(host, io, false);
+  return (plan) => openAgainstTarget(plan, { address, port });
+}
 
 const targetsOf = (on: ConformOptions['on']): readonly TargetName[] => (on === 'both' ? ['tcpx', 'kernel'] : [on]);
 

@@ -1,12 +1,17 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { openAgainstTarget } from '../../src/tools/scenario/against-target.ts';
 import { openKernelTarget } from '../../src/tools/scenario/kernel-target.ts';
 import { loadScenarios } from '../../src/tools/scenario/library.ts';
 import { parseScenario } from '../../src/tools/scenario/parse.ts';
-import { planScenario } from '../../src/tools/scenario/plan.ts';
+import { type Plan, planScenario } from '../../src/tools/scenario/plan.ts';
 import { playOn } from '../../src/tools/scenario/play.ts';
 import { failureLines } from '../../src/tools/scenario/report.ts';
+import type { Target } from '../../src/tools/scenario/target.ts';
+import { parseIpv4 } from '../../src/wire/ipv4.ts';
 
 const support = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const TS_LOADER = support('../support/ts-loader.mjs');
@@ -73,4 +78,25 @@ test('tcpx plays scenarios live, over its packet driver, in a namespace of its o
   expect(done.stderr).toBe('');
   expect(JSON.parse(done.stdout)).toMatchObject({ pass: 4, fail: 0 });
   expect(done.status).toBe(0);
+});
+
+test('a host that listens is played against from outside; what needs its user is left out', async () => {
+  const server = createServer((socket) => socket.on('error', () => {}).resume());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const open = (plan: Plan): Promise<Target> => openAgainstTarget(plan, { address: parseIpv4('127.0.0.1')!, port });
+  const verdicts: Record<string, string> = {};
+  for (const plan of loadScenarios(['open/listen-ack', 'header/bad-checksum-syn', 'data/no-ack-bit', 'data/nagle'])
+    .plans) {
+    const { verdict, note } = await playOn(plan, 'live', open);
+    verdicts[plan.scenario.name] = note ?? verdict;
+  }
+  server.close();
+  expect(verdicts).toEqual({
+    'listen-ack': 'pass',
+    'bad-checksum-syn': 'pass',
+    'no-ack-bit': 'pass',
+    nagle: "line 15: the host's user would have to write",
+  });
 });

@@ -12,6 +12,8 @@ export interface MatchOptions {
   /** Microseconds that a step of the timestamp clock takes, when TSval is to be checked. */
   readonly tsTick: number | undefined;
   readonly tolerance: number;
+  /** MSS and window scale are the host's own business: that they are there counts, not how large they are. */
+  readonly ownSizes: boolean;
 }
 
 /** One line each; none when it is the one. */
@@ -62,6 +64,7 @@ function optionDifferences(wanted: readonly OptionSpec[], sent: SentSegment, o: 
   const { options, conn } = sent;
   const fits = (w: OptionSpec | undefined, g: OptionSpec | undefined): boolean => {
     if (w === undefined || g === undefined || w.kind !== g.kind) return false;
+    if (o.ownSizes && (w.kind === 'mss' || w.kind === 'wscale')) return true;
     if (w.kind === 'TS' && g.kind === 'TS') return w.ecr === g.ecr && tsFits(w.val, g.val, conn, o);
     if ((w.kind === 'FO' || w.kind === 'FOEXP') && g.kind === w.kind) {
       const cookie = isName(w.cookie) ? (o.cookie(w.cookie) ?? g.cookie) : w.cookie;

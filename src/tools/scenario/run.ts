@@ -88,12 +88,13 @@ class Run {
   constructor(plan: Plan, target: Target) {
     this.#plan = plan;
     this.#target = target;
+    const { addresses } = target;
     this.#wire = new Wire({
-      sut: SUT,
-      peer: PEER,
-      bindPort: plan.settings.bindPort,
+      sut: addresses?.sut ?? SUT,
+      peer: addresses?.peer ?? PEER,
+      bindPort: addresses?.sutPort ?? plan.settings.bindPort,
       connectPort: plan.settings.connectPort,
-      firstPeerPort: FIRST_PEER_PORT,
+      peerPort: (n) => addresses?.peerPorts[n] ?? FIRST_PEER_PORT + n,
     });
   }
 
@@ -175,6 +176,7 @@ class Run {
       cookie: (name) => this.#wire.cookie(name),
       tsTick: this.#plan.settings.tsTick,
       tolerance: this.#late(to),
+      ownSizes: this.#target.addresses !== undefined,
     });
     const timing = first.t < from - this.#plan.settings.tolerance - this.#target.slack(0) || segment.t > limit;
     this.#tell('>', sentText(segment, spec), segment.t);
@@ -220,7 +222,7 @@ class Run {
       this.#wire.onConnect(undefined, undefined);
     const at = request.call === 'write' ? (this.#written.get(request.fd) ?? 0) : 0;
     const octets = request.call === 'write' ? patternOctets(at, request.len) : NOTHING;
-    const running = this.#target.call(request, octets);
+    const running = this.#target.call(request, octets, call.expected.result);
     const fd = 'fd' in request ? request.fd : undefined;
     const until = step.until === undefined ? this.#base : this.#base - fromOf(step) + step.until;
     this.#open = { step, call: { ...call, request }, running, until, fd };

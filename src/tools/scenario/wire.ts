@@ -31,8 +31,8 @@ export interface WireOptions {
   readonly peer: Ipv4;
   readonly bindPort: number;
   readonly connectPort: number;
-  /** The peer's port of the first connection that it begins. */
-  readonly firstPeerPort: number;
+  /** The peer's port of its n-th connection, from 0. */
+  readonly peerPort: (n: number) => number;
 }
 
 /** One connection as both sides number it. */
@@ -191,7 +191,7 @@ export class Wire {
   }
 
   #numbered(id: number): Conn {
-    while (this.conns.length < id) this.#add(this.#o.firstPeerPort + this.conns.length, this.#o.bindPort);
+    while (this.conns.length < id) this.#add(this.#o.peerPort(this.conns.length), this.#o.bindPort);
     return this.conns[id - 1]!;
   }
 
@@ -206,7 +206,7 @@ export class Wire {
     const isSyn = (spec.flags & (TcpFlag.SYN | TcpFlag.ACK)) === TcpFlag.SYN;
     const known = this.connFor(spec);
     if (known !== undefined && !(isSyn && !spec.ip.badsum && known.isOver && spec.ip.conn === undefined)) return known;
-    this.#current = this.#add(this.#o.firstPeerPort + this.conns.length, this.#o.bindPort);
+    this.#current = this.#add(this.#o.peerPort(this.conns.length), this.#o.bindPort);
     return this.#current;
   }
 
@@ -273,7 +273,7 @@ export class Wire {
     ip.dst = this.#o.peer;
     encodeIpv4(ip, quote, 0);
     writeU16(quote, IPV4_HEADER_LEN, conn?.sutPort ?? this.#o.bindPort);
-    writeU16(quote, IPV4_HEADER_LEN + 2, conn?.peerPort ?? this.#o.firstPeerPort);
+    writeU16(quote, IPV4_HEADER_LEN + 2, conn?.peerPort ?? this.#o.peerPort(0));
     writeI32(quote, IPV4_HEADER_LEN + 4, seq | 0);
     const { type, code } = icmpNumbers(spec);
     const message = new Uint8Array(ICMP_HEADER_LEN + quote.length);
