@@ -334,7 +334,7 @@ function learn(conn: Conn, seg: TcpSegment, seq: number, ack: number): void {
     const isNext =
       conn.confirmed &&
       conn.lastSyn !== undefined &&
-      conn.lastSyn !== conn.peerIsn &&
+      (conn.lastSyn !== conn.peerIsn || conn.isOver) &&
       answers(conn.lastSyn, conn.lastSynLen);
     if (isNext) {
       conn.peerIsn = conn.lastSyn;
