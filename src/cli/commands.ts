@@ -10,4 +10,14 @@ import { listen } from './listen.ts';
 import { perf } from './perf.ts';
 import { replay } from './replay.ts';
 
-export const COMMANDS: readonly CliCommand[] = [connect, listen, perf, doctor, compare, conform, impair, ladder, replay];
+export const COMMANDS: readonly CliCommand[] = [
+  connect,
+  listen,
+  perf,
+  doctor,
+  compare,
+  conform,
+  impair,
+  ladder,
+  replay,
+];
