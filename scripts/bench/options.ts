@@ -36,7 +36,7 @@ C compiler and \`npm run build\`. Results on stdout, what is being done on stder
   --quick            shorter and fewer pairs: all in less than five minutes
   --pairs N          runs of each of the two, instead of the workload's own number (5 as a rule)
   --seconds N        measured in each run, the same (3 as a rule)
-  --chunk N          octets of a write (1048576)
+  --chunk N          octets of a write (65536)
   --cc NAME          TCP_CONGESTION of tcpx, instead of its default or the workload's own
   --stack NAME       only tcpx, or only net: no ratios
   --dist DIR         tcpx as it was built there (dist)
@@ -77,7 +77,7 @@ export function optionsIn(args: readonly string[]): Options | 'help' {
     quick,
     ...(values.pairs !== undefined && { pairs: positive('--pairs', values.pairs) }),
     ...(values.seconds !== undefined && { seconds: positive('--seconds', values.seconds) }),
-    chunk: values.chunk === undefined ? 1 << 20 : positive('--chunk', values.chunk),
+    chunk: values.chunk === undefined ? 1 << 16 : positive('--chunk', values.chunk),
     dist: values.dist === undefined ? DIST : resolve(values.dist),
     ...(values.cc !== undefined && { cc: values.cc }),
     stacks: stack === undefined ? ['tcpx', 'net'] : [stack],

@@ -22,7 +22,9 @@ import type { StackCounters } from './counters.ts';
 export type Arrival = 'segment' | 'icmp error' | 'nothing';
 
 export class IpInput {
-  readonly segment = new TcpSegment();
+  /** The last segment taken. */
+  segment = new TcpSegment();
+  #spare = new TcpSegment();
   readonly icmp = new IcmpMessage();
   readonly quote = new IcmpQuote();
   readonly #ip = new Ipv4Header();
@@ -36,6 +38,14 @@ export class IpInput {
 
   get source(): Ipv4 {
     return this.#ip.src;
+  }
+
+  /** The last segment taken, which stays as it is until the next is put by. */
+  putBy(): TcpSegment {
+    const kept = this.segment;
+    this.segment = this.#spare;
+    this.#spare = kept;
+    return kept;
   }
 
   take(packet: PacketIn): Arrival {

@@ -22,6 +22,7 @@ import {
 } from '../tcp/config.ts';
 import { Connection } from '../tcp/connection.ts';
 import { initialSequence, timestampOffset } from '../tcp/isn.ts';
+import { isPureAck } from '../tcp/merge-acks.ts';
 import { Happened } from '../tcp/tcb.ts';
 import { NO_TRACE, type Tracer } from '../tcp/trace.ts';
 import type { OpenArgs } from '../tcp/user-calls.ts';
@@ -131,6 +132,9 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   readonly #portChoice: PortChoice;
   readonly #listeners = new Map<number, Listener>();
   readonly #out = new TcpSegment();
+  /** A pure ACK that waits for what comes behind it in this batch, and whose it is. */
+  #ack: TcpSegment = this.#out;
+  #ackEndpoint: Endpoint | undefined;
   /** To be asked what they want to send, and to be told what happened. */
   readonly #touched = new Queue<Endpoint>();
   readonly #drained = new Queue<Endpoint>();
@@ -249,12 +253,16 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   onPacket(packet: PacketIn): void {
     if (!this.#busy) this.#begin();
     const arrival = this.#input.take(packet);
+    if (arrival === 'nothing') return;
+    if (arrival === 'segment' && this.#ackEndpoint !== undefined && this.#mergeAck()) return;
+    this.#takeAck();
     if (arrival === 'segment') this.#onSegment(this.#input.segment, this.#input.source);
-    else if (arrival === 'icmp error') this.#onIcmpError();
+    else this.#onIcmpError();
   }
 
   /** Deadlines are looked at here too: in a flood some drivers don't let the clock's alarm through. */
   onBatchEnd(): void {
+    this.#takeAck();
     this.#runDeadlines();
     this.#busy = false;
     this.#settle();
@@ -306,6 +314,31 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#batchAt = this.#clock.now();
   }
 
+  /** The segment taken last is a pure ACK of the same connection as the one put by: it takes its place, or comes after it. */
+  #mergeAck(): boolean {
+    const seg = this.#input.segment;
+    const endpoint = this.#ackEndpoint!;
+    const isSame =
+      isPureAck(seg) &&
+      seg.dstPort === endpoint.localPort &&
+      seg.srcPort === endpoint.remotePort &&
+      this.#input.source === endpoint.remoteAddress;
+    if (!isSame) return false;
+    if (!endpoint.connection.mergeAck(this.#ack, seg)) this.#takeAck();
+    this.#ackEndpoint = endpoint;
+    this.#ack = this.#input.putBy();
+    return true;
+  }
+
+  /** The ACK that was put by is looked at. */
+  #takeAck(): void {
+    const endpoint = this.#ackEndpoint;
+    if (endpoint === undefined) return;
+    this.#ackEndpoint = undefined;
+    endpoint.connection.onSegment(this.#ack, this.now());
+    this.touch(endpoint);
+  }
+
   #onSegment(seg: TcpSegment, source: Ipv4): void {
     let endpoint = this.#endpoints.find(this.address, seg.dstPort, source, seg.srcPort);
     let listener: Listener | undefined;
@@ -317,7 +350,11 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (endpoint !== undefined) {
       // Nobody has accepted the earlier ones: the peer will send this again (Linux's behaviour).
       if (endpoint.listener?.isAcceptQueueFull && endpoint.state === 'SYN-RECEIVED') this.counters.backlogFull++;
-      else endpoint.connection.onSegment(seg, this.now());
+      else if (endpoint.state === 'ESTABLISHED' && isPureAck(seg)) {
+        this.#ackEndpoint = endpoint;
+        this.#ack = this.#input.putBy();
+        return;
+      } else endpoint.connection.onSegment(seg, this.now());
       this.touch(endpoint);
       return;
     }

@@ -14,6 +14,7 @@ import { IdleRecord, isIdle } from './idle-record.ts';
 import { type TcpInfo, tcpInfo } from './info.ts';
 import { keepLent, settleLent } from './lending.ts';
 import type { State } from './machine.ts';
+import { mayMerge } from './merge-acks.ts';
 import { emit } from './output.ts';
 import { segmentArrives } from './segment-arrives.ts';
 import { type ErrorCode, Tcb } from './tcb.ts';
@@ -135,6 +136,14 @@ export class Connection {
     } catch (error) {
       this.#breakOff(error, now);
     }
+  }
+
+  /** Whether `newer`, which came right behind `older` in the same batch, makes it needless: then it is counted, and that is all. */
+  mergeAck(older: TcpSegment, newer: TcpSegment): boolean {
+    const held = this.#held;
+    if (!(held instanceof Tcb) || !mayMerge(held, older, newer)) return false;
+    held.segsIn++;
+    return true;
   }
 
   onTimeout(now: Micros): void {
