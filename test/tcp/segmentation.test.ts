@@ -220,7 +220,10 @@ describe('the send buffer', () => {
   test('is tcp_wmem’s initial size otherwise, or twice the congestion window, up to tcp_wmem’s most', () => {
     const wmem = [5000, 50_000, 12_000] as const;
     const sizes = wmem.map((initial) => {
-      const h = established({ mss: 1000, sysctl: { tcp_wmem: [4096, initial, initial === 12_000 ? 12_000 : 100_000] } });
+      const h = established({
+        mss: 1000,
+        sysctl: { tcp_wmem: [4096, initial, initial === 12_000 ? 12_000 : 100_000] },
+      });
       const taken = h.write(90_000);
       h.skip();
       return taken;
