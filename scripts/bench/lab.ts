@@ -66,7 +66,8 @@ export class Place {
   readonly cores: Cores;
   readonly clientInterface: string;
   readonly serverAddress: string;
-  readonly ownAddress: string;
+  readonly #network: string;
+  #given = 0;
   readonly #programsAre: Programs;
   readonly #bridgeEnds: { readonly namespace: Namespace; readonly near: string; readonly far: string } | undefined;
   #peer: Program | undefined;
@@ -92,7 +93,7 @@ export class Place {
     }
     this.clientInterface = near.interface;
     this.serverAddress = near.b;
-    this.ownAddress = near.a.replace(/\.1$/, '.100');
+    this.#network = near.a.replace(/\.1$/, '');
     for (const [end, name, address] of [
       [this.here, near.interface, near.a],
       [this.there, far.interface, near.b],
@@ -133,6 +134,14 @@ export class Place {
 
   get peer(): Program {
     return this.#peer!;
+  }
+
+  /**
+   * An address of tcpx's own that no run has had yet. The peer's kernel keeps the last run's connections in TIME-WAIT, with
+   * another process's sequence numbers and timestamps: a second with the same addresses and ports would wait for their end.
+   */
+  freshAddress(): string {
+    return `${this.#network}.${100 + (this.#given++ % 150)}`;
   }
 
   /** peer.c with these arguments. */

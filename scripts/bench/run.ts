@@ -110,7 +110,7 @@ export function clientOptions(place: Place, c: Case, o: RunOptions, stack: Stack
     address: place.serverAddress,
     interface: place.clientInterface,
     mode: c.mode,
-    ownAddress: place.ownAddress,
+    ownAddress: place.freshAddress(),
     offload: c.place.offload ?? true,
     cc: o.cc ?? (c.place.cc === 'cubic' ? '' : c.place.cc),
     work: c.work,
