@@ -36,7 +36,7 @@ export async function runOnce(
   try {
     const { about, result } = await place.measure(
       o,
-      c.work === 'idle' ? ['--expose-gc', ...nodeArgs] : nodeArgs,
+      nodeArgs,
       c.work === 'idle' ? (client) => countMemory(client, kernel) : undefined,
     );
     const bridgeBusy =

@@ -1,6 +1,7 @@
 /** Many connections at once: `rpc` on all of them, `idle` on none. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { PORTS } from '../ports.ts';
 import type { Said } from '../program.ts';
 import { type ClientOptions, delay, input, nowUs, say } from './measure.ts';
@@ -37,16 +38,14 @@ export async function requests(stack: Opened, o: ClientOptions): Promise<Said> {
 
 /** Opens them, an octet each way on each; then says `open`, and waits to be told that all was counted. */
 export async function idle(stack: Opened, o: ClientOptions): Promise<Said> {
-  const { gc } = globalThis;
-  if (gc === undefined) throw new Error('wants --expose-gc');
   // Some first: what the first of them bring in, the collector's spaces above all, is no connection's.
   const first = await openIdle(stack, FIRST_COUNT);
-  await settle(gc);
+  await settle();
   const before = privateOctets();
   say('before');
   await once(input, 'line');
   const sockets = await openIdle(stack, o.count);
-  await settle(gc);
+  await settle();
   const processGrowth = privateOctets() - before;
   say('open');
   await once(input, 'line');
@@ -57,7 +56,7 @@ export async function idle(stack: Opened, o: ClientOptions): Promise<Said> {
 
 const FIRST_COUNT = 2000;
 /** Idle is who has been so for a while. */
-const IDLE_SECONDS = 4.5;
+const IDLE_SECONDS = 5;
 
 async function openIdle(stack: Opened, count: number): Promise<readonly Socket[]> {
   const sockets = await openAll(stack, count);
@@ -70,12 +69,21 @@ async function exchange(socket: Socket): Promise<void> {
   await once(socket, 'data');
 }
 
-/** Garbage is collected, and what was kept for more of it given back. */
-async function settle(gc: NodeJS.GCFunction): Promise<void> {
+/**
+ * Garbage is collected, and what was kept for more of it given back, for every stack alike. Through the inspector, which
+ * asks V8 for all it can do: `gc` with options is a scavenge in Node 20, and without them compacts little.
+ */
+async function settle(): Promise<void> {
   await delay(IDLE_SECONDS);
-  for (let i = 0; i < 4; i++) {
-    gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-    await delay(0.1);
+  const session = new Session();
+  session.connect();
+  try {
+    for (let i = 0; i < 3; i++) {
+      await session.post('HeapProfiler.collectGarbage');
+      await delay(0.2);
+    }
+  } finally {
+    session.disconnect();
   }
 }
 
