@@ -127,6 +127,11 @@ export class Connection {
     return tcpInfo(this.#seen);
   }
 
+  /** Its variables, to be looked at only; undefined while no more is kept of it than a record. For those who check them. */
+  get variables(): Readonly<Tcb> | undefined {
+    return this.#held instanceof Tcb ? this.#held : undefined;
+  }
+
   // What happened.
 
   /** The segment is read during the call only; its ports and addresses were the caller's business. */
