@@ -163,6 +163,11 @@ export class Batch {
     this.#onReady(Ready.READ, 0);
   }
 
+  /** What left last will have an answer, soon if the last one was. */
+  awaitAnswer(): void {
+    if (!this.#closed) this.#addon.batchAwait(this.#handle);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

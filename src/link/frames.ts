@@ -40,6 +40,8 @@ export interface FrameLink {
   flush(): void;
   /** As Link's. */
   poll?(): void;
+  /** What was sent has an answer, and nothing more is to be sent before it: a driver may stay awake for it. */
+  awaitAnswer?(): void;
   /** Idempotent. Nothing is delivered afterwards. */
   close(): void;
 }

@@ -87,6 +87,8 @@ export interface Link {
   flush(): void;
   /** Delivers what has arrived, and not been looked at, now rather than on a later turn; absent where that can't be had. */
   poll?(): void;
+  /** What was sent has an answer, and nothing more is to be sent before it: a driver may stay awake for it. */
+  awaitAnswer?(): void;
   /** Idempotent. Nothing is delivered afterwards. */
   close(): void;
 }

@@ -63,6 +63,8 @@ export interface Addon {
   ): void;
   /** `events`: bits of Ready. */
   batchWatch(handle: Handle, events: number): void;
+  /** What was sent will have an answer: if the last came soon, the loop doesn't sleep while this one may. */
+  batchAwait(handle: Handle): void;
   /** Another buffer for a slot; the one before is the caller's again. */
   batchLend(handle: Handle, slot: number, octets: Uint8Array): void;
   /** Slots filled; below 0 an errno. Never waits. */

@@ -102,6 +102,10 @@ class LoopbackLink implements Link {
     this.#frames.poll?.();
   }
 
+  awaitAnswer(): void {
+    this.#frames.awaitAnswer?.();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

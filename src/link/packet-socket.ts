@@ -227,6 +227,10 @@ class PacketSocket implements PacketFrames, BatchReceiver {
     this.#batch.poll();
   }
 
+  awaitAnswer(): void {
+    this.#batch.awaitAnswer();
+  }
+
   drops(): number {
     if (!this.#closed) this.#drops += loadAddon().packetDrops(this.#handle);
     return this.#drops;

@@ -61,6 +61,7 @@ function join(frames: PacketFrames, syns: PacketFrames): Omit<PacketFrames, 'fil
     send: (ethernet, packet) => frames.send(ethernet, packet),
     flush: () => frames.flush(),
     poll: () => frames.poll?.(),
+    awaitAnswer: () => frames.awaitAnswer?.(),
     close() {
       frames.close();
       syns.close();

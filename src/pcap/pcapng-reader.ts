@@ -17,7 +17,8 @@ export interface PcapngPacket extends PcapPacket {
   readonly interface?: string;
 }
 
-interface Interface {
+/** What an interface's block says about the packets that name it. */
+export interface SectionInterface {
   readonly linkType: number;
   readonly snaplen: number;
   readonly name: string | undefined;
@@ -33,7 +34,8 @@ const FIXED_LEN: Readonly<Record<number, number>> = {
   [BlockType.SIMPLE]: 4,
   [BlockType.PACKET]: 20,
 };
-const BLOCK_FRAME_LEN = 12;
+/** Type, length, and the length once more behind. Octets. */
+export const BLOCK_FRAME_LEN = 12;
 /** A packet and generous options: a longer block is a broken file, and must not be waited for. */
 const MAX_BLOCK_LEN = PCAP_SNAPLEN + (1 << 20);
 const utf8 = new TextDecoder();
@@ -58,19 +60,11 @@ export async function* readPcapng(source: AsyncIterable<Uint8Array>): AsyncGener
   }
 }
 
-/** A whole block; sets the byte order first where a section begins. */
+/** A whole block. */
 async function readBlock(octets: OctetReader, section: Section, at: number): Promise<DataView> {
   if (!(await octets.has(BLOCK_FRAME_LEN))) throw cutOff(at, octets.held, BLOCK_FRAME_LEN);
   const head = octets.take(BLOCK_FRAME_LEN);
-  const view = viewOf(head);
-  // The magic number of this block reads the same either way.
-  if (view.getUint32(0) === BlockType.SECTION) section.begin(view, at);
-  else if (at === 0) throw new PcapError('pcap-unknown-format', 0, 'not a pcapng file: it begins with no section');
-  const len = view.getUint32(4, section.littleEndian);
-  const type = view.getUint32(0, section.littleEndian);
-  const least = BLOCK_FRAME_LEN + (FIXED_LEN[type] ?? 0);
-  if (len < least || len % 4 !== 0 || len > MAX_BLOCK_LEN)
-    throw new PcapError('pcap-bad-length', at, `a block of ${len} octets`);
+  const len = blockLen(viewOf(head), section, 0, at === 0, at);
   const rest = len - BLOCK_FRAME_LEN;
   if (!(await octets.has(rest))) throw cutOff(at, octets.held + BLOCK_FRAME_LEN, len);
   const whole = new Uint8Array(len);
@@ -86,19 +80,42 @@ async function readBlock(octets: OctetReader, section: Section, at: number): Pro
   return block;
 }
 
+/**
+ * How long the block at `at` of `view` says it is, checked; `offset` is its place in the file for messages. Sets the byte
+ * order first where a section begins. All of the block's first BLOCK_FRAME_LEN octets are there.
+ */
+export function blockLen(
+  view: DataView,
+  section: Section,
+  at: number,
+  isFirst: boolean,
+  offset: number = at,
+): number {
+  // The magic number of this block reads the same either way.
+  if (view.getUint32(at) === BlockType.SECTION) section.begin(view, at, offset);
+  else if (isFirst) throw new PcapError('pcap-unknown-format', offset, 'not a pcapng file: it begins with no section');
+  const len = view.getUint32(at + 4, section.littleEndian);
+  const type = view.getUint32(at, section.littleEndian);
+  const least = BLOCK_FRAME_LEN + (FIXED_LEN[type] ?? 0);
+  if (len < least || len % 4 !== 0 || len > MAX_BLOCK_LEN)
+    throw new PcapError('pcap-bad-length', offset, `a block of ${len} octets`);
+  return len;
+}
+
 const viewOf = (octets: Uint8Array): DataView => new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 const cutOff = (at: number, got: number, wanted: number): PcapError =>
   new PcapError('pcap-truncated', at, `the capture is cut off: ${got} of ${wanted} octets of a block`);
 
 /** What the blocks before say about those that follow. */
-class Section {
+export class Section {
   littleEndian = true;
-  #interfaces: Interface[] = [];
+  #interfaces: SectionInterface[] = [];
 
-  begin(view: DataView, at: number): void {
-    const isLittle = view.getUint32(8, true) === BYTE_ORDER_MAGIC;
-    if (!isLittle && view.getUint32(8) !== BYTE_ORDER_MAGIC)
-      throw new PcapError('pcap-unknown-format', at, 'a section without a byte-order magic');
+  /** A section's block lies at `at` of `view`, and at `offset` of the file. */
+  begin(view: DataView, at: number, offset: number): void {
+    const isLittle = view.getUint32(at + 8, true) === BYTE_ORDER_MAGIC;
+    if (!isLittle && view.getUint32(at + 8) !== BYTE_ORDER_MAGIC)
+      throw new PcapError('pcap-unknown-format', offset, 'a section without a byte-order magic');
     this.littleEndian = isLittle;
     this.#interfaces = [];
   }
@@ -131,7 +148,7 @@ class Section {
     }
   }
 
-  #interface(block: DataView, at: number): Interface {
+  #interface(block: DataView, at: number): SectionInterface {
     let name: string | undefined;
     let perSecond = 1_000_000n;
     for (const [code, value] of this.#options(block, 16, at)) {
@@ -149,7 +166,7 @@ class Section {
     };
   }
 
-  #interfaceAt(place: number, at: number): Interface {
+  interfaceAt(place: number, at: number): SectionInterface {
     const known = this.#interfaces[place];
     if (known === undefined)
       throw new PcapError('pcap-bad-length', at, `a packet of interface ${place}, which is not described,`);
@@ -158,7 +175,7 @@ class Section {
 
   #packet(block: DataView, at: number, place: number): PcapngPacket {
     const le = this.littleEndian;
-    const on = this.#interfaceAt(place, at);
+    const on = this.interfaceAt(place, at);
     const capLen = block.getUint32(20, le);
     const octets = dataOf(block, 28, capLen, at);
     const comments: string[] = [];
@@ -183,7 +200,7 @@ class Section {
 
   /** No time, no options, and the captured length follows from the interface's limit. */
   #simplePacket(block: DataView, at: number): PcapngPacket {
-    const on = this.#interfaceAt(0, at);
+    const on = this.interfaceAt(0, at);
     const wireLen = block.getUint32(8, this.littleEndian);
     const capLen = Math.min(wireLen, on.snaplen === 0 ? wireLen : on.snaplen);
     return {
@@ -216,7 +233,7 @@ function dataOf(block: DataView, from: number, len: number, at: number): Uint8Ar
   return new Uint8Array(block.buffer, block.byteOffset + from, len);
 }
 
-function timeOf(high: number, low: number, { perSecond }: Interface): Micros {
+function timeOf(high: number, low: number, { perSecond }: SectionInterface): Micros {
   const units = (BigInt(high) << 32n) | BigInt(low);
   return micros(Number((units * 1_000_000n) / perSecond));
 }

@@ -156,6 +156,10 @@ export class EthernetLink implements Link, FrameReceiver {
     if (!this.#closed) this.#frames.poll?.();
   }
 
+  awaitAnswer(): void {
+    this.#frames.awaitAnswer?.();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

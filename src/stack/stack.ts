@@ -149,6 +149,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #thrown: { readonly error: unknown } | undefined;
   /** The link has said 'full': sending goes on when it says that it is writable. */
   #linkFull = false;
+  /** What was sent in this batch has an answer, which its connection waits for. */
+  #awaits = false;
   /** Inside a batch: what is touched waits for its end. */
   #busy = false;
   /** When it began, or sending did: a batch takes no time. */
@@ -439,13 +441,21 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       this.#begin();
       for (let e = touched.shift(); e !== undefined; e = touched.shift()) {
         e.touched = false;
-        this.#drain(e);
+        if (!e.connection.isUsersTurn) this.#drain(e);
         drained.push(e);
       }
       this.#link.flush();
-      for (let e = drained.shift(); e !== undefined; e = drained.shift()) this.#tell(e);
+      for (let e = drained.shift(); e !== undefined; e = drained.shift()) {
+        // What the user does now goes with the ACK: an answer, a FIN, a wider window.
+        if (e.connection.isUsersTurn) this.touch(e);
+        this.#tell(e);
+      }
     }
     this.#busy = false;
+    if (this.#awaits) {
+      this.#awaits = false;
+      this.#link.awaitAnswer?.();
+    }
     this.#setAlarm();
     const thrown = this.#thrown;
     this.#thrown = undefined;
@@ -465,11 +475,13 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     const { connection } = endpoint;
     const now = this.now();
     const out = this.#out;
+    const segmentsOut = this.counters.segmentsOut;
     while (!this.#linkFull && connection.emit(now, out)) {
       out.srcPort = endpoint.localPort;
       out.dstPort = endpoint.remotePort;
       this.#send(out, endpoint.remoteAddress, connection.wireMss, endpoint.ttl);
     }
+    if (this.counters.segmentsOut !== segmentsOut && connection.awaitsAnswer) this.#awaits = true;
     connection.settle();
     this.#deadlines.set(endpoint, connection.nextTimeout());
     if (connection.state === 'ESTABLISHED' && !connection.isPutAway) this.#sweep.stir(endpoint, now);

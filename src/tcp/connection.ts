@@ -5,7 +5,7 @@
  *
  * After any call: `emit` until false, then `nextTimeout` and `takeEvents`.
  */
-import { type Seq, seqAdd } from '../base/seq.ts';
+import { type Seq, seqAdd, seqDiff } from '../base/seq.ts';
 import { type Micros, seconds } from '../base/time.ts';
 import type { TcpSegment } from '../wire/tcp.ts';
 import type { ConnectionConfig, SocketOptions } from './config.ts';
@@ -17,7 +17,7 @@ import type { State } from './machine.ts';
 import { mayMerge } from './merge-acks.ts';
 import { emit } from './output.ts';
 import { segmentArrives } from './segment-arrives.ts';
-import { type ErrorCode, Tcb } from './tcb.ts';
+import { type ErrorCode, Happened, Tcb } from './tcb.ts';
 import { giveWay, INCARNATION_GAP, TimeWait } from './time-wait.ts';
 import { timeouts } from './timeouts.ts';
 import type { Tracer } from './trace.ts';
@@ -270,6 +270,26 @@ export class Connection {
       this.#breakOff(error, now);
       return emit(this.#tcb, now, out);
     }
+  }
+
+  /** The user is to be told something, and until then nothing but an ACK is to be sent, which may wait for what the user does. */
+  get isUsersTurn(): boolean {
+    const tcb = this.#held;
+    if (!(tcb instanceof Tcb) || tcb.happened === 0) return false;
+    return (
+      (tcb.state === 'ESTABLISHED' || tcb.state === 'CLOSE-WAIT') &&
+      tcb.sendBuffer.len === 0 &&
+      tcb.dupAcksOwed === 0 &&
+      (tcb.happened & Happened.connected) === 0
+    );
+  }
+
+  /** Everything was sent, and something of it is not acknowledged. */
+  get awaitsAnswer(): boolean {
+    const tcb = this.#held;
+    if (!(tcb instanceof Tcb) || tcb.sndUna === tcb.sndNxt) return false;
+    // SYN and FIN are in the sequence, but not in the buffer.
+    return seqDiff(tcb.sndNxt, tcb.sndUna) >= tcb.sendBuffer.len;
   }
 
   /** `emit` has nothing more for now: see lending.ts. */

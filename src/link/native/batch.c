@@ -20,12 +20,20 @@
 #include <unistd.h>
 #include <uv.h>
 
+/* Longest wait without sleeping, ns: some times what it costs to go to sleep and to be woken. */
+#define MOST_AWAKE 50000
+
 enum { MOST_MESSAGES = 256, MOST_PARTS = 7, SEND_FIELDS = 3 + 2 * MOST_PARTS };
 
 struct batch {
   struct held *held;
   napi_env env;
   uv_poll_t poll;
+  uv_idle_t idle;
+  /* While an answer is awaited: since when, ns; else 0. Whether the last one was quick enough to wait for without sleeping. */
+  uint64_t awaited_since;
+  bool quick;
+  int open_handles;
   bool closing;
   int fd, events;
   napi_async_cleanup_hook_handle hook;
@@ -47,8 +55,9 @@ static void drop_ref(napi_env env, napi_ref *ref) {
   *ref = NULL;
 }
 
-static void on_closed(uv_handle_t *poll) {
-  struct batch *b = poll->data;
+static void on_closed(uv_handle_t *handle) {
+  struct batch *b = handle->data;
+  if (--b->open_handles > 0) return;
   napi_remove_async_cleanup_hook(b->hook);
   free(b);
 }
@@ -68,7 +77,9 @@ static void release(void *more) {
   drop_ref(b->env, &b->sends_ref);
   for (uint32_t i = 0; i < b->slot_count; i++) drop_ref(b->env, &b->slot_refs[i]);
   napi_async_destroy(b->env, b->context);
+  b->open_handles = 2;
   uv_close((uv_handle_t *)&b->poll, on_closed);
+  uv_close((uv_handle_t *)&b->idle, on_closed);
 }
 
 static void on_thread_end(napi_async_cleanup_hook_handle hook, void *more) {
@@ -76,9 +87,26 @@ static void on_thread_end(napi_async_cleanup_hook_handle hook, void *more) {
   release(more);
 }
 
+/* Nothing to do: that it is there keeps the loop from sleeping. */
+static void on_idle(uv_idle_t *idle) {
+  struct batch *b = idle->data;
+  if (uv_hrtime() - b->awaited_since <= MOST_AWAKE) return;
+  b->quick = false;
+  uv_idle_stop(idle);
+}
+
+/* What comes in is taken to be the answer. */
+static void stop_awaiting(struct batch *b) {
+  if (b->awaited_since == 0) return;
+  b->quick = uv_hrtime() - b->awaited_since <= MOST_AWAKE;
+  b->awaited_since = 0;
+  uv_idle_stop(&b->idle);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events) {
   struct batch *b = poll->data;
   int error = 0;
+  if (events & UV_READABLE) stop_awaiting(b);
   if (status < 0) {
     /* libuv takes an error of the socket for a bad descriptor and stops looking; an interface that went down comes back. */
     socklen_t len = sizeof error;
@@ -193,6 +221,9 @@ static napi_value batch_attach(napi_env env, napi_callback_info info) {
     goto failed;
   }
   b->poll.data = b;
+  uv_idle_init(loop, &b->idle);
+  uv_unref((uv_handle_t *)&b->idle);
+  b->idle.data = b;
   napi_create_reference(env, args[2], 1, &b->lens_ref);
   napi_create_reference(env, args[3], 1, &b->headers_ref);
   napi_create_reference(env, args[5], 1, &b->sends_ref);
@@ -220,6 +251,21 @@ static napi_value batch_watch(napi_env env, napi_callback_info info) {
   b->events = events;
   int error = events == 0 ? uv_poll_stop(&b->poll) : uv_poll_start(&b->poll, events, on_poll);
   return error < 0 ? throw_errno(env, "uv_poll_start", -error) : NULL;
+}
+
+/*
+ * batchAwait(handle): what was sent will have an answer. If the last was there within MOST_AWAKE, the loop goes round
+ * without sleeping until this one is, or that time is over: on a near path half of a round trip is waking up.
+ */
+static napi_value batch_await(napi_env env, napi_callback_info info) {
+  napi_value handle;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &handle, NULL, NULL);
+  struct batch *b = batch_of(env, handle);
+  if (b == NULL) return NULL;
+  b->awaited_since = uv_hrtime();
+  if (b->quick) uv_idle_start(&b->idle, on_idle);
+  return NULL;
 }
 
 /* batchLend(handle, slot, octets): what comes next into the slot lands there; what it had before is the caller's again. */
@@ -303,6 +349,7 @@ static napi_value batch_send(napi_env env, napi_callback_info info) {
 void batch_exports(napi_env env, napi_value exports) {
   set_function(env, exports, "batchAttach", batch_attach);
   set_function(env, exports, "batchWatch", batch_watch);
+  set_function(env, exports, "batchAwait", batch_await);
   set_function(env, exports, "batchLend", batch_lend);
   set_function(env, exports, "batchReceive", batch_receive);
   set_function(env, exports, "batchSend", batch_send);

@@ -56,6 +56,7 @@ export function captureTap(link: Link, clock: Clock, sink: CaptureSink): Link {
     ...(link.drops !== undefined && { drops: () => link.drops!() }),
     flush: () => link.flush(),
     poll: () => link.poll?.(),
+    awaitAnswer: () => link.awaitAnswer?.(),
     close: () => link.close(),
   };
 }

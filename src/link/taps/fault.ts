@@ -103,6 +103,10 @@ class FaultTap implements FaultLink, LinkReceiver {
     this.#link.poll?.();
   }
 
+  awaitAnswer(): void {
+    this.#link.awaitAnswer?.();
+  }
+
   close(): void {
     this.#closed = true;
     this.#in.clear();

@@ -112,6 +112,10 @@ class Part implements Link {
     this.#splitter.link.poll?.();
   }
 
+  awaitAnswer(): void {
+    this.#splitter.link.awaitAnswer?.();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
