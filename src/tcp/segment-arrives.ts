@@ -119,8 +119,8 @@ function otherStates(tcb: Tcb, seg: TcpSegment, now: Micros): void {
 /** First, check the sequence number; and before it, PAWS (RFC 7323 §5.3 R1). */
 function checkSequence(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   if (!seg.has(TcpFlag.RST) && failsPaws(tcb, seg, now)) {
-    tcb.dupSegsIn++;
     drop(tcb, 'PAWS: timestamp older than the last');
+    noteDuplicate(tcb, seg);
     answerUnacceptable(tcb, seg, now);
     return 'done';
   }
