@@ -4,16 +4,20 @@ import { compare } from './compare.ts';
 import { conform } from './conform.ts';
 import { connect } from './connect.ts';
 import { doctor } from './doctor.ts';
+import { forward } from './forward.ts';
 import { impair } from './impair.ts';
 import { ladder } from './ladder.ts';
 import { listen } from './listen.ts';
 import { perf } from './perf.ts';
 import { replay } from './replay.ts';
+import { socks } from './socks.ts';
 
 export const COMMANDS: readonly CliCommand[] = [
   connect,
   listen,
   perf,
+  socks,
+  forward,
   doctor,
   compare,
   conform,

@@ -1,11 +1,18 @@
 /** What `socks`, `forward` and `serve` take beside their own options: limits, times, and the way to the wire. */
 import { Option } from 'commander';
-import type { HostPoolOptions } from '../socket/host-pool.ts';
 import type { LinkError } from '../link/link.ts';
+import type { HostPoolOptions } from '../socket/host-pool.ts';
 import type { SocketOptions } from '../tcp/config.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
-import { ownPathOptions, protocolOptions, type StackOptions, socketOptionsOf, sysctlOf, timeOptions } from './connection-options.ts';
+import {
+  ownPathOptions,
+  protocolOptions,
+  type StackOptions,
+  socketOptionsOf,
+  sysctlOf,
+  timeOptions,
+} from './connection-options.ts';
 import { CliFailure, Exit } from './exit.ts';
 import { faultOptions, linkFaultsOf } from './fault-options.ts';
 import { anyDriver, pathOptions, secondsValue, wholeNumber } from './option-types.ts';

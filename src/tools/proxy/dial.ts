@@ -48,7 +48,9 @@ export const dialKernel =
   async (host, port, signal) => {
     const address = await o.resolve(host);
     signal.throwIfAborted();
-    const socket = netConnect({ host: ipv4Text(address), port, allowHalfOpen: true, highWaterMark: KERNEL_MARK });
+    // Passed on to the stream, which the types don't know.
+    const stream = { highWaterMark: KERNEL_MARK };
+    const socket = netConnect({ ...stream, host: ipv4Text(address), port, allowHalfOpen: true, noDelay: true });
     await connected(socket, address, port, o.connectTimeout, signal);
     const localAddress = parseIpv4(socket.localAddress ?? '') ?? address;
     return { socket, localAddress, localPort: socket.localPort ?? 0, remoteAddress: address };
@@ -60,13 +62,7 @@ export const dialKernel =
  */
 export const KERNEL_MARK = 1 << 20;
 
-function connected(
-  socket: RelayEnd,
-  address: Ipv4,
-  port: number,
-  timeout: number,
-  signal: AbortSignal,
-): Promise<void> {
+function connected(socket: RelayEnd, address: Ipv4, port: number, timeout: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => giveUp(socketError('ETIMEDOUT', 'connect', address, port)), timeout);
     const onAbort = (): void => giveUp(signal.reason as Error);

@@ -5,8 +5,7 @@ import type { ProxyEnding, ProxyRecord } from './proxied.ts';
 /** `c7 127.0.0.1:50412 -> example.com:80 (192.0.2.7:80 from 10.0.0.1:40312)  78 B out, 1.26 kB in, 0.214 s: closed`. */
 export function recordText(r: ProxyRecord): string {
   const target = r.target ?? '?';
-  const far =
-    r.remote === undefined ? '' : ` (${r.remote === target ? '' : `${r.remote} `}from ${r.local})`;
+  const far = r.remote === undefined ? '' : ` (${r.remote === target ? '' : `${r.remote} `}from ${r.local})`;
   const passed = `${octetsText(r.octetsOut)} out, ${octetsText(r.octetsIn)} in, ${r.seconds.toFixed(3)} s`;
   return `c${r.id} ${r.client} -> ${target}${far}  ${passed}: ${endingText(r.ending)}`;
 }

@@ -1,12 +1,12 @@
 /** All connections that a proxy serves, and what is to be told of them. */
-import { Proxied, type Client, type ProxiedOptions, type ProxyRecord, type Request } from './proxied.ts';
+import { type Client, Proxied, type ProxiedOptions, type ProxyRecord, type Request } from './proxied.ts';
 
 export interface ProxyOptions extends ProxiedOptions {
   /** One is over. */
   readonly onRecord: (record: ProxyRecord) => void;
 }
 
-export class Proxy {
+export class ProxyService {
   readonly #o: ProxyOptions;
   readonly #open = new Set<Proxied>();
   #count = 0;
