@@ -4,7 +4,7 @@
  * The table grows by one bucket with each endpoint (linear hashing: buckets are split in two one by one, from the first
  * on), so that with a million of them nobody waits half a second for all to be moved.
  */
-import type { SipHash } from '../base/siphash.ts';
+import type { HalfSipHash } from '../base/half-siphash.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 
 /** What an endpoint must have to be found. `next` belongs to the table. */
@@ -17,7 +17,7 @@ export interface Demuxed<T> {
 }
 
 export class DemuxTable<T extends Demuxed<T>> {
-  readonly #prf: SipHash;
+  readonly #hash: HalfSipHash;
   readonly #buckets: (T | undefined)[] = new Array<T | undefined>(LEAST).fill(undefined);
   /** A power of two; there are as many buckets, or more, but fewer than twice as many. */
   #half = LEAST;
@@ -26,8 +26,8 @@ export class DemuxTable<T extends Demuxed<T>> {
   #last: T | undefined;
 
   /** A keyed hash: else whoever picks ports could make one chain hold them all. */
-  constructor(prf: SipHash) {
-    this.#prf = prf;
+  constructor(hash: HalfSipHash) {
+    this.#hash = hash;
   }
 
   find(local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): T | undefined {
@@ -87,7 +87,7 @@ export class DemuxTable<T extends Demuxed<T>> {
   }
 
   #bucket(local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): number {
-    const hash = this.#prf.hash(local, remote, (localPort << 16) | remotePort, 2);
+    const hash = this.#hash.hash(local, remote, (localPort << 16) | remotePort);
     const i = hash & (2 * this.#half - 1);
     return i < this.#buckets.length ? i : i & (this.#half - 1);
   }

@@ -43,6 +43,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   // For the stack only.
   next: Endpoint | undefined = undefined;
   dueAt: Micros = NEVER;
+  sortedAt: Micros = NEVER;
   place = -1;
   sweepPlace = -1;
   roundsLeft = 0;

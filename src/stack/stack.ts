@@ -4,6 +4,7 @@
  * touched is asked what it wants to send, then what happened is told, and one alarm is set for the soonest deadline.
  */
 
+import { HalfSipHash } from '../base/half-siphash.ts';
 import { Queue } from '../base/queue.ts';
 import type { Random } from '../base/random.ts';
 import { type Seq, seqInt, seqMax, toSeq } from '../base/seq.ts';
@@ -100,9 +101,9 @@ export interface ListenOptions {
 /** What a connection begins with beside what is drawn for each. */
 interface HowToOpen extends Pick<OpenArgs, 'tfo' | 'tfoMss' | 'tfoAccept'> {
   /** The last incarnation of the same addresses and ports ended below it. */
-  readonly leastIss?: Seq;
+  readonly leastIss?: Seq | undefined;
   /** The ISN that a SYN cookie was. */
-  readonly cookieIss?: number;
+  readonly cookieIss?: number | undefined;
 }
 
 const DEFAULT_TTL = 64;
@@ -181,7 +182,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     this.#prf = new SipHash(o.random);
     this.#input = new IpInput(o.address, this.counters);
     this.#output = new IpOutput(o.link, o.random.uint32());
-    this.#endpoints = new DemuxTable(this.#prf);
+    this.#endpoints = new DemuxTable(new HalfSipHash(o.random));
     this.#fastOpens = new FastOpenCookies(this.#prf);
     this.#passives = new PassiveOpens(this, this.#prf, this.#fastOpens);
     this.#ports = o.ports ?? ALL_EPHEMERAL;
@@ -214,8 +215,9 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
       old.connection.reuse(this.now());
       this.#retire(old);
     }
-    const endpoint = this.#newEndpoint(addresses, this.#config(o.options ?? {}), o.ttl ?? DEFAULT_TTL);
-    this.#open(endpoint, 'active', { ...this.#fastOpenOf(o), ...(leastIss !== undefined && { leastIss }) });
+    const endpoint = this.#newEndpoint(addresses, this.#config(o.options), o.ttl ?? DEFAULT_TTL);
+    const grant = this.#fastOpenGrant(o);
+    this.#open(endpoint, 'active', { leastIss, tfo: grant?.cookie, tfoMss: grant?.mss });
     if (o.data !== undefined) endpoint.connection.send(o.data, this.now());
     this.touch(endpoint);
     return endpoint;
@@ -226,7 +228,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     checkPort(o.port);
     if (this.#listeners.has(o.port))
       throw new TcpError('EADDRINUSE', `port ${o.port} is already listening`, 'choose another port');
-    const listener = new Listener(o.port, o.backlog ?? 511, this.#config(o.options ?? {}), (l) =>
+    const listener = new Listener(o.port, o.backlog ?? 511, this.#config(o.options), (l) =>
       this.#listeners.delete(l.port),
     );
     this.#listeners.set(o.port, listener);
@@ -566,10 +568,13 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   }
 
   /** One for all connections in a row that want the same: there may be a million of them. */
-  #config(options: Partial<SocketOptions>): ConnectionConfig {
-    const wanted = { ...DEFAULT_SOCKET_OPTIONS, ...checkOptions(options) };
-    if (this.#lastConfig === undefined || !isSame(this.#lastConfig.options, wanted))
-      this.#lastConfig = { profile: this.#profile, sysctl: this.#sysctl, options: wanted, path: this.#path };
+  #config(given: Partial<SocketOptions> | undefined): ConnectionConfig {
+    const last = this.#lastConfig;
+    if (last !== undefined && given === undefined && last.options === DEFAULT_SOCKET_OPTIONS) return last;
+    const options =
+      given === undefined ? DEFAULT_SOCKET_OPTIONS : { ...DEFAULT_SOCKET_OPTIONS, ...checkOptions(given) };
+    if (last !== undefined && isSame(last.options, options)) return last;
+    this.#lastConfig = { profile: this.#profile, sysctl: this.#sysctl, options, path: this.#path };
     return this.#lastConfig;
   }
 
@@ -581,25 +586,28 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     return endpoint;
   }
 
-  #open(endpoint: Endpoint, kind: 'active' | 'passive', { leastIss, cookieIss, ...fastOpen }: HowToOpen): void {
+  #open(endpoint: Endpoint, kind: 'active' | 'passive', how: HowToOpen): void {
     const now = this.now();
     const { localAddress, remoteAddress, localPort, remotePort } = endpoint;
     if (this.#tracer?.enabled) this.#tracer.open(endpoint.id, endpoint, now);
     const ports = (localPort << 16) | remotePort;
     const drawn = toSeq(initialSequence(this.#prf, localAddress, remoteAddress, ports, now));
+    const { cookieIss, leastIss } = how;
     const iss = cookieIss ?? seqInt(leastIss === undefined ? drawn : seqMax(drawn, leastIss));
     const tsOffset = timestampOffset(this.#prf, localAddress, remoteAddress, ports);
-    const cookie = cookieIss === undefined ? {} : ({ cookie: true } as const);
-    endpoint.connection.open(kind, { iss, tsOffset, ...cookie, ...fastOpen }, now);
+    const cookie = cookieIss === undefined ? undefined : true;
+    const { tfo, tfoMss, tfoAccept } = how;
+    endpoint.connection.open(kind, { iss, tsOffset, cookie, tfo, tfoMss, tfoAccept }, now);
     if (this.#pressed) endpoint.connection.press(true, now);
   }
 
   /** Fast Open as client: with the cookie of last time the data goes on the SYN, else one is asked for (RFC 7413 §3). */
-  #fastOpenOf(o: ConnectOptions): HowToOpen {
+  #fastOpenGrant(o: ConnectOptions): { readonly cookie: string; readonly mss: number | undefined } | undefined {
     const { fastOpen = false } = o;
-    if (fastOpen === false || (this.#sysctl.tcp_fastopen & 1) === 0) return {};
+    if (fastOpen === false || (this.#sysctl.tcp_fastopen & 1) === 0) return undefined;
     const grant = fastOpen === true ? this.#fastOpens.from(o.address) : fastOpen;
-    return grant === undefined ? { tfo: '' } : { tfo: grant.cookie, tfoMss: grant.mss ?? IPV4_DEFAULT_MSS };
+    if (grant === undefined) return { cookie: '', mss: undefined };
+    return { cookie: grant.cookie, mss: grant.mss ?? IPV4_DEFAULT_MSS };
   }
 
   /** A connection in TIME-WAIT whose timestamps tell its segments from those of the next (RFC 6191; sysctl tcp_tw_reuse). */

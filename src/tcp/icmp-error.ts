@@ -1,5 +1,5 @@
 /** ICMP errors, RFC 9293 §3.9.2.2 and RFC 5927: which one ends a connection, and when it is only remembered. */
-import { type Seq, seqInt, seqLeq, seqLt } from '../base/seq.ts';
+import { type Seq, seqInt, seqInWindow } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
 import { endConnection } from './ending.ts';
 import { setSmss } from './path-mtu.ts';
@@ -47,7 +47,7 @@ export function pathMss(tcb: Tcb, mss: number, quoted: Seq, now: Micros): void {
 
 /** RFC 5927 §4.1: an error about what is not in flight is old, or forged. */
 function isOutstanding(tcb: Tcb, quoted: Seq): boolean {
-  return seqLeq(tcb.sndUna, quoted) && seqLt(quoted, tcb.sndNxt);
+  return seqInWindow(quoted, tcb.sndUna, tcb.flightSize);
 }
 
 function begin(tcb: Tcb, now: Micros, error: string, args: Readonly<Record<string, unknown>>): void {

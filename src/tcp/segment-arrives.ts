@@ -210,7 +210,8 @@ function checkAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     return 'done';
   }
   if (tcb.state === 'SYN-RECEIVED') {
-    if (!(seqLt(tcb.sndUna, seg.ack) && seqLeq(seg.ack, tcb.sndNxt))) {
+    // Half the sequence space away is both before and after: while our SYN has not left, nothing is in between.
+    if (!seqInWindow(seg.ack, seqAdd(tcb.sndUna, 1), tcb.flightSize)) {
       tcb.pendingReset = { seq: seg.ack, ack: undefined };
       drop(tcb, 'unacceptable ACK in SYN-RECEIVED');
       return 'done';

@@ -16,22 +16,20 @@ export interface OpenArgs {
   /** Where our timestamps begin, RFC 7323 §7.1. */
   readonly tsOffset: number;
   /** Made after the fact from a SYN cookie: the SYN that follows is a reconstruction. */
-  readonly cookie?: true;
+  readonly cookie?: true | undefined;
   /** Fast Open: the cookie for our SYN or SYN-ACK, in hexadecimal; '' asks for one. */
-  readonly tfo?: string;
+  readonly tfo?: string | undefined;
   /** The MSS the peer announced when it gave the cookie, octets. */
-  readonly tfoMss?: number;
+  readonly tfoMss?: number | undefined;
   /** Fast Open: the SYN that follows has a good cookie. */
-  readonly tfoAccept?: true;
+  readonly tfoAccept?: true | undefined;
 }
 
 /** §3.10.1: from CLOSED, or an active OPEN of a connection that was listening. */
 export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: Micros): void {
-  traceCall(tcb, now, kind === 'active' ? 'active OPEN' : 'passive OPEN', undefined, {
-    ...args,
-    iss: args.iss >>> 0,
-    config: tcb.config,
-  });
+  tcb.now = now;
+  tcb.cause = 'call';
+  if (tcb.tracer.enabled) traceOpen(tcb, kind, args);
   tcb.iss = toSeq(args.iss);
   tcb.tsOffset = args.tsOffset | 0;
   tcb.isPassive = kind === 'passive';
@@ -174,6 +172,8 @@ export function setOption<K extends keyof SocketOptions>(
 ): void {
   traceCall(tcb, now, 'SETSOCKOPT', undefined, { name, value });
   tcb.options = { ...tcb.options, [name]: value };
+  // Nothing is out any more, whatever the sequence numbers say: no timer may start.
+  if (tcb.state === 'CLOSED') return;
   if (name === 'SO_RCVBUF') tcb.receiveBuffer.capacity = Math.max(tcb.receiveBuffer.capacity, tcb.options.SO_RCVBUF);
   if (name === 'TCP_USER_TIMEOUT') updateUserTimeout(tcb, now);
   if (name === 'TCP_CONGESTION') tcb.switchCongestion();
@@ -190,6 +190,15 @@ function updateUserTimeout(tcb: Tcb, now: Micros): void {
 
 export function tracePress({ id, tracer }: Pick<Tcb, 'id' | 'tracer'>, pressed: boolean, now: Micros): void {
   if (tracer.enabled) tracer.record({ t: now, conn: id, type: 'call', call: 'PRESS', args: { pressed } });
+}
+
+function traceOpen(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs): void {
+  const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
+  traceCall(tcb, tcb.now, kind === 'active' ? 'active OPEN' : 'passive OPEN', undefined, {
+    ...given,
+    iss: args.iss >>> 0,
+    config: tcb.config,
+  });
 }
 
 function traceCall(tcb: Tcb, now: Micros, call: string, len?: number, args?: Readonly<Record<string, unknown>>): void {
