@@ -236,6 +236,8 @@ function takeFin(tcb: Tcb, now: Micros): void {
   tcb.rcvFinReached = true;
   tcb.rcvNxt = seqAdd(tcb.rcvNxt, 1);
   if (seqLt(tcb.rcvAdv, tcb.rcvNxt)) tcb.rcvAdv = tcb.rcvNxt;
+  // What claims to lie beyond it is no part of the stream, and is not to be reported as if it were (Linux drops it, too).
+  tcb.reassembly.clear();
   tcb.ackOwed = 'now';
   tcb.happened |= Happened.peerClosed;
   switch (tcb.state) {
