@@ -21,6 +21,8 @@ import { echoedRtt, failsPaws } from './timestamps.ts';
 import { traceSegment } from './trace-segment.ts';
 import { takeUrgent } from './urgent.ts';
 
+const SYN_OR_RST = TcpFlag.SYN | TcpFlag.RST;
+
 export function segmentArrives(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   tcb.now = now;
   tcb.cause = 'segment';
@@ -124,17 +126,20 @@ function checkSequence(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     answerUnacceptable(tcb, seg, now);
     return 'done';
   }
+  // A peer whose SYN-ACK was lost asks again, with text or without: only a SYN-ACK helps it (Linux; the RFC's bare ACK
+  // would not, and by the text it would be a new SYN in the window).
+  const isSynAgain = tcb.state === 'SYN-RECEIVED' && seg.seq === tcb.irs && (seg.flags & SYN_OR_RST) === TcpFlag.SYN;
+  if (isSynAgain && !seg.has(TcpFlag.ACK)) {
+    tcb.synDue = true;
+    return 'done';
+  }
+  // In a simultaneous open it comes as a SYN-ACK, whose ACK counts.
+  if (isSynAgain && !tcb.isPassive) return 'continue';
   if (isAcceptable(tcb, seg)) {
     return 'continue';
   }
   if (seg.has(TcpFlag.RST)) {
     drop(tcb, 'RST out of window');
-    return 'done';
-  }
-  // A peer whose SYN-ACK was lost asks again: only a SYN-ACK helps it (Linux; the RFC's bare ACK would not).
-  if (tcb.state === 'SYN-RECEIVED' && seg.has(TcpFlag.SYN) && seg.seq === tcb.irs) {
-    if (seg.has(TcpFlag.ACK)) return 'continue';
-    tcb.synDue = true;
     return 'done';
   }
   drop(tcb, 'out of window');
@@ -193,7 +198,7 @@ function checkSyn(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   if (!seg.has(TcpFlag.SYN)) return 'continue';
   if (tcb.state === 'SYN-RECEIVED') {
     // Simultaneous open: the peer's SYN-ACK repeats the SYN we have; its ACK is what counts (9293-U12; Linux too).
-    if (seg.has(TcpFlag.ACK) && seg.seq === tcb.irs && seg.segLen === 1) return 'continue';
+    if (!tcb.isPassive && seg.has(TcpFlag.ACK) && seg.seq === tcb.irs && seg.segLen === 1) return 'continue';
     if (tcb.isPassive) {
       backToListen(tcb, 'rcv SYN, passive');
       return 'done';
@@ -317,9 +322,9 @@ function finOf(seg: TcpSegment): Seq {
   return seqAdd(seg.seq, seg.segLen - 1);
 }
 
-/** Octets that had all arrived before: the sender is in trouble. */
+/** Octets that had all arrived before: the sender is in trouble. Those on a SYN are of no stream that we know. */
 function noteDuplicate(tcb: Tcb, seg: TcpSegment): void {
-  if (seg.payload.len === 0 || !seqLt(seg.seq, tcb.rcvNxt)) return;
+  if (seg.payload.len === 0 || seg.has(TcpFlag.SYN) || !seqLt(seg.seq, tcb.rcvNxt)) return;
   tcb.dupSegsIn++;
   tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
   reportDuplicate(tcb, seg.seq, seqMin(tcb.rcvNxt, seqAdd(seg.seq, seg.payload.len)));

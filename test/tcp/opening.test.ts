@@ -285,6 +285,25 @@ describe('passive open', () => {
     h.after(seconds(1)).expect(synAck());
   });
 
+  test.each([
+    ['with data', { len: 10 }],
+    ['with a FIN', { flags: 'SF' }],
+  ])('the SYN again %s brings the SYN-ACK again, not a return to LISTEN', (_, more) => {
+    synReceived()
+      .advance(ms(100))
+      .inject(syn({ mss: 1460, ...more }))
+      .expect(synAck())
+      .expectState('SYN-RECEIVED');
+  });
+
+  test('a SYN-ACK is no end of the handshake that a SYN began', () => {
+    synReceived()
+      .advance(ms(100))
+      .inject(synAck())
+      .expect(ack(0, { note: 'duplicate ACK' }))
+      .expectState('SYN-RECEIVED');
+  });
+
   test('a lost ACK of the handshake is made good by the first data', () => {
     const h = synReceived()
       .inject(data(0, 10, { ack: 0 }))

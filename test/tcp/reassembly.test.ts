@@ -274,6 +274,11 @@ describe('DSACK', () => {
     h.inject(data(500, 1000)).expect(ack(1500, { sack: [[500, 1000]] }));
   });
 
+  test('not of what stands on a SYN: it is challenged, and its octets are of no stream that we know', () => {
+    const h = sacking().inject(data(0, 100)).skip();
+    h.inject({ flags: 'S', seq: 50, len: 10 }).expect(ack(100, { note: 'duplicate ACK' }));
+  });
+
   test('not without SACK, nor with tcp_dsack off', () => {
     receiver().inject(data(0, 1000)).skip().inject(data(0, 1000)).expect(ack(1000));
     const off = receiver({ sack: true, sysctl: { tcp_dsack: false } })
