@@ -3,7 +3,7 @@
  * interface. Its settings are those that tcpx has by default, so that what differs is behaviour.
  */
 import { constants } from 'node:os';
-import { profileSysctl } from '../../tcp/config.ts';
+import { type Profile, profileSysctl } from '../../tcp/config.ts';
 import { ipv4Text } from '../../wire/ipv4.ts';
 import type { CallRequest, CallResult } from './calls.ts';
 import { Msg, SOCKET_OPTIONS, VALUES } from './constants.ts';
@@ -58,15 +58,7 @@ class KernelTarget implements Target {
 
   /** Gives the namespace its settings; the scenario's time begins when they are there. */
   async settle(): Promise<void> {
-    const { about } = this.#plan.scenario;
-    for (const [name, value] of Object.entries(profileSysctl(about.profile ?? 'linux'))) {
-      const text = Array.isArray(value) ? value.join(' ') : String(typeof value === 'boolean' ? Number(value) : value);
-      // A setting of tcpx's own, or of other kernels than this one, is not there.
-      await this.set(name, text);
-    }
-    // Whatever this machine's default is; reno is always there.
-    if (!(await this.set('tcp_congestion_control', 'cubic'))) await this.set('tcp_congestion_control', 'reno');
-    await this.set('tcp_no_metrics_save', '1');
+    await settleKernel(this.#kernel, this.#plan.scenario.about.profile ?? 'linux');
     for (const effect of this.#plan.before) {
       if (effect.kind === 'sysctl' && !(await this.set(effect.name, effect.value)))
         throw new NotPlayable(`this kernel does not take ${effect.name}=${effect.value}`);
@@ -120,6 +112,25 @@ class KernelTarget implements Target {
   close(): Promise<void> {
     return this.#kernel.close();
   }
+}
+
+/** Gives a namespace the settings that tcpx has by default. */
+export async function settleKernel(kernel: KernelProcess, profile: Profile): Promise<void> {
+  const set = async (name: string, value: string): Promise<boolean> =>
+    (await kernel.ask(`sysctl ${name} ${value}`)).result >= 0;
+  for (const [name, value] of Object.entries(profileSysctl(profile))) {
+    const text = Array.isArray(value) ? value.join(' ') : String(typeof value === 'boolean' ? Number(value) : value);
+    // A setting of tcpx's own, or of other kernels than this one, is not there.
+    await set(name, text);
+  }
+  // Whatever this machine's default is; reno is always there.
+  if (!(await set('tcp_congestion_control', 'cubic'))) await set('tcp_congestion_control', 'reno');
+  await set('tcp_no_metrics_save', '1');
+}
+
+/** `octets`: what a write writes. */
+export async function callKernel(kernel: KernelProcess, request: CallRequest, octets: Uint8Array): Promise<CallResult> {
+  return resultOf(request, await kernel.ask(wordsOf(request), octetsOf(request, octets)));
 }
 
 /** As src/link/native/calls.c reads them. */
