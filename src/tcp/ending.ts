@@ -39,6 +39,7 @@ export function backToListen(tcb: Tcb, event: 'rcv SYN, passive' | 'rcv RST, pas
   tcb.step(event);
   tcb.timers.stopAll();
   tcb.ackOwed = 'none';
+  tcb.hasDsack = false;
   tcb.synDue = false;
   tcb.synSent = false;
   tcb.synRetransmits = 0;

@@ -39,3 +39,12 @@ test('what lies beyond a FIN is dropped when the FIN comes, and not reported', (
   expect(h.read()).toBe(100);
   expect(h.read()).toBe('end');
 });
+
+test('back in LISTEN, no duplicate is left to be reported of the connection that was not to be', () => {
+  const h = listening({ sack: true });
+  h.injectBatch(syn({ sackOk: true }), data(-2, 1, { ack: 0 })).skip();
+  h.inject(rst(0)).expectState('LISTEN');
+  h.inject(syn({ sackOk: true, seq: -5000 })).skip();
+  h.inject(data(-4999, 1, { ack: 0 })).expectState('ESTABLISHED');
+  expect(h.takeLeft().map(({ seg }) => [seg.ack, seg.sack])).toEqual([[-4998, undefined]]);
+});
