@@ -6,6 +6,7 @@
 import { getSystemErrorName } from 'node:util';
 import type { Gather } from '../base/gather.ts';
 import { type Addon, type Handle, loadAddon, MOST_PARTS, Ready, SEND_FIELDS } from './native.ts';
+import { takeSlot } from './spare-slots.ts';
 
 /** Messages in a batch, each way. */
 export const BATCH = 64;
@@ -54,7 +55,7 @@ export class Batch {
     this.#slotLen = slotLen;
     this.#handle = handle;
     this.#receiver = receiver;
-    this.slots = Array.from({ length: receives ? BATCH : 1 }, () => unfilled(receives ? slotLen : 1));
+    this.slots = Array.from({ length: receives ? BATCH : 1 }, () => takeSlot(receives ? slotLen : 1));
     addon.batchAttach(handle, this.slots, this.lens, this.headers, STRIDE, this.#sends, (events, errno) =>
       this.#onReady(events, errno),
     );
@@ -177,7 +178,7 @@ export class Batch {
   #replaceGiven(): void {
     while (this.#givenCount > 0) {
       const i = this.#given[--this.#givenCount]!;
-      const slot = unfilled(this.#slotLen);
+      const slot = takeSlot(this.#slotLen);
       this.slots[i] = slot;
       this.#addon.batchLend(this.#handle, i, slot);
     }
@@ -206,6 +207,3 @@ export class Batch {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** Not a Buffer: its `slice` copies, as everyone above expects. */
-const unfilled = (len: number): Uint8Array => new Uint8Array(Buffer.allocUnsafeSlow(len).buffer);

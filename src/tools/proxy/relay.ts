@@ -3,6 +3,7 @@
  * goes on; an abort becomes an abort. Neither is read faster than the other takes it.
  */
 import type { Duplex } from 'node:stream';
+import { giveSlotBack } from '../../link/spare-slots.ts';
 
 /** A connected TcpSocket, or one of `net`'s, with allowHalfOpen. */
 export interface RelayEnd extends Duplex {
@@ -27,6 +28,9 @@ export interface RelayResult {
   readonly outward: number;
   readonly inward: number;
 }
+
+/** Octets from which on a piece may be all of a receive slot. */
+const SLOT = 16_384;
 
 export class Relay {
   readonly #inside: RelayEnd;
@@ -82,13 +86,19 @@ export class Relay {
     from.on('data', (octets: Uint8Array) => {
       count(octets.length);
       this.#touch();
-      if (to.write(octets)) return;
+      const goesOn = octets.length < SLOT ? to.write(octets) : to.write(octets, (error) => this.#giveBack(octets, error));
+      if (goesOn) return;
       from.pause();
       to.once('drain', resume);
     });
     from.once('end', () => to.end());
     // All that was read is the other side's stack's by now, FIN included.
     to.once('finish', () => this.#wayOver());
+  }
+
+  /** Written, so nobody needs it any more; what an error left behind may still be in use. */
+  #giveBack(octets: Uint8Array, error: Error | null | undefined): void {
+    if (!error) giveSlotBack(octets);
   }
 
   #wayOver(): void {
