@@ -159,6 +159,11 @@ export class Batch {
     this.#ownedTo = 0;
   }
 
+  /** From now on it keeps no process alive. */
+  toBackground(): void {
+    this.#addon.batchBackground(this.#handle);
+  }
+
   /** Receives what is there without waiting to be told. */
   poll(): void {
     this.#onReady(Ready.READ, 0);

@@ -63,6 +63,8 @@ export interface Addon {
   ): void;
   /** `events`: bits of Ready. */
   batchWatch(handle: Handle, events: number): void;
+  /** From now on, that it is watched keeps no process alive. */
+  batchBackground(handle: Handle): void;
   /** What was sent will have an answer: if the last came soon, the loop doesn't sleep while this one may. */
   batchAwait(handle: Handle): void;
   /** Another buffer for a slot; the one before is the caller's again. */

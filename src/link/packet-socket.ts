@@ -29,6 +29,8 @@ export interface PacketSocketOptions {
   readonly pastQueues?: boolean;
   /** Frames are dealt out among the sockets of the group, which are of one interface. */
   readonly fanout?: FanoutGroup;
+  /** It does not keep the process alive. */
+  readonly background?: boolean;
   /** Octets of the largest packet to be received; 65535 when absent. What is larger is ignored. */
   readonly mostPacket?: number;
   /** Octets of socket buffer asked for, 32 MiB when absent; without CAP_NET_ADMIN net.core.rmem_max limits it. */
@@ -181,6 +183,7 @@ class PacketSocket implements PacketFrames, BatchReceiver {
     // The kernel says twice what it grants.
     this.receiveBuffer = loadAddon().packetRoom(handle) / 2;
     this.#batch = new Batch(handle, (o.mostPacket ?? MAX_PACKET + 1) + SLOT_HEAD, this);
+    if (o.background === true) this.#batch.toBackground();
     this.#pairs = new Uint16Array(this.#batch.headers.buffer);
   }
 

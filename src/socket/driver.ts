@@ -37,6 +37,8 @@ export interface DriverOptions {
   /** False: segments leave as the wire carries them, not up to 64 KiB at a time for the kernel or the card to cut. */
   readonly offload?: boolean;
   readonly buffers?: DriverBuffers;
+  /** It does not keep the process alive. 'packet' only. */
+  readonly background?: boolean;
   /** Strangers may reach the ports: SYNs come by a socket of their own, so that a flood crowds nothing else out. 'packet' only. */
   readonly listens?: boolean;
 }
@@ -59,8 +61,49 @@ export interface OpenedDriver {
   readonly takePorts?: (ranges: readonly PortRange[]) => void;
 }
 
+/** The interface, or the number of its addresses, is not for 'packet'. */
+const NO_PACKET: ReadonlySet<string> = new Set(['ENOTSUP', 'EINVAL']);
 /** What keeps 'raw' from being opened as well. */
 const FOR_BOTH: ReadonlySet<string> = new Set(['EPERM', 'ENODEV', 'ENETDOWN', 'ENOTBUILT']);
+
+/** What is asked of drivers on the way to a `T`, which is the same whether they open now or later. */
+export type DriverSteps<T> = Generator<DriverOptions, T, OpenedDriver>;
+
+export async function runSteps<T>(steps: DriverSteps<T>): Promise<T> {
+  let step = steps.next();
+  while (step.done !== true) {
+    let driver: OpenedDriver;
+    try {
+      driver = await openDriver(step.value);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(driver);
+  }
+  return step.value;
+}
+
+/** Before it returns, with 'packet' and nothing else. Throws LinkFailure; `mayBeRaw` of it tells whether to go the other way. */
+export function runStepsNow<T>(steps: DriverSteps<T>): T {
+  let step = steps.next();
+  while (step.done !== true) {
+    let driver: OpenedDriver;
+    try {
+      driver = openPacketLink(step.value);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(driver);
+  }
+  return step.value;
+}
+
+/** Why 'packet' could not be opened leaves 'raw' a chance. */
+export function mayBeRaw(error: unknown): boolean {
+  return error instanceof LinkFailure && NO_PACKET.has(error.code);
+}
 
 /** Throws LinkFailure. */
 export async function openDriver(o: DriverOptions): Promise<OpenedDriver> {
@@ -117,6 +160,7 @@ function openPacketLink(o: DriverOptions): OpenedDriver {
     interface: o.interface,
     mtu: o.mtu,
     gso: o.offload !== false,
+    ...(o.background !== undefined && { background: o.background }),
     ...(o.buffers?.receive !== undefined && { receiveBuffer: o.buffers.receive }),
     ...(o.buffers?.send !== undefined && { sendBuffer: o.buffers.send }),
   };
@@ -139,7 +183,7 @@ function openPacketLink(o: DriverOptions): OpenedDriver {
 const onFrames = (o: DriverOptions, frames: FrameLink): Link =>
   new EthernetLink({
     frames,
-    clock: nodeClock(),
+    clock: nodeClock(performance.now(), o.background),
     address: o.addresses[0]!,
     mac: frames.mac,
     nextHop: nextHops(o.interface, (to) => gatewayOn(o.interface, to) ?? to),

@@ -98,7 +98,7 @@ export abstract class EndpointStream extends Duplex {
       if (octets === 'end') {
         if (this.mayEnd(endpoint)) {
           this.#ended = true;
-          this.push(null);
+          this.deliverEnd();
         }
         return;
       }
@@ -109,6 +109,15 @@ export abstract class EndpointStream extends Duplex {
   /** There is nothing more to read, and it may be told by 'end'. */
   protected mayEnd(_endpoint: Endpoint): boolean {
     return true;
+  }
+
+  protected deliverEnd(): void {
+    this.push(null);
+  }
+
+  /** Nothing is taken from the connection before the next `_read`. */
+  protected stopReading(): void {
+    this.#wanted = false;
   }
 
   /** Nothing more goes either way: what was lent is copied. Returns the callback of the write that was not finished. */

@@ -15,7 +15,15 @@ import type { PortSource } from '../stack/ports.ts';
 import { Stack, type StackTracer } from '../stack/stack.ts';
 import type { Profile, Sysctl } from '../tcp/config.ts';
 import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
-import { type DriverBuffers, type DriverName, type DriverOptions, type OpenedDriver, openDriver } from './driver.ts';
+import {
+  type DriverBuffers,
+  type DriverName,
+  type DriverOptions,
+  type DriverSteps,
+  type OpenedDriver,
+  runSteps,
+  runStepsNow,
+} from './driver.ts';
 import { GuardedPorts } from './guarded-ports.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 import { type OwnAddress, openOwnAddress } from './own-address.ts';
@@ -52,6 +60,10 @@ export interface HostOptions {
   readonly profile?: Profile;
   readonly sysctl?: Partial<Sysctl>;
   readonly tracer?: StackTracer;
+  /** The next connection's number in the trace; counts from 1 when absent. For hosts that share a tracer. */
+  readonly nextId?: () => number;
+  /** It does not keep the process alive, whatever is open on it. 'packet' only. */
+  readonly background?: boolean;
   /** Gets every packet that was on the wire. */
   readonly capture?: CaptureSink;
   /** Puts a tap (faults, delay) around the link, above the capture. `clock` is the tap's own, its alarm too. */
@@ -76,15 +88,24 @@ export interface Host {
 /** Throws LinkFailure, each with a hint: no route, no such interface or address, port in use, not permitted, not built. */
 export async function openHost(o: HostOptions): Promise<Host> {
   if (o.ownAddress !== undefined) return openOwnHost(o, o.ownAddress);
+  return runSteps(hostSteps(o));
+}
+
+/** The same before it returns, with driver 'packet', and not with an address of our own. */
+export function openHostNow(o: Omit<HostOptions, 'ownAddress' | 'driver'>): Host {
+  return runStepsNow(hostSteps(o));
+}
+
+function* hostSteps(o: HostOptions): DriverSteps<Host> {
   const route = routeTo(o.remote, {
     ...(o.source !== undefined && { source: o.source }),
     ...(o.interface !== undefined && { interface: o.interface }),
   });
-  if (o.ports === 'many') return openManyHost(o, route);
+  if (o.ports === 'many') return yield* manyHostSteps(o, route);
   const guard = guardPort({ kind: o.guard ?? 'auto', address: route.source, port: o.sourcePort ?? 0 });
   let driver: OpenedDriver | undefined;
   try {
-    driver = await openDriver({ ...driverOptions(o, route), ports: [guard.port] });
+    driver = yield { ...driverOptions(o, route), ports: [guard.port] };
     // The address is the kernel's too: it answers for every port but the one it keeps for us.
     return new RunningHost(o, route, guard, driver, (port) => port === guard.port);
   } catch (error) {
@@ -95,10 +116,10 @@ export async function openHost(o: HostOptions): Promise<Host> {
 }
 
 /** Source ports from a pool. The driver takes the kernel's whole range at first, and where its filter can be changed, soon only our part. */
-async function openManyHost(o: HostOptions, route: Route): Promise<Host> {
+function* manyHostSteps(o: HostOptions, route: Route): DriverSteps<Host> {
   const wanted = driverOptions(o, route);
   const range = localPortRange();
-  const driver = await openDriver({ ...wanted, portRanges: [range] });
+  const driver = yield { ...wanted, portRanges: [range] };
   const ports = new GuardedPorts({
     range,
     random: nodeRandom(),
@@ -130,6 +151,7 @@ function driverOptions(o: HostOptions, route: Route): DriverOptions {
     mtu: route.mtu,
     loopback: route.loopback,
     bind: o.interface !== undefined,
+    ...(o.background !== undefined && { background: o.background }),
   };
 }
 
@@ -168,7 +190,7 @@ class RunningHost implements Host {
   readonly guard: PortGuard;
   readonly link: Link;
   readonly fallBack: string | undefined;
-  readonly clock: Clock = nodeClock();
+  readonly clock: Clock;
   readonly port: number;
 
   constructor(
@@ -179,6 +201,7 @@ class RunningHost implements Host {
     ownsPort: (port: number) => boolean,
     ports?: PortSource,
   ) {
+    this.clock = nodeClock(performance.now(), o.background);
     this.route = route;
     this.guard = guard;
     this.port = guard.port;
@@ -198,6 +221,7 @@ class RunningHost implements Host {
       ...(o.profile !== undefined && { profile: o.profile }),
       ...(o.sysctl !== undefined && { sysctl: o.sysctl }),
       ...(o.tracer !== undefined && { tracer: o.tracer }),
+      ...(o.nextId !== undefined && { nextId: o.nextId }),
       ...(o.onLinkError !== undefined && { onLinkError: o.onLinkError }),
     });
   }

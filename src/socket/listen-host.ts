@@ -17,7 +17,7 @@ import { splitLink } from '../link/taps/split.ts';
 import type { Listener } from '../stack/listener.ts';
 import { type ListenOptions, Stack } from '../stack/stack.ts';
 import { type Ipv4, ipv4Text, parseIpv4 } from '../wire/ipv4.ts';
-import { type OpenedDriver, openDriver } from './driver.ts';
+import { type DriverSteps, type OpenedDriver, runSteps, runStepsNow } from './driver.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
 
@@ -53,10 +53,19 @@ export async function openListenHost(o: ListenHostOptions): Promise<ListenHost> 
     const host = await openHost({ ...o, remote: own.address, sourcePort: o.port });
     return new Listening([host], [], host.clock);
   }
+  return runSteps(hostSteps(o));
+}
+
+/** The same before it returns, with driver 'packet', and not with an address of our own. */
+export function openListenHostNow(o: Omit<ListenHostOptions, 'ownAddress' | 'driver'>): ListenHost {
+  return runStepsNow(hostSteps(o));
+}
+
+function* hostSteps(o: ListenHostOptions): DriverSteps<ListenHost> {
   const places = placesFor(o);
   const guards = guardAll(o, [...new Set(places.map((p) => p.address))]);
   try {
-    return await openPaths(o, places, guards);
+    return yield* pathSteps(o, places, guards);
   } catch (error) {
     for (const guard of guards.values()) guard.close();
     throw error;
@@ -73,23 +82,23 @@ interface Place {
 const SKIPPED_CODES: ReadonlySet<string> = new Set(['EPROTONOSUPPORT', 'ENETDOWN', 'ENODEV']);
 const LEAST_RING = 8 << 20;
 
-async function openPaths(
+function* pathSteps(
   o: ListenHostOptions,
   places: readonly Place[],
   guards: ReadonlyMap<Ipv4, PortGuard>,
-): Promise<ListenHost> {
+): DriverSteps<ListenHost> {
   const byInterface = grouped(places);
   const outside = [...byInterface.keys()].filter((name) => !interfaceNamed(name).loopback).length;
   const zero = performance.now();
   let lastId = 0;
-  const shared: Shared = { zero, nextId: () => ++lastId };
+  const shared: Shared = { zero, nextId: o.nextId ?? (() => ++lastId) };
   const paths: Host[] = [];
   const skipped: SkippedInterface[] = [];
   try {
     for (const [name, here] of byInterface) {
       try {
         const ring = Math.max(LEAST_RING, Math.floor(RING_OCTETS / Math.max(1, outside)));
-        paths.push(...(await openInterface(o, name, here, guards, ring, shared)));
+        paths.push(...(yield* interfaceSteps(o, name, here, guards, ring, shared)));
       } catch (error) {
         const mayMiss = o.address === undefined && o.interface === undefined;
         if (!mayMiss || !(error instanceof LinkFailure) || !SKIPPED_CODES.has(error.code)) throw error;
@@ -116,18 +125,18 @@ interface Shared {
   readonly nextId: () => number;
 }
 
-async function openInterface(
+function* interfaceSteps(
   o: ListenHostOptions,
   name: string,
   places: readonly Place[],
   guards: ReadonlyMap<Ipv4, PortGuard>,
   ring: number,
   shared: Shared,
-): Promise<readonly Host[]> {
+): DriverSteps<readonly Host[]> {
   const { ifindex, loopback, mtu } = interfaceNamed(name);
   const addresses = places.map((p) => p.address);
   const [first] = guards.values();
-  const driver = await openDriver({
+  const driver = yield {
     ...(o.driver !== undefined && { driver: o.driver }),
     ...(o.offload !== undefined && { offload: o.offload }),
     interface: name,
@@ -138,7 +147,8 @@ async function openInterface(
     bind: o.interface !== undefined,
     listens: true,
     buffers: { ...(!loopback && o.driver === 'raw' && { receive: ring }), ...o.buffers },
-  });
+    ...(o.background !== undefined && { background: o.background }),
+  };
   let { link } = driver;
   if (o.capture !== undefined) link = captureTap(link, nodeClock(shared.zero), o.capture);
   if (o.tap !== undefined) link = o.tap(link, fineClock(shared.zero));
@@ -174,7 +184,7 @@ class Path implements Host {
     this.link = link;
     this.fallBack = driver.fallBack;
     this.port = guard.port;
-    this.clock = nodeClock(shared.zero);
+    this.clock = nodeClock(shared.zero, o.background);
     this.stack = new Stack({
       clock: this.clock,
       random: nodeRandom(),

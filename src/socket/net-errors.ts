@@ -6,6 +6,10 @@ import net from 'node:net';
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
+/** As they were when the program began: `tcpx/register` puts others in their place. */
+const { Socket: NodeSocket, Server: NodeServer } = net;
+const nodeListen = NodeServer.prototype.listen;
+
 /** Of the system: errno's name and number, the call, and the end it is about. */
 export interface NetError extends Error {
   readonly errno?: number;
@@ -33,7 +37,8 @@ export function hostPortError(
   local?: { readonly address: string | undefined; readonly port: number | undefined },
 ): NetError {
   const where = port > 0 ? `${address}:${port}` : address;
-  const details = local?.address !== undefined && local.port !== undefined ? ` - Local (${local.address}:${local.port})` : '';
+  const details =
+    local?.address !== undefined && local.port !== undefined ? ` - Local (${local.address}:${local.port})` : '';
   const error = Object.assign(new Error(`${syscall} ${code} ${where}${details}`), {
     errno: errnoOf(code),
     code,
@@ -41,7 +46,8 @@ export function hostPortError(
     address,
     ...(port > 0 && { port }),
   });
-  return details === '' ? error : Object.assign(error, { localAddress: local?.address, localPort: local?.port });
+  if (local?.address === undefined || local.port === undefined) return error;
+  return Object.assign(error, { localAddress: local.address, localPort: local.port });
 }
 
 /** `listen EADDRINUSE: address already in use 127.0.0.1:80`. */
@@ -115,7 +121,7 @@ export function notTcp(name: string, value: unknown): Error {
 export function checkPort(port: unknown): void {
   if (isPort(port)) return;
   // any value, as a program without types gives it
-  new net.Socket().connect({ host: '127.0.0.1', port: port as number });
+  new NodeSocket().connect({ host: '127.0.0.1', port: port as number });
   throw codedError('ERR_SOCKET_BAD_PORT', `${String(port)} is no port`, RangeError);
 }
 
@@ -125,10 +131,11 @@ function isPort(port: unknown): boolean {
   return +port === +port >>> 0 && +port <= 0xffff;
 }
 
-/** The same for `listen`, whose messages name it otherwise. */
-export function checkListenPort(port: unknown): void {
-  if (isPort(port)) return;
-  net.createServer().listen({ port: port as number });
+/** The same for `listen`; `o`: what it was asked for. */
+export function checkListenPort(port: unknown, o: object): void {
+  const isGiven = typeof port === 'number' || typeof port === 'string';
+  if (isGiven && isPort(port)) return;
+  nodeListen.call(new NodeServer(), isGiven ? { port } : o);
 }
 
 /** Throws what Node does about the options that its Socket's constructor looks at. */
@@ -137,7 +144,7 @@ export function checkConstruction(options: object): void {
   const isWrong =
     (delay !== undefined && typeof delay !== 'number') ||
     OBJECT_MODES.some((name) => Boolean(Reflect.get(options, name)));
-  if (isWrong) new net.Socket({ ...options, signal: undefined } as net.SocketConstructorOpts);
+  if (isWrong) new NodeSocket({ ...options, signal: undefined } as net.SocketConstructorOpts);
 }
 
 const OBJECT_MODES = ['objectMode', 'readableObjectMode', 'writableObjectMode'];
@@ -153,26 +160,26 @@ export function checkConnect(o: Readonly<Record<string, unknown>>): void {
     (patience != null && !(Number.isInteger(patience) && Number(patience) >= 1 && Number(patience) < 2 ** 31));
   if (!isWrong) return;
   const host = typeof o['host'] === 'string' ? o['host'] : 'localhost';
-  new net.Socket().connect({ ...o, host, path: undefined } as unknown as net.TcpSocketConnectOpts).destroy();
+  new NodeSocket().connect({ ...o, host, path: undefined } as unknown as net.TcpSocketConnectOpts).destroy();
 }
 
 /** Milliseconds of a timeout as Node takes them: throws what it throws, and warns where it warns. */
 export function timeoutMs(msecs: unknown, callback: unknown): number {
   const isFine = typeof msecs === 'number' && msecs >= 0 && msecs < 2 ** 31;
   if (!isFine || (callback !== undefined && typeof callback !== 'function'))
-    new net.Socket().setTimeout(msecs as number, callback as () => void).setTimeout(0);
+    new NodeSocket().setTimeout(msecs as number, callback as () => void).setTimeout(0);
   return Math.min(Number(msecs), 2 ** 31 - 1);
 }
 
 /** Throws what Node does about the options of a server. */
 export function checkServerOptions(options: unknown): void {
   if (typeof options !== 'object' || options === null) {
-    if (options != null && typeof options !== 'function') net.createServer(options as net.ServerOpts);
+    if (options != null && typeof options !== 'function') new NodeServer(options as net.ServerOpts);
     return;
   }
   const isWrong = ['keepAliveInitialDelay', 'highWaterMark'].some((name) => {
     const value: unknown = Reflect.get(options, name);
     return value !== undefined && typeof value !== 'number';
   });
-  if (isWrong) net.createServer(options as net.ServerOpts);
+  if (isWrong) new NodeServer(options as net.ServerOpts);
 }

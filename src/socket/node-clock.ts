@@ -7,8 +7,9 @@ import { loadAddon } from '../link/native.ts';
 /**
  * `zero`, of performance.now(): now when absent. Monotonic; alarms have the 1 ms grain of setTimeout and never ring early.
  * An alarm that is put off leaves the timer as it is, to be looked at when it rings: deadlines mostly move away.
+ * `background`: no alarm keeps the process alive.
  */
-export function nodeClock(zero = performance.now()): Clock {
+export function nodeClock(zero = performance.now(), background = false): Clock {
   const now = (): Micros => micros((performance.now() - zero) * 1000);
   let timer: NodeJS.Timeout | undefined;
   let ringsAt: Micros = NEVER;
@@ -19,7 +20,8 @@ export function nodeClock(zero = performance.now()): Clock {
     wakeAt(at, ring) {
       wake = ring;
       // One that is not wanted any more doesn't keep the process.
-      if (timer !== undefined && (at === NEVER) !== (dueAt === NEVER)) at === NEVER ? timer.unref() : timer.ref();
+      if (timer !== undefined && !background && (at === NEVER) !== (dueAt === NEVER))
+        at === NEVER ? timer.unref() : timer.ref();
       dueAt = at;
       if (at >= ringsAt) return;
       clearTimeout(timer);
@@ -42,6 +44,7 @@ export function nodeClock(zero = performance.now()): Clock {
   function arm(): void {
     ringsAt = dueAt;
     timer = setTimeout(ring, Math.max(1, Math.min(Math.ceil((dueAt - now()) / 1000), MAX_DELAY)));
+    if (background) timer.unref();
   }
 }
 

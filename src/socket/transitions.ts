@@ -6,8 +6,8 @@ import type { Cause, TraceRecord } from '../tcp/trace.ts';
 
 /** One arrow of RFC 9293's figure 5 (§3.3.2), taken. */
 export interface Transition {
-  /** Microseconds since the stack began. */
-  readonly t: Micros;
+  /** Microseconds since the stack began; undefined of one that was over when it was asked for. */
+  readonly t: Micros | undefined;
   readonly from: State;
   readonly event: Event;
   readonly to: State;
@@ -53,7 +53,7 @@ export class TransitionTracer implements StackTracer {
 }
 
 /** The first one of a connection that we open: over before anyone can ask for it. */
-export function activeOpen(t: Micros): Transition {
+export function activeOpen(): Transition {
   const [to, rule] = TRANSITIONS.CLOSED['active OPEN'];
-  return { t, from: 'CLOSED', event: 'active OPEN', to, cause: 'call', rule: ruleText(rule) };
+  return { t: undefined, from: 'CLOSED', event: 'active OPEN', to, cause: 'call', rule: ruleText(rule) };
 }

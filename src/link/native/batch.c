@@ -253,6 +253,16 @@ static napi_value batch_watch(napi_env env, napi_callback_info info) {
   return error < 0 ? throw_errno(env, "uv_poll_start", -error) : NULL;
 }
 
+/* batchBackground(handle): from now on, that it is watched keeps no process alive. */
+static napi_value batch_background(napi_env env, napi_callback_info info) {
+  napi_value handle;
+  size_t count = 1;
+  napi_get_cb_info(env, info, &count, &handle, NULL, NULL);
+  struct batch *b = batch_of(env, handle);
+  if (b != NULL) uv_unref((uv_handle_t *)&b->poll);
+  return NULL;
+}
+
 /*
  * batchAwait(handle): what was sent will have an answer. If the last was there within MOST_AWAKE, the loop goes round
  * without sleeping until this one is, or that time is over: on a near path half of a round trip is waking up.
@@ -349,6 +359,7 @@ static napi_value batch_send(napi_env env, napi_callback_info info) {
 void batch_exports(napi_env env, napi_value exports) {
   set_function(env, exports, "batchAttach", batch_attach);
   set_function(env, exports, "batchWatch", batch_watch);
+  set_function(env, exports, "batchBackground", batch_background);
   set_function(env, exports, "batchAwait", batch_await);
   set_function(env, exports, "batchLend", batch_lend);
   set_function(env, exports, "batchReceive", batch_receive);

@@ -1,0 +1,120 @@
+/** STATUS as programs for Linux read it: the fields of struct tcp_info, in its names, order and units. */
+import type { CaState, TcpInfo } from '../tcp/info.ts';
+import type { State } from '../tcp/machine.ts';
+
+/** Times are µs but for those that say ms, windows and counts of what is in flight are segments, `bytes` are octets. */
+export interface LinuxTcpInfo {
+  /** TCP_ESTABLISHED is 1, as in the kernel's tcp_states.h. */
+  readonly tcpi_state: number;
+  /** Not in Linux: the same by its name. */
+  readonly state: State;
+  readonly tcpi_ca_state: number;
+  /** Timeouts in a row. */
+  readonly tcpi_backoff: number;
+  /** Bits: 1 timestamps, 2 SACK, 4 window scaling. */
+  readonly tcpi_options: number;
+  readonly tcpi_snd_wscale: number;
+  readonly tcpi_rcv_wscale: number;
+  readonly tcpi_delivery_rate_app_limited: number;
+  readonly tcpi_rto: number;
+  readonly tcpi_snd_mss: number;
+  readonly tcpi_rcv_mss: number;
+  readonly tcpi_unacked: number;
+  readonly tcpi_sacked: number;
+  readonly tcpi_lost: number;
+  readonly tcpi_retrans: number;
+  readonly tcpi_rtt: number;
+  readonly tcpi_rttvar: number;
+  /** Segments; 2^31 - 1 before the first loss. */
+  readonly tcpi_snd_ssthresh: number;
+  readonly tcpi_snd_cwnd: number;
+  readonly tcpi_advmss: number;
+  readonly tcpi_reordering: number;
+  readonly tcpi_total_retrans: number;
+  /** Octets per second; -1: no limit (in Linux all bits). */
+  readonly tcpi_pacing_rate: number;
+  readonly tcpi_bytes_acked: number;
+  readonly tcpi_bytes_received: number;
+  readonly tcpi_segs_out: number;
+  readonly tcpi_segs_in: number;
+  readonly tcpi_notsent_bytes: number;
+  readonly tcpi_min_rtt: number;
+  readonly tcpi_data_segs_in: number;
+  readonly tcpi_data_segs_out: number;
+  /** Octets per second. */
+  readonly tcpi_delivery_rate: number;
+  readonly tcpi_delivered: number;
+  readonly tcpi_bytes_sent: number;
+  readonly tcpi_bytes_retrans: number;
+  readonly tcpi_dsack_dups: number;
+  readonly tcpi_reord_seen: number;
+  readonly tcpi_rcv_ooopack: number;
+  /** Octets. */
+  readonly tcpi_snd_wnd: number;
+  readonly tcpi_rcv_wnd: number;
+  /** Not in the struct: TCP_CONGESTION. */
+  readonly congestion: string;
+}
+
+const STATES: readonly State[] = [
+  'ESTABLISHED',
+  'SYN-SENT',
+  'SYN-RECEIVED',
+  'FIN-WAIT-1',
+  'FIN-WAIT-2',
+  'TIME-WAIT',
+  'CLOSED',
+  'CLOSE-WAIT',
+  'LAST-ACK',
+  'LISTEN',
+  'CLOSING',
+];
+const CA_STATES: readonly CaState[] = ['Open', 'Disorder', 'CWR', 'Recovery', 'Loss'];
+const NO_THRESHOLD = 0x7fff_ffff;
+
+export function linuxTcpInfo(info: TcpInfo): LinuxTcpInfo {
+  const segments = (octets: number): number => Math.ceil(octets / Math.max(1, info.snd_mss));
+  return {
+    tcpi_state: STATES.indexOf(info.state) + 1,
+    state: info.state,
+    tcpi_ca_state: CA_STATES.indexOf(info.ca_state),
+    tcpi_backoff: info.backoff,
+    tcpi_options: (info.timestamps ? 1 : 0) | (info.sack ? 2 : 0) | (info.snd_wscale + info.rcv_wscale > 0 ? 4 : 0),
+    tcpi_snd_wscale: info.snd_wscale,
+    tcpi_rcv_wscale: info.rcv_wscale,
+    tcpi_delivery_rate_app_limited: info.delivery_rate_app_limited ? 1 : 0,
+    tcpi_rto: info.rto,
+    tcpi_snd_mss: info.snd_mss,
+    tcpi_rcv_mss: info.rcv_mss,
+    tcpi_unacked: segments(info.unacked),
+    tcpi_sacked: segments(info.sacked),
+    tcpi_lost: segments(info.lost),
+    tcpi_retrans: segments(info.retrans),
+    tcpi_rtt: info.rtt,
+    tcpi_rttvar: info.rttvar,
+    tcpi_snd_ssthresh: info.snd_ssthresh < 0 ? NO_THRESHOLD : segments(info.snd_ssthresh),
+    tcpi_snd_cwnd: segments(info.snd_cwnd),
+    tcpi_advmss: info.advmss,
+    tcpi_reordering: info.reordering,
+    tcpi_total_retrans: info.total_retrans,
+    tcpi_pacing_rate: info.pacing_rate,
+    tcpi_bytes_acked: info.bytes_acked,
+    tcpi_bytes_received: info.bytes_received,
+    tcpi_segs_out: info.segs_out,
+    tcpi_segs_in: info.segs_in,
+    tcpi_notsent_bytes: info.notsent_bytes,
+    tcpi_min_rtt: info.min_rtt,
+    tcpi_data_segs_in: info.data_segs_in,
+    tcpi_data_segs_out: info.data_segs_out,
+    tcpi_delivery_rate: info.delivery_rate,
+    tcpi_delivered: segments(info.delivered),
+    tcpi_bytes_sent: info.bytes_sent,
+    tcpi_bytes_retrans: info.bytes_retrans,
+    tcpi_dsack_dups: info.dsack_dups,
+    tcpi_reord_seen: info.reord_seen,
+    tcpi_rcv_ooopack: info.rcv_ooopack,
+    tcpi_snd_wnd: info.snd_wnd,
+    tcpi_rcv_wnd: info.rcv_wnd,
+    congestion: info.congestion,
+  };
+}
