@@ -11,6 +11,7 @@ import { listen } from './listen.ts';
 import { perf } from './perf.ts';
 import { replay } from './replay.ts';
 import { socks } from './socks.ts';
+import { trace } from './trace.ts';
 
 export const COMMANDS: readonly CliCommand[] = [
   connect,
@@ -24,4 +25,5 @@ export const COMMANDS: readonly CliCommand[] = [
   impair,
   ladder,
   replay,
+  trace,
 ];

@@ -7,6 +7,7 @@ import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
 import type { CliCommand } from './command.ts';
 import { CliFailure, EXIT_CODES_OF_READERS, Exit } from './exit.ts';
 import type { Io } from './io.ts';
+import { isUtf8 } from './locale.ts';
 import { openLog } from './log-input.ts';
 import { colorOption, wholeNumber } from './option-types.ts';
 
@@ -70,10 +71,4 @@ async function runLadder(args: readonly string[], o: LadderOptions, io: Io): Pro
   const lines = ladderText(drawn, { paint, width, ascii: o.ascii === true || !isUtf8(io.env), all: o.all === true });
   io.stdout.write(`${lines.join('\n')}\n`);
   return whole ? Exit.OK : Exit.USAGE;
-}
-
-/** The locale as setlocale(3) finds it; without any, what is ours to choose. */
-function isUtf8(env: Io['env']): boolean {
-  const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '';
-  return locale === '' || /utf-?8/i.test(locale);
 }

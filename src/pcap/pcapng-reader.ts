@@ -84,13 +84,7 @@ async function readBlock(octets: OctetReader, section: Section, at: number): Pro
  * How long the block at `at` of `view` says it is, checked; `offset` is its place in the file for messages. Sets the byte
  * order first where a section begins. All of the block's first BLOCK_FRAME_LEN octets are there.
  */
-export function blockLen(
-  view: DataView,
-  section: Section,
-  at: number,
-  isFirst: boolean,
-  offset: number = at,
-): number {
+export function blockLen(view: DataView, section: Section, at: number, isFirst: boolean, offset: number = at): number {
   // The magic number of this block reads the same either way.
   if (view.getUint32(at) === BlockType.SECTION) section.begin(view, at, offset);
   else if (isFirst) throw new PcapError('pcap-unknown-format', offset, 'not a pcapng file: it begins with no section');

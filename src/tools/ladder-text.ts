@@ -47,15 +47,16 @@ class LadderDrawing {
 
   draw(ladder: Ladder): readonly string[] {
     const { open } = ladder;
-    const us = `us ${open.local}:${open.localPort}`;
-    const peer = `peer ${open.remote}:${open.remotePort}`;
+    const [left, right] = ladder.names ?? ['us', 'peer'];
+    const us = `${left} ${open.local}:${open.localPort}`;
+    const peer = `${right} ${open.remote}:${open.remotePort}`;
     const width = this.#span + STATE_WIDTH * 2 + 5;
     const gap = Math.max(2, width - us.length - peer.length);
     const lines = [`${' '.repeat(TIME_WIDTH + 2)}${us}${' '.repeat(gap)}${peer}`];
     lines.push(this.#line('', ladder.ourStart, ' '.repeat(this.#span), ladder.peerStart ?? '?'));
-    const left = this.#o.all ? [] : quietRuns(ladder.rows);
+    const runs = this.#o.all ? [] : quietRuns(ladder.rows);
     for (let i = 0; i < ladder.rows.length; ) {
-      const run = left.find((r) => r.from === i);
+      const run = runs.find((r) => r.from === i);
       if (run === undefined) lines.push(this.#row(ladder.rows[i++]!));
       else {
         lines.push(
@@ -71,7 +72,11 @@ class LadderDrawing {
     }
     lines.push(
       '',
-      this.#o.paint.dim("~ the peer's states are inferred from its segments with the table our own follow"),
+      this.#o.paint.dim(
+        ladder.names === undefined
+          ? "~ the peer's states are inferred from its segments with the table our own follow"
+          : "~ both ends' states are inferred from the segments with the table our own follow",
+      ),
     );
     return lines;
   }
@@ -138,7 +143,7 @@ function quietRuns(rows: readonly LadderRow[]): readonly Run[] {
   let start = 0;
   for (let i = 0; i <= rows.length; i++) {
     const row = rows[i];
-    if (row !== undefined && row.ours === undefined && row.peer === undefined) continue;
+    if (row !== undefined && row.ours === undefined && row.peer === undefined && row.keep !== true) continue;
     if (i - start > 2 * RUN_ENDS + 1) runs.push({ from: start + RUN_ENDS, to: i - RUN_ENDS });
     start = i + 1;
   }

@@ -6,7 +6,7 @@
  * reached it when it has acknowledged that, and not before: a FIN that crosses ours was sent in ignorance of ours. What
  * takes none is taken to have arrived, after what was sent before it.
  */
-import type { SegmentRecord, SendNote } from '../tcp/trace.ts';
+import type { SegmentRecord } from '../tcp/trace.ts';
 import { carrierOf, carries, type SegmentTrace, type StateRecord } from './carrier.ts';
 import { type SeenSegment, StateFollower } from './infer-states.ts';
 import type { LogRecord, OpenRecord } from './log-record.ts';
@@ -16,7 +16,8 @@ export interface LadderSegment {
   readonly dir: 'in' | 'out';
   /** Numbers counted from each side's beginning. */
   readonly seg: SegmentRecord;
-  readonly note: SendNote | undefined;
+  /** Of the log a SendNote; of a capture what it was found to be. */
+  readonly note: string | undefined;
 }
 
 export interface LadderRow {
@@ -29,13 +30,17 @@ export interface LadderRow {
   readonly segment: LadderSegment | undefined;
   /** What moved us, when it is not to be seen from the segment: a timer, a call, ICMP. */
   readonly remark: string | undefined;
+  /** Shown even in a long run of rows without a transition. */
+  readonly keep?: boolean;
 }
 
 export interface Ladder {
-  readonly open: OpenRecord;
+  readonly open: Pick<OpenRecord, 'local' | 'localPort' | 'remote' | 'remotePort'>;
+  /** What the ends are called, left and right, where both are seen from outside; else 'us' and 'peer'. */
+  readonly names?: readonly [string, string];
   /** Where both began; the peer's is undefined when it never said anything. */
   readonly ourStart: string;
-  readonly peerStart: 'CLOSED' | 'LISTEN' | undefined;
+  readonly peerStart: string | undefined;
   readonly rows: readonly LadderRow[];
 }
 

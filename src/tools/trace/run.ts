@@ -1,0 +1,57 @@
+/** A capture file read to its end, or to where it breaks, in pieces of bounded size. */
+import { open } from 'node:fs/promises';
+import { type CaptureFormat, CaptureScanner } from '../../pcap/capture-scan.ts';
+import { PcapError } from '../../pcap/pcap-reader.ts';
+import type { Trace } from './trace.ts';
+
+/** Octets read at once. */
+const PIECE = 1 << 18;
+
+export interface ReadOutcome {
+  readonly format: CaptureFormat;
+  /** Octets of the file that were looked at. */
+  readonly octets: number;
+  /** Where and why it stopped before the file's end; undefined when it didn't. */
+  readonly broken: { readonly message: string; readonly offset: number; readonly record: number } | undefined;
+}
+
+/**
+ * Gives `trace` all whole packets of the file at `path` and finishes it. `onProgress` is told the octets read so far and, where
+ * it is known, how many there are; `ready` is waited for before more is read. Rejects with PcapError when the file is no capture, or as `fs` does; what breaks after the
+ * first packet is in the outcome.
+ */
+export async function traceFile(
+  path: string,
+  trace: Trace,
+  onProgress: (octets: number, of: number | undefined) => void = () => {},
+  ready: () => Promise<void> | undefined = () => undefined,
+): Promise<ReadOutcome> {
+  const file = await open(path);
+  try {
+    const stat = await file.stat();
+    const size = stat.isFile() ? stat.size : undefined;
+    const scanner = new CaptureScanner(trace);
+    const piece = new Uint8Array(PIECE);
+    let octets = 0;
+    let broken: ReadOutcome['broken'];
+    try {
+      for (;;) {
+        const { bytesRead } = await file.read(piece, 0, PIECE);
+        if (bytesRead === 0) break;
+        octets += bytesRead;
+        scanner.push(piece.subarray(0, bytesRead));
+        onProgress(octets, size);
+        const room = ready();
+        if (room !== undefined) await room;
+      }
+      scanner.finish();
+    } catch (error) {
+      if (!(error instanceof PcapError) || scanner.format === undefined) throw error;
+      broken = { message: error.message, offset: error.offset, record: scanner.packets + 1 };
+    }
+    trace.finish();
+    return { format: scanner.format!, octets, broken };
+  } finally {
+    await file.close();
+  }
+}
