@@ -521,6 +521,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     if (happened & Happened.cookie) {
       const grant = endpoint.connection.fastOpenGrant;
       if (grant !== undefined) this.#fastOpens.remember(endpoint.remoteAddress, grant);
+      else if (endpoint.connection.fastOpenRefused) this.#fastOpens.refused(endpoint.remoteAddress, this.now());
     }
     if (happened & Happened.timeWait && !endpoint.inTimeWait) this.#beginTimeWait(endpoint);
     if (happened & Happened.closed) {
@@ -605,6 +606,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #fastOpenGrant(o: ConnectOptions): { readonly cookie: string; readonly mss: number | undefined } | undefined {
     const { fastOpen = false } = o;
     if (fastOpen === false || (this.#sysctl.tcp_fastopen & 1) === 0) return undefined;
+    if (fastOpen === true && this.#fastOpens.isRefused(o.address, this.now())) return undefined;
     const grant = fastOpen === true ? this.#fastOpens.from(o.address) : fastOpen;
     if (grant === undefined) return { cookie: '', mss: undefined };
     return { cookie: grant.cookie, mss: grant.mss ?? IPV4_DEFAULT_MSS };

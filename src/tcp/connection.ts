@@ -84,7 +84,12 @@ export class Connection {
   /** The Fast Open cookie that the peer has given us, in hexadecimal, and the MSS it announced. */
   get fastOpenGrant(): { readonly cookie: string; readonly mss: number } | undefined {
     const { tfoGranted, peerMss } = this.#seen;
-    return tfoGranted === undefined ? undefined : { cookie: tfoGranted, mss: peerMss };
+    return tfoGranted ? { cookie: tfoGranted, mss: peerMss } : undefined;
+  }
+
+  /** The peer, or the path to it, did not take the data on our SYN (RFC 7413 §4.1.3.1). */
+  get fastOpenRefused(): boolean {
+    return this.#seen.tfoGranted === '';
   }
 
   /** Memory that its buffers hold, octets. */

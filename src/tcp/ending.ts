@@ -1,12 +1,14 @@
 /** How a connection ends: the ways into TIME-WAIT and CLOSED that several parts of §3.10 share. */
 import { seqAdd } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
+import { fastOpenFailed } from './fast-open.ts';
 import type { Event } from './machine.ts';
 import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
 
 /** Moves to CLOSED along `event`'s row; nothing is sent any more but `pendingReset`. */
 export function endConnection(tcb: Tcb, event: Event, error: ErrorCode | undefined): void {
+  if (tcb.state === 'SYN-SENT' && (event === 'give up' || event === 'ICMP error')) fastOpenFailed(tcb);
   tcb.step(event);
   tcb.error ??= error;
   if (error !== undefined && tcb.tracer.enabled)

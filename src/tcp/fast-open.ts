@@ -35,7 +35,7 @@ export function takeSynAckOfFastOpen(tcb: Tcb, seg: TcpSegment, now: Micros): vo
   if (seg.fastOpenLen > 0) {
     tcb.tfoGranted = textSegment(seg).tfo;
     tcb.happened |= Happened.cookie;
-  }
+  } else if (seg.ack === seqAdd(tcb.iss, 1)) fastOpenFailed(tcb);
   const acked = seqDiff(seg.ack, seqAdd(tcb.iss, 1));
   tcb.sendBuffer.dropTo(acked);
   tcb.bytesAcked += acked;
@@ -43,6 +43,13 @@ export function takeSynAckOfFastOpen(tcb: Tcb, seg: TcpSegment, now: Micros): vo
   takeCumulative(tcb, now);
   if (!seqLt(tcb.sndUna, tcb.sndNxt)) return;
   resendAll(tcb);
+}
+
+/** Data went on the SYN, and nobody took it: to be remembered, so that the next connection does not try (§4.1.3.1). */
+export function fastOpenFailed(tcb: Tcb): void {
+  if (!tcb.tfoCookie) return;
+  tcb.tfoGranted = '';
+  tcb.happened |= Happened.cookie;
 }
 
 /** The server's side, §4.2.2: the data on a SYN with a good cookie is the user's at once, and so is the connection. */

@@ -133,7 +133,7 @@ export class Tcb {
   tfoMss = 0;
   /** The peer's SYN had a good cookie: its data counts, and we may answer before the third segment. */
   tfoAccepted = false;
-  /** A cookie the peer has given us, for next time. */
+  /** A cookie the peer has given us, for next time; '' when it did not take the data that came with one. */
   tfoGranted: string | undefined = undefined;
 
   // Timestamps, RFC 7323; all int32, compared modulo 2^32.

@@ -1,6 +1,6 @@
 /** Full segments that vanish on the way, and the search for what passes: RFC 4821, with Linux's tcp_mtu_probing. */
 import { describe, expect, test } from 'vitest';
-import { ms, seconds } from '../../src/base/time.ts';
+import { micros, ms, seconds } from '../../src/base/time.ts';
 import { ack, data, established, type Harness, type HarnessOptions, RTT } from '../support/harness.ts';
 
 /** Three timeouts: R1. `timeouts` more are to come. */
@@ -105,6 +105,43 @@ describe('the search', () => {
     expect(h.info.snd_mss).toBe(1024);
     expect(h.info.snd_ssthresh).toBe(before.snd_ssthresh);
     expect(h.takeLeft().find(({ seg }) => seg.seq === probe.seq)?.seg.len).toBe(1024);
+  });
+
+  test('a probe that is lost with others is a loss as any', () => {
+    const h = searching();
+    for (let at = 2484; at < 8000; at += 1024) {
+      h.write(1024);
+      h.skip().advance(RTT).inject(ack(at));
+    }
+    h.write(20_000);
+    const left = h.takeLeft().map(({ seg }) => seg);
+    const probe = left.find((seg) => seg.len > 1024);
+    if (probe === undefined) expect.fail('no probe left');
+    const past = h.records.length;
+    const losses = (): string[] => h.records.slice(past).flatMap((r) => (r.type === 'congestion' ? [r.why] : []));
+    const four = (at: number) => [ack(at), ack(at), ack(at), ack(at)];
+    h.advance(RTT)
+      .inject(...four(probe.seq))
+      .skip();
+    expect(losses()).toEqual([]);
+    // The probe’s octets have arrived; the segment behind them has not.
+    h.advance(RTT).inject(...four(probe.seq + probe.len));
+    expect(h.takeLeft().map(({ seg }) => seg.note)).toContain('fast retransmit');
+    expect(losses()).toEqual(['three duplicate ACKs']);
+    h.skip();
+  });
+
+  test('a size that passed once, and then no more, is given up again (RFC 4821 §7.8)', () => {
+    const h = searching();
+    h.write(8000);
+    h.skip()
+      .advance(RTT)
+      .inject(ack(1460 + 1242))
+      .skip();
+    expect(h.info.snd_mss).toBe(1242);
+    // The path has changed: nothing of that size arrives.
+    for (let n = 0; n < 3; n++) h.advance(micros(h.info.rto)).skip();
+    expect(h.info.snd_mss).toBeLessThanOrEqual(1024);
   });
 
   test('a router’s word ends it for ten minutes', () => {

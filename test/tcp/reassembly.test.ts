@@ -316,3 +316,28 @@ test('pieces too small to be worth their memory are not kept', () => {
   h.inject(data(0, 10)).skip();
   expect(h.info.bytes_received).toBe(11);
 });
+
+test('short of memory, what was reported is kept, and what is not kept is not reported (RFC 2018 §8)', () => {
+  const h = sacking()
+    .inject(data(1000, 1000))
+    .expect(ack(0, { sack: [[1000, 2000]] }));
+  h.inject(data(3000, 1000)).expect(
+    ack(0, {
+      sack: [
+        [3000, 4000],
+        [1000, 2000],
+      ],
+    }),
+  );
+  h.connection.press(true, h.now);
+  const reports = (): (readonly [number, number])[] => h.takeLeft().flatMap(({ seg }) => seg.sack ?? []);
+  h.inject(data(5000, 1000));
+  const reported = reports();
+  expect(reported).not.toContainEqual([5000, 6000]);
+  expect(reported).toContainEqual([3000, 4000]);
+  // The holes are filled: all that was reported is there.
+  h.inject(data(0, 1000)).skip();
+  h.inject(data(2000, 1000)).skip();
+  expect(h.read()).toBe(4000);
+  h.skip();
+});

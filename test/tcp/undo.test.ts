@@ -168,6 +168,24 @@ describe('F-RTO', () => {
     h.skip().after(RTO).expect(resent(0)).inject(ack(1000)).expect(resent(1), resent(2));
   });
 
+  test('an ACK that only moves the window is no answer: the next one is (RFC 5682 §2.1)', () => {
+    const h = timedOut().inject(ack(1000)).expect(data(10_000, MSS), data(11_000, MSS));
+    h.inject(ack(1000, { wnd: 64_000 })).expectNothing();
+    expect(reasons(h)).toEqual(['retransmission timeout']);
+    h.inject(ack(2000)).skip();
+    expect(reasons(h)).toEqual(['retransmission timeout', 'undo: F-RTO']);
+  });
+
+  test('where nobody finds out that it was spurious, the window is what a timeout leaves (§4)', () => {
+    const h = timedOut({ sysctl: { tcp_frto: 0 } })
+      .inject(ack(1000))
+      .skip()
+      .inject(ack(3000))
+      .skip();
+    expect(reasons(h)).toEqual(['retransmission timeout']);
+    expect(h.info).toMatchObject({ snd_cwnd: 4000, snd_ssthresh: 5000, ca_state: 'Loss' });
+  });
+
   test('is not asked when tcp_frto is 0', () => {
     timedOut({ sysctl: { tcp_frto: 0 } })
       .inject(ack(1000))

@@ -12,6 +12,7 @@ export function enterRecovery(tcb: Tcb, why: string, inFlight: number, now: Micr
   tcb.recovery = 'recovery';
   tcb.rtxNote = 'fast retransmit';
   tcb.loss.recoveries++;
+  tcb.cwrDue = tcb.ecnAgreed;
   tcb.congestion.onLoss(inFlight, now);
   if (tcb.sackAgreed) beginPrr(tcb);
   traceCongestion(tcb, why);

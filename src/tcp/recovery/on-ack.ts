@@ -19,7 +19,7 @@ import { detectBySack } from './sack-loss.ts';
 import { Mark } from './scoreboard.ts';
 import { probeOnAck } from './tail-probe.ts';
 import { echoesOriginal, undo } from './undo.ts';
-import { isWindowUsed } from './window.ts';
+import { isWindowUsed, slowStartLimit } from './window.ts';
 
 /** One for all connections: it is filled and read within a call. */
 const sample = emptySample();
@@ -43,6 +43,8 @@ export function onAck(
     if (tcb.pathMtu.acknowledged(tcb.sndUna)) setSmss(tcb);
   }
   const wasRecovering = tcb.recovery === 'recovery';
+  // RFC 4015 §3.2: where the network says that there is congestion, the reduction was not for nothing.
+  if (ece) tcb.loss.canUndo = false;
   const isUndone = tryUndo(tcb, seg, acked, now);
   if (tcb.sackAgreed) onSackAck(tcb, acked, isDup, isUndone, now);
   else if (isDup) onDuplicateAck(tcb, now);
@@ -84,11 +86,14 @@ function tryUndo(tcb: Tcb, seg: TcpSegment, acked: number, now: Micros): boolean
 }
 
 function endEpisode(tcb: Tcb, acked: number, isDup: boolean, now: Micros): void {
+  const { loss } = tcb;
   const isOver = seqLeq(tcb.recover, tcb.sndUna);
   if (tcb.recovery === 'recovery') {
     if (isOver) finishRecovery(tcb, now);
   } else if (tcb.recovery === 'loss') {
-    if (frtoOnAck(tcb, acked, isDup) === 'spurious') undo(tcb, 'F-RTO', now);
+    const isSpurious = frtoOnAck(tcb, acked, isDup) === 'spurious';
+    if (isSpurious) loss.frto = 'off';
+    if (isSpurious && loss.canUndo) undo(tcb, 'F-RTO', now);
     else if (isOver) finishLoss(tcb);
   }
 }
@@ -120,7 +125,7 @@ function lose(tcb: Tcb, slot: number): void {
 /** `acked` octets cumulatively; `rtt` and `rate` 0 where there is no sample. */
 export function tellController(tcb: Tcb, acked: number, rtt: number, rate: number, ece: boolean, now: Micros): void {
   const { board, rate: estimator } = tcb;
-  sample.acked = work.delivered;
+  sample.acked = tcb.isRfc ? Math.min(work.delivered, slowStartLimit(tcb)) : work.delivered;
   sample.cumulative = acked;
   sample.priorInFlight = work.pipe;
   sample.inFlight = board.pipe;

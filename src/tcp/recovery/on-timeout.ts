@@ -21,6 +21,7 @@ export function onRetransmitTimeout(tcb: Tcb, now: Micros): void {
   tcb.congestion.onRto(board.out - board.sacked, isFirst, now);
   tcb.recovery = 'loss';
   tcb.recover = tcb.sndNxt;
+  tcb.cwrDue = tcb.ecnAgreed;
   tcb.inflation = 0;
   tcb.dupAcks = 0;
   tcb.rtxNote = 'retransmission';

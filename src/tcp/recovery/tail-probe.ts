@@ -60,6 +60,7 @@ export function probeOnAck(tcb: Tcb, isDup: boolean, now: Micros): void {
     // More was acknowledged than the probe, and no word of a duplicate: it has filled a hole.
     loss.probeOut = false;
     if (tcb.recovery !== 'open') return;
+    tcb.cwrDue = tcb.ecnAgreed;
     tcb.congestion.onLoss(work.pipe, now);
     tcb.congestion.onRecovered(tcb.board.pipe, now);
     traceCongestion(tcb, 'TLP');

@@ -54,6 +54,7 @@ export function undo(tcb: Tcb, why: string, now: Micros): void {
   loss.spurious++;
   tcb.recovery = 'open';
   tcb.inflation = 0;
+  tcb.cwrDue = false;
   tcb.dupAcks = 0;
   tcb.timeouts = 0;
   tcb.congestion.onUndo(now);

@@ -37,3 +37,17 @@ export function isWindowUsed(tcb: Tcb): boolean {
   const { cwnd, ssthresh } = tcb.congestion;
   return tcb.cwndLimited || (cwnd < ssthresh && cwnd < 2 * tcb.loss.mostOut);
 }
+
+/** Segments by which one ACK may grow the first slow start under HyStart++, where nothing spaces out what leaves (RFC 9406 §4.3). */
+const L = 8;
+
+/**
+ * Octets by which one ACK may let slow start grow, to the letter: one segment (RFC 5681 §3.1; after a timeout RFC 3465
+ * §2.3), more only under HyStart++. Linux counts all that is acknowledged.
+ */
+export function slowStartLimit(tcb: Tcb): number {
+  const { cwnd, ssthresh, name, ownsRecovery } = tcb.congestion;
+  if (ownsRecovery || cwnd >= ssthresh) return Number.POSITIVE_INFINITY;
+  if (name === 'reno' || ssthresh < Number.POSITIVE_INFINITY) return tcb.smss;
+  return tcb.config.sysctl.tcp_pacing ? Number.POSITIVE_INFINITY : L * tcb.smss;
+}
