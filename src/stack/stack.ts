@@ -139,6 +139,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   /** To be asked what they want to send, and to be told what happened. */
   readonly #touched = new Queue<Endpoint>();
   readonly #drained = new Queue<Endpoint>();
+  /** Those that wait for what their user does when told. */
+  readonly #users = new Queue<Endpoint>();
   readonly #nextId: () => number;
   /** Octets in the buffers of all connections. */
   #memory = 0;
@@ -442,16 +444,24 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     while (touched.count > 0) {
       this.#begin();
       for (let e = touched.shift(); e !== undefined; e = touched.shift()) {
+        if (e.connection.isUsersTurn) {
+          this.#users.push(e);
+          continue;
+        }
         e.touched = false;
-        if (!e.connection.isUsersTurn) this.#drain(e);
+        this.#drain(e);
         drained.push(e);
       }
       this.#link.flush();
-      for (let e = drained.shift(); e !== undefined; e = drained.shift()) {
+      for (let e = this.#users.shift(); e !== undefined; e = this.#users.shift()) {
         // What the user does now goes with the ACK: an answer, a FIN, a wider window.
-        if (e.connection.isUsersTurn) this.touch(e);
         this.#tell(e);
+        e.touched = false;
+        this.#drain(e);
+        if (e.connection.hasNews) drained.push(e);
       }
+      this.#link.flush();
+      for (let e = drained.shift(); e !== undefined; e = drained.shift()) this.#tell(e);
     }
     this.#busy = false;
     if (this.#awaits) {

@@ -277,6 +277,11 @@ export class Connection {
     }
   }
 
+  /** `takeEvents` has something to tell. */
+  get hasNews(): boolean {
+    return this.#held instanceof Tcb && this.#held.happened !== 0;
+  }
+
   /** The user is to be told something, and until then nothing but an ACK is to be sent, which may wait for what the user does. */
   get isUsersTurn(): boolean {
     const tcb = this.#held;
