@@ -43,6 +43,8 @@ export interface Sandbox {
   replace(file: string, text: string): void;
   /** The sources as they were. */
   restore(): void;
+  /** Ends the tests that run: they fail. */
+  interrupt(): void;
   /** In one process that is kept; nobody else runs there meanwhile. Past the limit the process is ended. */
   runTests(order: TestOrder, limitSeconds?: number): Promise<TestOutcome>;
   /** A TypeScript program with its arguments, in the copy's root. */
@@ -127,6 +129,10 @@ class Copy implements Sandbox {
         resolve({ exitCode, stdout: out.join(''), stderr: err.join(''), timedOut });
       });
     });
+  }
+
+  interrupt(): void {
+    this.#stop();
   }
 
   close(): void {

@@ -1,64 +1,102 @@
 /**
- * Vitest's runner with a list of the tests that matter (worker.ts writes it), which notes, when the sources are
- * instrumented, what places each test passes.
+ * Vitest's runner, which leaves out tests that it is told to, and tries the mutants built into the sources: each test once
+ * without any, then with each that lies on its way and is not caught yet. A test must pass without any afterwards, too.
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type RunnerTask, type RunnerTestFile, type RunnerTestSuite, TestRunner } from 'vitest';
-import { ORDER_FILE, PLACES, type TestOrder } from './order.ts';
+import { type RunnerTask, type RunnerTestCase, type RunnerTestFile, type RunnerTestSuite, TestRunner } from 'vitest';
+import { firstLine, ORDER_FILE, type Step, type TestName, type TestOrder } from './order.ts';
+import { IN_FORCE, PLACES } from './switchable.ts';
 
-/** One for each place; set by the instrumented sources. */
+/** Processor time for a test that takes none, and as many times what it takes otherwise. */
+const LIMIT_MS = 10_000;
+const LIMIT_TIMES = 20;
+
 const passed = new Uint8Array(1 << 16);
-(globalThis as Record<string, unknown>)[PLACES] = passed;
+const globals = globalThis as Record<string, unknown>;
+globals[PLACES] = passed;
+globals[IN_FORCE] = 0;
 
-/** Before and between the tests of a file: while it was read, and in hooks. */
-const OUTSIDE = '';
+/** Those of the process: the runner itself is made anew for every file. */
+let order: TestOrder = { files: [] };
+const caught = new Set<number>();
 
 // biome-ignore lint/style/noDefaultExport: Vitest loads it by its default export
 export default class MutantTestRunner extends TestRunner {
-  #order: TestOrder = { files: [] };
-
   onCollected(files: RunnerTestFile[]): void {
     const { root } = this.config;
-    this.#order = JSON.parse(readFileSync(join(root, ORDER_FILE), 'utf8')) as TestOrder;
+    const told = JSON.parse(readFileSync(join(root, ORDER_FILE), 'utf8')) as TestOrder;
+    if (told.log !== order.log) caught.clear();
+    order = told;
     for (const file of files) {
-      const only = this.#order.tests?.[relative(root, file.filepath)];
-      if (only !== undefined) skipOthers(file, new Set(only));
+      const without = order.without?.[relative(root, file.filepath)];
+      if (without !== undefined) leaveOut(file, new Set(without));
     }
+    note({ at: 'load', places: takePassed() });
   }
 
-  override async onBeforeRunTask(task: RunnerTask): Promise<void> {
-    this.#note(task, OUTSIDE);
-    return super.onBeforeRunTask(task);
-  }
-
-  override onAfterRunTask(task: RunnerTask): void {
-    super.onAfterRunTask(task);
-    this.#note(task, nameOf(task));
-  }
-
-  #note(task: RunnerTask, name: string): void {
-    const { places } = this.#order;
-    if (places === undefined) return;
-    const at: number[] = [];
-    for (let i = passed.indexOf(1); i >= 0; i = passed.indexOf(1, i + 1)) at.push(i);
-    passed.fill(0);
-    const file = relative(this.config.root, task.file.filepath);
-    if (at.length > 0) appendFileSync(places, `${JSON.stringify({ file, name, at })}\n`);
+  async runTask(task: RunnerTestCase): Promise<void> {
+    const run = TestRunner.getTestFn(task);
+    const test: TestName = { file: relative(this.config.root, task.file.filepath), name: nameOf(task) };
+    const { mutants } = order;
+    if (mutants === undefined) {
+      await run();
+      return note({ at: 'tested', test, places: [] });
+    }
+    takePassed();
+    const begun = performance.now();
+    const broken = await failure(run, 0);
+    const limitMs = LIMIT_MS + LIMIT_TIMES * (performance.now() - begun);
+    if (broken !== undefined) return note({ at: 'unfit', test, why: broken, after: 0 });
+    const places = takePassed();
+    const onTheWay = new Set(places);
+    for (const { id, place } of mutants) {
+      if (!onTheWay.has(place) || caught.has(id)) continue;
+      note({ at: 'try', id, test, pid: process.pid, limitMs });
+      const why = await failure(run, id);
+      if (why === undefined) continue;
+      caught.add(id);
+      note({ at: 'caught', id, test, why });
+      const left = await failure(run, 0);
+      if (left !== undefined) return note({ at: 'unfit', test, why: left, after: id });
+    }
+    note({ at: 'tested', test, places });
   }
 }
 
-function skipOthers(suite: RunnerTestSuite | RunnerTestFile, only: ReadonlySet<string>): void {
+/** The first line of what went wrong with a mutant in force. */
+async function failure(run: () => unknown, id: number): Promise<string | undefined> {
+  globals[IN_FORCE] = id;
+  try {
+    await run();
+    return undefined;
+  } catch (error) {
+    return firstLine(error instanceof Error ? error.message : String(error));
+  } finally {
+    globals[IN_FORCE] = 0;
+  }
+}
+
+function note(step: Step): void {
+  if (order.log !== undefined) appendFileSync(order.log, `${JSON.stringify(step)}\n`);
+}
+
+function takePassed(): readonly number[] {
+  const places: number[] = [];
+  for (let i = passed.indexOf(1); i >= 0; i = passed.indexOf(1, i + 1)) places.push(i);
+  passed.fill(0);
+  return places;
+}
+
+function leaveOut(suite: RunnerTestSuite | RunnerTestFile, without: ReadonlySet<string>): void {
   for (const task of suite.tasks) {
-    if (task.type === 'suite') skipOthers(task, only);
-    else if (!only.has(nameOf(task)) && task.mode === 'run') task.mode = 'skip';
+    if (task.type === 'suite') leaveOut(task, without);
+    else if (without.has(nameOf(task)) && task.mode === 'run') task.mode = 'skip';
   }
 }
 
-/** As TestCase.fullName has it. */
+/** As TestCase.fullName has it; the file is the outermost suite. */
 function nameOf(task: RunnerTask): string {
   const above = task.suite;
-  return above === undefined || above.type === ('file' as string) || above.suite === undefined
-    ? task.name
-    : `${nameOf(above)} > ${task.name}`;
+  return above === undefined ? task.name : `${nameOf(above)} > ${task.name}`;
 }

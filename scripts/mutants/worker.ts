@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createVitest, type TestModule, type TestSpecification, type Vitest } from 'vitest/node';
-import { ORDER_FILE, type TestOrder, type TestOutcome, type TestResult } from './order.ts';
+import { firstLine, ORDER_FILE, type TestOrder, type TestOutcome, type TestResult } from './order.ts';
 
 const root = process.cwd();
 let vitest: Vitest | undefined;
@@ -71,10 +71,6 @@ function outcomeOf(modules: readonly TestModule[]): TestOutcome {
   const first = tests.find((test) => test.state === 'failed');
   const why = first === undefined ? (broken[0] ?? '') : `${first.file}: ${first.name}`;
   return { verdict: why === '' ? 'passed' : 'failed', why, tests, broken };
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? '';
 }
 
 process.on('message', (order: TestOrder & { readonly changed: readonly string[] }) => {

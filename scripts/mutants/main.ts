@@ -1,0 +1,194 @@
+/** `npm run mutants`: do the tests notice when the protocol is changed a little? */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { seededRandom } from '../../src/base/random.ts';
+import { draw } from './draw.ts';
+import { reasonFor } from './equivalent.ts';
+import { KINDS, type Kind, listMutants, type Mutant, mutantText } from './mutant.ts';
+import { openSandbox } from './sandbox.ts';
+import { type Trial, tryMutants, type Verdict } from './trial.ts';
+
+const HELP = `usage: npm run mutants -- [options]
+
+Draws small changes (a comparison, a constant) of src/tcp at random, and runs the tests in virtual time with each, in a copy
+of the project. Prints how many were caught, and those that no test noticed, with the reason where one is known.
+
+  --seed N         which are drawn (1)
+  --count N|all    how many places are changed, one change at each (100); all of them, each in every way
+  --files PATH…    only these sources, or those below a directory (src/tcp)
+  --kinds KIND…    ${KINDS.join(' ')} (comparison,constant)
+  --tests PATH…    only these tests, in this order
+  --jobs N         processes (2)
+  --list           only names them
+  --json           one line of JSON for each mutant, then one of all
+  --help
+
+PATH… and KIND… are separated by commas.
+Exit codes: 0 each survivor has a known reason, 1 one has not, 2 wrong usage.
+`;
+
+/** Those in virtual time; what is near the code, and fast, first. */
+const TESTS = ['test/unit/tcp', 'test/tcp', 'test/unit/stack', 'test/rfc', 'test/unit/tools', 'test/fuzz', 'test/sim'];
+
+class WrongUsage extends Error {}
+
+interface Options {
+  readonly seed: number;
+  readonly count: number;
+  readonly files: readonly string[];
+  readonly kinds: readonly Kind[];
+  readonly tests: readonly string[];
+  readonly jobs: number;
+  readonly list: boolean;
+  readonly json: boolean;
+}
+
+function optionsIn(args: readonly string[]): Options | 'help' {
+  const { values } = parsed(args);
+  if (values.help === true) return 'help';
+  const split = (names: string | undefined, otherwise: readonly string[]): readonly string[] =>
+    names?.split(',') ?? otherwise;
+  const kinds = split(values.kinds, ['comparison', 'constant']).map((name) => {
+    const kind = KINDS.find((k) => k === name);
+    if (kind === undefined) throw new WrongUsage(`no kind is called '${name}'; there are ${KINDS.join(' ')}`);
+    return kind;
+  });
+  return {
+    seed: whole('--seed', values.seed ?? '1'),
+    count: values.count === 'all' ? Number.POSITIVE_INFINITY : whole('--count', values.count ?? '100'),
+    files: sourcesIn(split(values.files, ['src/tcp']), '.ts'),
+    kinds,
+    tests: sourcesIn(split(values.tests, TESTS), '.test.ts'),
+    jobs: Math.max(1, whole('--jobs', values.jobs ?? '2')),
+    list: values.list === true,
+    json: values.json === true,
+  };
+}
+
+function parsed(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        seed: text,
+        count: text,
+        files: text,
+        kinds: text,
+        tests: text,
+        jobs: text,
+        list: flag,
+        json: flag,
+        help: flag,
+      },
+    });
+  } catch (error) {
+    throw new WrongUsage(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function whole(name: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new WrongUsage(`${name} wants a whole number, not '${text}'`);
+  return Number(text);
+}
+
+function sourcesIn(paths: readonly string[], ending: string): readonly string[] {
+  return paths.flatMap((path) => {
+    if (path.endsWith(ending)) return [path];
+    try {
+      const names = readdirSync(path, { recursive: true, encoding: 'utf8' });
+      return names
+        .filter((name) => name.endsWith(ending))
+        .sort()
+        .map((name) => join(path, name));
+    } catch {
+      throw new WrongUsage(`there is no ${path}`);
+    }
+  });
+}
+
+async function main(options: Options): Promise<number> {
+  const every = listMutants(options.files, options.kinds);
+  const mutants = draw(every, options.count, seededRandom(options.seed));
+  if (options.list) {
+    process.stdout.write(mutants.map((mutant) => `${mutantText(mutant)}\n`).join(''));
+    return 0;
+  }
+  const trials = await tryAll(mutants, options);
+  const verdicts = new Map(trials.flatMap((trial) => [...trial.verdicts]));
+  for (const [test, why] of new Map(trials.flatMap((trial) => [...trial.unfit])))
+    process.stderr.write(`left out, since it fails by itself: ${test}: ${why}\n`);
+  return report(mutants, verdicts, options);
+}
+
+/** Each process has its share of the mutants, and a copy of its own. */
+async function tryAll(mutants: readonly Mutant[], { tests, jobs, json }: Options): Promise<readonly Trial[]> {
+  const shares = Array.from({ length: Math.min(jobs, mutants.length) }, (_, i) =>
+    mutants.filter((_, k) => k % jobs === i),
+  );
+  const begun = performance.now();
+  const states = shares.map((share) => [0, 0, share.length]);
+  const isWatched = process.stderr.isTTY && !json;
+  const trials = await Promise.all(
+    shares.map(async (share, i) => {
+      const box = openSandbox();
+      try {
+        return await tryMutants(box, share, tests, (...state) => {
+          states[i] = state;
+          if (isWatched) process.stderr.write(`\r${progressLine(states, performance.now() - begun)} `);
+        });
+      } finally {
+        box.close();
+      }
+    }),
+  );
+  if (isWatched) process.stderr.write('\n');
+  return trials;
+}
+
+function progressLine(states: readonly (readonly number[])[], elapsedMs: number): string {
+  const sum = (at: number): number => states.reduce((total, state) => total + state[at]!, 0);
+  const tests = Math.min(...states.map((state) => state[0]!));
+  return `${(elapsedMs / 1000).toFixed(0).padStart(4)} s  ${tests} tests, ${sum(1)} caught, ${sum(2)} not yet`;
+}
+
+function report(mutants: readonly Mutant[], verdicts: ReadonlyMap<Mutant, Verdict>, { seed, json }: Options): number {
+  const survivors = mutants.filter((mutant) => verdicts.get(mutant)?.verdict !== 'caught');
+  const explained = survivors.filter((mutant) => reasonOf(mutant) !== undefined);
+  const caught = mutants.length - survivors.length;
+  const left = survivors.length - explained.length;
+  if (json) {
+    for (const mutant of mutants)
+      process.stdout.write(`${JSON.stringify({ ...mutant, ...verdicts.get(mutant), reason: reasonOf(mutant) })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ seed, made: mutants.length, caught, explained: explained.length, left })}\n`,
+    );
+  } else {
+    for (const mutant of survivors) {
+      const verdict = verdicts.get(mutant);
+      const tests = verdict?.verdict === 'survived' ? verdict.tests : 0;
+      const why = reasonOf(mutant) ?? (tests === 0 ? 'no test comes by' : `${tests} tests come by, none notices`);
+      process.stdout.write(`survived: ${mutantText(mutant)}\n          ${why}\n`);
+    }
+    const rest = survivors.length === 0 ? '' : `; of ${survivors.length} survivors ${explained.length} are explained`;
+    process.stdout.write(`seed ${seed}: ${caught} caught / ${mutants.length} made${rest}\n`);
+  }
+  return left === 0 ? 0 : 1;
+}
+
+function reasonOf(mutant: Mutant): string | undefined {
+  const line = readFileSync(mutant.file, 'utf8').split('\n')[mutant.line - 1] ?? '';
+  return reasonFor(mutant, line);
+}
+
+try {
+  const options = optionsIn(process.argv.slice(2));
+  if (options === 'help') process.stdout.write(HELP);
+  else process.exitCode = await main(options);
+} catch (error) {
+  if (!(error instanceof WrongUsage)) throw error;
+  process.stderr.write(`mutants: ${error.message}\n  hint: npm run mutants -- --help\n`);
+  process.exitCode = 2;
+}
