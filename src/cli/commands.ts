@@ -9,6 +9,7 @@ import { impair } from './impair.ts';
 import { ladder } from './ladder.ts';
 import { listen } from './listen.ts';
 import { perf } from './perf.ts';
+import { ping } from './ping.ts';
 import { replay } from './replay.ts';
 import { socks } from './socks.ts';
 import { trace } from './trace.ts';
@@ -17,6 +18,7 @@ export const COMMANDS: readonly CliCommand[] = [
   connect,
   listen,
   perf,
+  ping,
   socks,
   forward,
   doctor,

@@ -18,6 +18,8 @@ export interface ConnectOptions extends ConnectionOptions {
   readonly source?: Ipv4;
   /** Seconds. */
   readonly connectTimeout?: number;
+  /** Connect, and leave. */
+  readonly zero?: true;
 }
 
 const HELP = `
@@ -28,6 +30,7 @@ open until it closes it. The first ^C closes, the second aborts (RST). The log g
 Examples:
   $ sudo tcpx connect localhost:8080
   $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sudo tcpx connect -v example.com:80
+  $ sudo tcpx connect -z -q db.example.com:5432 && echo up
   $ sudo tcpx connect 10.0.0.2:7 --time-wait --msl 1 --json-file run.ndjson -w run.pcap < /dev/null
 
 ${EXIT_CODES}`;
@@ -49,6 +52,9 @@ export function declareConnect(command: Command): void {
   for (const option of logOptions()) command.addOption(option);
   command
     .optionsGroup('Options:')
+    .addOption(
+      new Option('-z, --zero', 'only look whether somebody answers: connect, close, leave; nothing is read or sent'),
+    )
     .addOption(new Option('-N', 'accepted for nc users: half-close at end of input is the default').hideHelp());
   command.addHelpText('after', HELP);
 }

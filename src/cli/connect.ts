@@ -1,4 +1,5 @@
 /** `tcpx connect HOST:PORT`: a connection of our own TCP between stdin, stdout and a peer, with every transition logged. */
+import { Readable, Writable } from 'node:stream';
 import { type Host, type HostOptions, openHost } from '../socket/host.ts';
 import { TcpSocket } from '../socket/tcp-socket.ts';
 import type { Endpoint } from '../stack/endpoint.ts';
@@ -62,7 +63,7 @@ class ConnectRun {
     let exitCode: number;
     let host: Host | undefined;
     try {
-      const first = this.#cookie ? await firstInput(this.#io) : undefined;
+      const first = this.#cookie && !this.#o.zero ? await firstInput(this.#io) : undefined;
       const remote = await resolveHost(this.#target.host, this.#io, this.#o.numeric === true);
       host = await this.#open(this.#hostOptions(remote));
       exitCode = await this.#converse(host, remote, first);
@@ -92,10 +93,11 @@ class ConnectRun {
     });
     this.#endpoint = endpoint;
     log.follow(endpoint.id);
-    const end = await runSession(new TcpSocket(endpoint), this.#io, {
+    const end = await runSession(new TcpSocket(endpoint), this.#o.zero ? silent(this.#io) : this.#io, {
       connectTimeout: this.#o.connectTimeout,
       idleTimeout: this.#o.timeout,
       stayInTimeWait: this.#o.timeWait === true,
+      ...(this.#o.zero && { leaveAfter: LEAVE_AFTER }),
       note: (text) => log.note(text),
     });
     const granted = this.#cookie === undefined ? undefined : endpoint.connection.fastOpenGrant?.cookie;
@@ -122,6 +124,16 @@ class ConnectRun {
     };
   }
 }
+
+/** Seconds that a peer has for its FIN where nothing but the connection was wanted. */
+const LEAVE_AFTER = 1;
+
+/** Nothing to send, and what comes is passed over. */
+const silent = (io: Io): Io => ({
+  ...io,
+  stdin: Readable.from([]),
+  stdout: new Writable({ write: (_chunk, _encoding, done) => done() }),
+});
 
 /** What stdin gives first, for the SYN; undefined when it ends without. Nothing is open yet, so ^C just ends the process. */
 function firstInput({ stdin }: Io): Promise<Uint8Array | undefined> {

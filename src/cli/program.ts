@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import type { CliCommand } from './command.ts';
 import { COMMANDS } from './commands.ts';
+import { ENVIRONMENT_HELP, optionsFromEnvironment } from './environment.ts';
 import { CliFailure, EXIT_CODES, Exit, failureFrom, failureText } from './exit.ts';
 import type { Io } from './io.ts';
 import { versionText } from './version.ts';
@@ -66,8 +67,13 @@ export function buildProgram(io: Io, commands: readonly CliCommand[], done: (exi
       .helpGroup(command.group);
     settle(sub, io);
     command.declare(sub);
+    sub.addHelpText('after', ENVIRONMENT_HELP);
     sub.action(async () => {
-      done(await command.run(sub.args, sub.opts(), io));
+      const variables = optionsFromEnvironment(sub, io.env);
+      const options = sub.opts();
+      if (variables.length > 0 && options['quiet'] !== true && options['json'] !== true)
+        io.stderr.write(`tcpx: from the environment: ${variables.join(', ')}\n`);
+      done(await command.run(sub.args, options, io));
     });
   }
   return program;

@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly idleTimeout: number | undefined;
   /** Stay until CLOSED. */
   readonly stayInTimeWait: boolean;
+  /** Once connected, seconds that the peer has for closing its side; undefined: as long as it likes. */
+  readonly leaveAfter?: number;
   /** A signal is told to the user elsewhere. */
   readonly quietSignals?: boolean;
   /** Tells the user something between log lines. */
@@ -109,6 +111,10 @@ class Session {
   #onConnect(): void {
     this.#connected = true;
     this.#touch();
+    if (this.#o.leaveAfter !== undefined) {
+      const timer = setTimeout(() => this.#finish({ how: 'closed' }), this.#o.leaveAfter * 1000);
+      this.#undo.push(() => clearTimeout(timer));
+    }
     const { stdin } = this.#io;
     const inputFailed = (error: Error): void => {
       this.#o.note(`stdin: ${error.message}; closing`);

@@ -83,10 +83,17 @@ export class Relay {
     const resume = (): void => {
       from.resume();
     };
+    const uncork = (): void => to.uncork();
     from.on('data', (octets: Uint8Array) => {
       count(octets.length);
       this.#touch();
-      const goesOn = octets.length < SLOT ? to.write(octets) : to.write(octets, (error) => this.#giveBack(octets, error));
+      // What comes in one batch leaves in one call.
+      if (to.writableCorked === 0) {
+        to.cork();
+        process.nextTick(uncork);
+      }
+      const goesOn =
+        octets.length < SLOT ? to.write(octets) : to.write(octets, (error) => this.#giveBack(octets, error));
       if (goesOn) return;
       from.pause();
       to.once('drain', resume);
