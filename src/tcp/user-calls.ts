@@ -56,15 +56,18 @@ export function send(tcb: Tcb, octets: Uint8Array, now: Micros, urgent = false):
   if (taken < octets.length) tcb.userWaitsForRoom = true;
   if (taken === 0) return 0;
   traceCall(tcb, now, urgent ? 'SEND urgent' : 'SEND', taken);
-  if (tcb.state === 'LISTEN') {
-    tcb.step('SEND');
-    tcb.isPassive = false;
-    startSyn(tcb);
-  }
+  if (tcb.state === 'LISTEN') openActively(tcb);
   tcb.sendBuffer.append(taken === octets.length ? octets : octets.subarray(0, taken));
   if (urgent) markUrgent(tcb);
   updatePersist(tcb, now);
   return taken;
+}
+
+/** SEND in LISTEN. */
+function openActively(tcb: Tcb): void {
+  tcb.step('SEND');
+  tcb.isPassive = false;
+  startSyn(tcb);
 }
 
 /**
@@ -74,6 +77,7 @@ export function send(tcb: Tcb, octets: Uint8Array, now: Micros, urgent = false):
 export function lend(tcb: Tcb, octets: Uint8Array, now: Micros): number {
   if (tcb.finQueued || tcb.state === 'CLOSED' || octets.length === 0) return 0;
   traceCall(tcb, now, 'SEND', octets.length);
+  if (tcb.state === 'LISTEN') openActively(tcb);
   tcb.sendBuffer.lend(octets);
   updatePersist(tcb, now);
   return octets.length;

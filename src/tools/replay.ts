@@ -73,8 +73,12 @@ class Replay {
     this.#count(record);
     const connection = this.#connection(line, record);
     // What the core has still to answer for comes first; only then is the next record something it must be told.
-    if (connection.made.length === 0 && connection.feed(line, record)) this.#inputs++;
+    if (connection.made.length === 0) {
+      connection.settle(record);
+      if (connection.made.length === 0 && connection.feed(line, record)) this.#inputs++;
+    }
     const replayed = connection.made.shift();
+    connection.noteLast(record);
     this.#compared++;
     return (replayed !== undefined && sameRecord(record, replayed)) || this.#differ(line, record, replayed);
   }
@@ -121,15 +125,35 @@ class Replay {
   }
 }
 
+/** Microseconds in which a program writes again without letting go of the thread. */
+const SOON = 50;
+
+const isSend = (record: TraceRecord): boolean => record.type === 'call' && record.call.startsWith('SEND');
+
 class ReplayedConnection {
   /** Records the core has made and the log has not been asked for yet. */
   readonly made: TraceRecord[] = [];
   readonly #core: Connection;
   readonly #out = new TcpSegment();
   readonly #in = new TcpSegment();
+  #last: TraceRecord | undefined;
 
   constructor(conn: number, config: ConnectionConfig) {
     this.#core = new Connection(conn, config, { enabled: true, record: (record) => this.made.push(record) });
+  }
+
+  /**
+   * Before something new comes the core has been asked for segments until it had none, and that can matter: a pace's
+   * timer starts then. The log does not say when; but timers come alone, and what comes later is of another batch. Only
+   * writes may follow each other closely with nothing leaving in between.
+   */
+  settle(record: TraceRecord): void {
+    const last = this.#last;
+    if (last === undefined || (record.type !== 'timer' && record.t === last.t)) return;
+    const isInput = record.type === 'timer' || record.type === 'icmp' || record.type === 'call';
+    if (!isInput && !(record.type === 'segment' && record.dir === 'in')) return;
+    if (isSend(record) && isSend(last) && record.t - last.t < SOON) return;
+    this.#core.emit(last.t, this.#out);
   }
 
   /** Does what `record` says was done; false when it tells no more than a consequence. */
@@ -156,6 +180,10 @@ class ReplayedConnection {
       default:
         return false;
     }
+  }
+
+  noteLast(record: TraceRecord): void {
+    this.#last = record;
   }
 
   /** A segment the core would send though the log has ended. */

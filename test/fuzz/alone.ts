@@ -11,6 +11,8 @@ export interface Outcome {
   readonly segmentsIn: number;
   readonly segmentsOut: number;
   readonly digest: number;
+  /** ACKs that were not looked at: with a trace each is. */
+  readonly merged: number;
 }
 
 /** After CLOSED a few more actions: nothing may come of them. */
@@ -54,7 +56,8 @@ export function playAlone(run: Run, o: EndOptions = {}): Outcome {
 }
 
 function outcomeOf(end: End, run: Run, violation: Violation | undefined): Outcome {
-  return { run, violation, segmentsIn: end.segmentsIn, segmentsOut: end.segmentsOut, digest: end.digest };
+  const { segmentsIn, segmentsOut, digest, merged } = end;
+  return { run, violation, segmentsIn, segmentsOut, digest, merged };
 }
 
 export function violationOf(error: unknown): Violation {

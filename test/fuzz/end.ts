@@ -27,6 +27,8 @@ export interface EndOptions {
   readonly tracer?: Tracer;
   /** Sees every segment that leaves. */
   readonly onEmit?: (out: TcpSegment, now: Micros) => void;
+  /** Nothing is put away. */
+  readonly staysWhole?: true;
   /** Makes the connection, where it is to be one with a fault. */
   readonly make?: (...args: ConstructorParameters<typeof Connection>) => Connection;
 }
@@ -40,6 +42,8 @@ export class End {
   /** Segments that went in, and that came out. */
   segmentsIn = 0;
   segmentsOut = 0;
+  /** ACKs that were not looked at, since the next one said as much. */
+  merged = 0;
   /** A sum over everything that has left, and when. */
   digest = 0x811c_9dc5;
   /** Timestamp on the last segment that left. */
@@ -48,6 +52,9 @@ export class End {
   happened = 0;
 
   #opened = false;
+  #isInBatch = false;
+  #hasWritten = false;
+  readonly #staysWhole: boolean;
   readonly #onEmit: EndOptions['onEmit'];
   readonly #out = new TcpSegment();
   #in = new TcpSegment();
@@ -62,6 +69,7 @@ export class End {
     const make = o.make ?? ((...args) => new Connection(...args));
     this.connection = make(1, configOf(setup), o.tracer ?? NO_TRACE);
     this.rules = new Invariants(setup, this.connection);
+    this.#staysWhole = o.staysWhole === true;
     this.#onEmit = o.onEmit;
   }
 
@@ -72,6 +80,11 @@ export class End {
   /** Throws Violation. */
   apply(action: Action): void {
     try {
+      // No two batches come in the same microsecond, and writes farther apart than those of which a log can't tell.
+      const isWrite = action.do === 'send' || action.do === 'lend' || action.do === 'send urgent';
+      if (!this.#isInBatch) this.#wait(micros(this.now + (isWrite && this.#hasWritten ? 50 : 1)));
+      this.#isInBatch = action.do === 'segment' && action.more === true;
+      this.#hasWritten = isWrite;
       this.#apply(action);
     } catch (error) {
       if (error instanceof Violation) throw error;
@@ -122,7 +135,7 @@ export class End {
         c.reuse(now);
         break;
       case 'put away':
-        c.putAway();
+        if (!this.#staysWhole) c.putAway();
         return;
       case 'keep lent':
         c.keepLent();
@@ -141,6 +154,7 @@ export class End {
         c.onPathMss(action.mss, this.#ours(action.seq), now);
         break;
       case 'wait':
+        this.#quiet();
         this.#wait(micros(now + action.us));
         return;
     }
@@ -149,11 +163,10 @@ export class End {
 
   /** What a batch that was not finished leaves over. */
   finish(): void {
-    this.apply({ do: 'wait', us: 0 });
+    this.apply({ do: 'wait', us: 1 });
   }
 
   #wait(until: Micros): void {
-    this.#quiet();
     let atOnce = 0;
     for (let i = 0; this.connection.nextTimeout() <= until; i++) {
       const at = this.connection.nextTimeout();
@@ -175,7 +188,8 @@ export class End {
     if (this.#hasPutBy) {
       const merged = isPureAck(this.#in) && c.mergeAck(this.#putBy, this.#in);
       this.#hasPutBy = false;
-      if (!merged) c.onSegment(this.#putBy, this.now);
+      if (merged) this.merged++;
+      else c.onSegment(this.#putBy, this.now);
     }
     if (c.state === 'ESTABLISHED' && isPureAck(this.#in)) {
       [this.#in, this.#putBy] = [this.#putBy, this.#in];

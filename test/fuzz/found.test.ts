@@ -1,7 +1,7 @@
 /** What the fuzzer has found, shrunk to the story that shows it. */
 import { expect, test } from 'vitest';
 import { NEVER } from '../../src/base/time.ts';
-import { ack, data, established, listening, rst, syn } from '../support/harness.ts';
+import { ack, data, established, listening, pattern, rst, syn } from '../support/harness.ts';
 
 /** Relative to the first octet: half the sequence space from our initial sequence number. */
 const HALF_AWAY = 2 ** 31 - 1;
@@ -47,4 +47,10 @@ test('back in LISTEN, no duplicate is left to be reported of the connection that
   h.inject(syn({ sackOk: true, seq: -5000 })).skip();
   h.inject(data(-4999, 1, { ack: 0 })).expectState('ESTABLISHED');
   expect(h.takeLeft().map(({ seg }) => [seg.ack, seg.sack])).toEqual([[-4998, undefined]]);
+});
+
+test('octets that are lent in LISTEN make the open an active one, as those that are sent', () => {
+  const h = listening();
+  h.connection.lend(pattern(0, 10), h.now);
+  expect(h.transitions.at(-1)).toBe('LISTEN --SEND--> SYN-SENT');
 });

@@ -45,6 +45,8 @@ export class Generator {
   /** What is drawn less often than once in so many actions: a run that resets in its first ten is a short one. */
   readonly #calm: number;
   #tsBase: number;
+  /** How often octets come in a buffer of their own. */
+  readonly #owned: number;
   #batch = 0;
 
   constructor(random: Random, setup: Setup) {
@@ -53,6 +55,7 @@ export class Generator {
     this.#wnd = setup.peer.wnd;
     this.#calm = pick(random, [30, 100, 300, 1000]);
     this.#tsBase = random.uint32() | 0;
+    this.#owned = pick(random, [0, 0, 0, 0.3, 1]);
   }
 
   next(end: End): Action {
@@ -131,7 +134,8 @@ export class Generator {
     if (dice < 91) return { do: 'icmp', code: pick(random, ICMP_CODES), seq: this.#ackNumber() };
     if (dice < 94)
       return { do: 'path', mss: pick(random, [0, 28, 48, 100, 536, 1000, 1460, 9000]), seq: this.#ackNumber() };
-    if (chance(random, 10 / this.#calm)) {
+    const isEnding = end.state !== 'ESTABLISHED' && end.state !== 'SYN-RECEIVED' && end.state !== 'SYN-SENT';
+    if (chance(random, isEnding ? 0.3 : 10 / this.#calm)) {
       if (end.state === 'TIME-WAIT' && chance(random, 0.3)) return { do: 'reuse' };
       return { do: pick(random, ['close', 'close', 'close', 'release', 'release', 'abort']) };
     }
@@ -158,13 +162,18 @@ export class Generator {
     if (chance(random, 0.01)) this.#mutate(seg);
     if (end.state === 'TIME-WAIT' && (seg.flags & (SYN | ACK | RST)) === SYN && chance(random, 0.3))
       return { do: 'give way', seg };
-    const owned = seg.len > 0 && chance(random, 0.2);
+    const owned = seg.len > 0 && chance(random, this.#owned);
     return { do: 'segment', seg, ...(more && { more: true as const }), ...(owned && { owned: true as const }) };
   }
 
   #drawn(end: End): FuzzSegment {
     const random = this.#random;
     switch (end.state) {
+      case 'TIME-WAIT':
+        // The next incarnation, and forgers.
+        if (chance(random, 0.1)) return this.#syn(false, this.#view.rcvNxt + pick(random, [-1, 0, 1, 100_000]), end);
+        if (chance(random, 0.05)) return this.#plain(end, RST);
+        return this.#established(end);
       case 'CLOSED':
       case 'LISTEN':
         if (chance(random, 0.85)) return this.#syn(false);
@@ -183,13 +192,13 @@ export class Generator {
     }
   }
 
-  #syn(withAck: boolean): FuzzSegment {
+  #syn(withAck: boolean, seq?: number, end?: End): FuzzSegment {
     const random = this.#random;
     const { peer, tfoAccept, tfo } = this.#setup;
     const data = tfoAccept || tfo !== undefined ? 0.5 : 0.05;
     const seg: FuzzSegment = {
       flags: SYN | (withAck ? ACK : 0) | (peer.ecn ? (withAck ? ECE : ECE | CWR) : 0),
-      seq: chance(random, 0.97) ? 0 : random.uint32() | 0,
+      seq: seq !== undefined ? seq | 0 : chance(random, 0.97) ? 0 : random.uint32() | 0,
       ack: withAck ? (chance(random, 0.9) ? this.#view.sndNxt : this.#ackNumber()) : 0,
       wnd: peer.wnd,
       len: chance(random, data) ? pick(random, LENGTHS) : 0,
@@ -197,7 +206,8 @@ export class Generator {
     if (peer.mss !== undefined) seg.mss = peer.mss;
     if (peer.wscale !== undefined) seg.wscale = peer.wscale;
     if (peer.sackOk) seg.sackOk = true;
-    if (peer.timestamps) seg.ts = [this.#tsBase, 0];
+    if (end !== undefined) this.#stamp(seg, end);
+    else if (peer.timestamps) seg.ts = [this.#tsBase, 0];
     if (withAck && tfo !== undefined && chance(random, 0.5))
       seg.tfo = pick(random, ['', '0102030405060708', 'aabbccdd']);
     return seg;

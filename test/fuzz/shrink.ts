@@ -2,16 +2,16 @@
 import type { Action, FuzzSegment, Run, Setup } from './model.ts';
 
 /** True when the run still shows what is to be shown. */
-export type Shows = (run: Run) => boolean;
+export type Shows = (run: Run) => boolean | Promise<boolean>;
 
 /** Runs that are tried at most: each takes less than a millisecond or a few. */
 const MOST_TRIES = 4000;
 
-export function shrink(run: Run, shows: Shows): Run {
+export async function shrink(run: Run, shows: Shows): Promise<Run> {
   let tries = 0;
   let best = run;
-  const better = (candidate: Run): boolean => {
-    if (tries >= MOST_TRIES || !safely(shows, candidate)) {
+  const better = async (candidate: Run): Promise<boolean> => {
+    if (tries >= MOST_TRIES || !(await safely(shows, candidate))) {
       tries++;
       return false;
     }
@@ -21,16 +21,16 @@ export function shrink(run: Run, shows: Shows): Run {
   };
   for (let before = -1; before !== sizeOf(best) && tries < MOST_TRIES; ) {
     before = sizeOf(best);
-    withoutActions(() => best, better);
-    withoutSettings(() => best, better);
-    plainer(() => best, better);
+    await withoutActions(() => best, better);
+    await withoutSettings(() => best, better);
+    await plainer(() => best, better);
   }
   return best;
 }
 
-function safely(shows: Shows, run: Run): boolean {
+async function safely(shows: Shows, run: Run): Promise<boolean> {
   try {
-    return shows(run);
+    return await shows(run);
   } catch {
     return false;
   }
@@ -38,40 +38,42 @@ function safely(shows: Shows, run: Run): boolean {
 
 const sizeOf = (run: Run): number => JSON.stringify(run).length;
 
+type Better = (run: Run) => Promise<boolean>;
+
 /** Halves, quarters and so on down to single ones are left out, the last first: what follows the breach is of no use. */
-function withoutActions(best: () => Run, better: (run: Run) => boolean): void {
+async function withoutActions(best: () => Run, better: Better): Promise<void> {
   for (let size = Math.max(1, best().actions.length >> 1); ; size >>= 1) {
     for (let at = best().actions.length - size; at > -size; at -= size) {
       const { setup, actions } = best();
       const from = Math.max(0, at);
-      better({ setup, actions: [...actions.slice(0, from), ...actions.slice(at + size)] });
+      await better({ setup, actions: [...actions.slice(0, from), ...actions.slice(at + size)] });
     }
     if (size === 1) return;
   }
 }
 
-function withoutSettings(best: () => Run, better: (run: Run) => boolean): void {
-  const tryWith = (change: (setup: Setup) => Setup): boolean =>
+async function withoutSettings(best: () => Run, better: Better): Promise<void> {
+  const tryWith = (change: (setup: Setup) => Setup): Promise<boolean> =>
     better({ setup: change(best().setup), actions: best().actions });
   for (const kind of ['sysctl', 'options'] as const)
     for (const name of Object.keys(best().setup[kind]))
-      tryWith((s) => ({ ...s, [kind]: Object.fromEntries(Object.entries(s[kind]).filter(([n]) => n !== name)) }));
-  tryWith((s) => ({ ...s, profile: 'linux' }));
-  tryWith((s) => ({ ...s, iss: 0 }));
-  tryWith((s) => ({ ...s, irs: 0 }));
-  tryWith((s) => ({ ...s, tsOffset: 0 }));
-  tryWith((s) => ({ ...s, path: { receiveMss: 1460, sendMss: 1460, defaultMss: 536, maxGsoPayload: 0 } }));
-  tryWith((s) => ({ ...s, path: { ...s.path, maxGsoPayload: 0 } }));
-  tryWith(({ tfo: _, ...s }) => s);
-  tryWith(({ tfoAccept: _, ...s }) => s);
+      await tryWith((s) => ({ ...s, [kind]: Object.fromEntries(Object.entries(s[kind]).filter(([n]) => n !== name)) }));
+  await tryWith((s) => ({ ...s, profile: 'linux' }));
+  await tryWith((s) => ({ ...s, iss: 0 }));
+  await tryWith((s) => ({ ...s, irs: 0 }));
+  await tryWith((s) => ({ ...s, tsOffset: 0 }));
+  await tryWith((s) => ({ ...s, path: { receiveMss: 1460, sendMss: 1460, defaultMss: 536, maxGsoPayload: 0 } }));
+  await tryWith((s) => ({ ...s, path: { ...s.path, maxGsoPayload: 0 } }));
+  await tryWith(({ tfo: _, ...s }) => s);
+  await tryWith(({ tfoAccept: _, ...s }) => s);
 }
 
 /** Segment by segment: without its options and extras, of fewer octets; several reads into one. */
-function plainer(best: () => Run, better: (run: Run) => boolean): void {
+async function plainer(best: () => Run, better: Better): Promise<void> {
   for (let i = best().actions.length - 1; i >= 0; i--) {
     for (const simpler of simplerThan(best().actions[i]!)) {
       const { setup, actions } = best();
-      better({ setup, actions: actions.with(i, simpler(actions[i]!)) });
+      await better({ setup, actions: actions.with(i, simpler(actions[i]!)) });
     }
   }
 }

@@ -57,6 +57,13 @@ test.each([
   expect((await replayed(records)).difference).toBeUndefined();
 });
 
+test('a paced connection too, though a log does not say what was held back', async () => {
+  const sysctl = { tcp_pacing: true };
+  const records = recorded({ seed: 3, sysctl, faults: { loss: 0.02 } }, { send: 300_000 }, { send: 1000 });
+  expect(records.some((r) => r.includes('"timer":"pacing"'))).toBe(true);
+  expect((await replayed(records)).difference).toBeUndefined();
+});
+
 test('one octet less in one segment is found', async () => {
   const records = recorded({ seed: 6, faults: FAULTS }, { send: 20_000 }, { send: 20_000 });
   const at = records.findLastIndex((r) => r.includes('"dir":"in"') && !r.includes('"len":0'));
