@@ -11,6 +11,7 @@ import { listen } from './listen.ts';
 import { perf } from './perf.ts';
 import { ping } from './ping.ts';
 import { replay } from './replay.ts';
+import { serve } from './serve.ts';
 import { socks } from './socks.ts';
 import { trace } from './trace.ts';
 
@@ -21,6 +22,7 @@ export const COMMANDS: readonly CliCommand[] = [
   ping,
   socks,
   forward,
+  serve,
   doctor,
   compare,
   conform,
