@@ -1,5 +1,5 @@
 /** The seventh step of SEGMENT ARRIVES: the text, RFC 9293 §3.10.7.4, and when it is acknowledged. */
-import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
+import { type Seq, seqAdd, seqDiff, seqLeq, seqLt, seqMax, seqMin } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { drop, type Verdict } from './answers.ts';
@@ -92,7 +92,7 @@ function advance(tcb: Tcb, len: number): void {
 
 /**
  * A hole lies before it: kept (SHLD-31) and reported at once by a duplicate ACK (RFC 5681 §4.2). A peer with SACK
- * learns everything from one ACK per batch; one without counts them, so it gets one for each.
+ * gets as many ACKs per batch as tell of every block; one without counts them, so it gets one for each segment.
  */
 function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array, owned: boolean): void {
   tcb.oooSegsIn++;
@@ -110,10 +110,11 @@ function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array, owned: boolean): voi
   tcb.ackNote = 'duplicate ACK';
 }
 
-/** RFC 2883 §4.1: octets that had arrived before are reported, once, with the next ACK. */
+/** RFC 2883 §4.1: octets that had arrived before are reported, once, with the next ACK; those that meet, as one block. */
 export function reportDuplicate(tcb: Tcb, left: Seq, right: Seq): void {
   if (!tcb.sackAgreed || !tcb.config.sysctl.tcp_dsack) return;
-  tcb.dsackLeft = left;
-  tcb.dsackRight = right;
+  const meets = tcb.hasDsack && seqLeq(left, tcb.dsackRight) && seqLeq(tcb.dsackLeft, right);
+  tcb.dsackLeft = meets ? seqMin(left, tcb.dsackLeft) : left;
+  tcb.dsackRight = meets ? seqMax(right, tcb.dsackRight) : right;
   tcb.hasDsack = true;
 }

@@ -1,6 +1,8 @@
 /**
  * Octets that arrived ahead of RCV.NXT, RFC 9293 §3.10.7.4 (SHLD-31), and the SACK blocks that report them
- * (RFC 2018 §4: the block with the newest arrival first, then the most recently reported ones).
+ * (RFC 2018 §4: the block with the newest arrival first, then the most recently reported ones). Where one batch has made
+ * more blocks than a segment can carry, several segments tell of them, the oldest first: a sender that hears of the newest
+ * alone takes the others for lost.
  * Pieces are kept sorted and never overlap; of octets that arrive twice the first copy stays.
  */
 import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
@@ -14,12 +16,21 @@ interface Piece {
 /** About what a piece takes beside its octets. */
 const PIECE_COST = 256;
 
+/** Blocks that are remembered: more than can be reported, so that those which merge leave others to tell of. */
+const MOST_RECENT = 4 * MAX_SACK_BLOCKS;
+/** As many as one batch can make. */
+const MOST_FRESH = 256;
+
 const endOf = (p: Piece): Seq => seqAdd(p.seq, p.octets.length);
 
 export class Reassembly {
   readonly #pieces: Piece[] = [];
   /** A sequence number inside each block reported, newest first. */
   readonly #recent: Seq[] = [];
+  /** The same of those that no segment has told of yet, oldest first. */
+  readonly #fresh: Seq[] = [];
+  /** Where the newest arrival ended. */
+  #newestEnd: Seq | undefined;
   /** Octets held. */
   len = 0;
   /** Octets of memory that they hold on to. */
@@ -39,7 +50,7 @@ export class Reassembly {
    * are, where that doesn't hold on to more than twice as much; else they are copied.
    */
   insert(seq: Seq, octets: Uint8Array, owned = false): number {
-    this.#noteRecent(seq);
+    this.#noteRecent(seq, octets.length);
     const pieces = this.#pieces;
     // Arrivals mostly extend the newest hole's far side: search from the end.
     let i = pieces.length;
@@ -80,54 +91,128 @@ export class Reassembly {
       this.len -= first.octets.length;
       this.#pinned -= first.octets.buffer.byteLength;
       // Blocks that were reported are no more: what comes is reported in its own order.
-      if (this.#pieces.length === 0) this.#recent.length = 0;
+      if (this.#pieces.length === 0) this.#forget();
       const skip = seqDiff(rcvNxt, first.seq);
       if (skip < first.octets.length) return skip === 0 ? first.octets : first.octets.subarray(skip);
     }
   }
 
-  /** Writes up to `max` blocks to `sack` as left and right edges in turn, from index `at`; returns how many blocks. */
+  /** There are arrivals in blocks that no segment has told of yet. */
+  get isUntold(): boolean {
+    return this.#fresh.length > 0;
+  }
+
+  /**
+   * Writes up to `max` blocks to `sack` as left and right edges in turn, from index `at`; returns how many blocks. Where more
+   * have changed since the last time, it is those that changed first, and `isUntold` asks for another segment.
+   */
   writeSack(sack: Seq[], at: number, max: number): number {
+    const fresh = this.#fresh;
     let count = 0;
-    for (let r = 0; r < this.#recent.length && count < max; ) {
-      const found = this.#writeBlock(this.#recent[r]!, sack, at, count);
-      if (found === 'gone' || found === 'reported') {
-        this.#recent.splice(r, 1);
-        continue;
-      }
-      count++;
-      r++;
+    let told = 0;
+    for (; told < fresh.length; told++) {
+      const piece = this.#pieceWith(fresh[told]!);
+      if (piece < 0) continue;
+      if (count < max) count += this.#writeBlock(piece, sack, at, count);
+      else if (!isAmong(sack, at, count, this.#leftOf(piece))) break;
     }
-    return count;
+    if (told < fresh.length) {
+      fresh.splice(0, told);
+      reverseBlocks(sack, at, count);
+      return count;
+    }
+    fresh.length = 0;
+    return this.#writeRecent(sack, at, max);
   }
 
   clear(): void {
     this.#pieces.length = 0;
-    this.#recent.length = 0;
+    this.#forget();
     this.len = 0;
     this.#pinned = 0;
   }
 
-  #writeBlock(inside: Seq, sack: Seq[], at: number, count: number): 'written' | 'gone' | 'reported' {
-    const pieces = this.#pieces;
-    const i = pieces.findIndex((p) => seqLeq(p.seq, inside) && seqLt(inside, endOf(p)));
-    if (i < 0) return 'gone';
-    let first = i;
-    while (first > 0 && endOf(pieces[first - 1]!) === pieces[first]!.seq) first--;
-    let last = i;
-    while (last + 1 < pieces.length && endOf(pieces[last]!) === pieces[last + 1]!.seq) last++;
-    const left = pieces[first]!.seq;
-    for (let b = 0; b < count; b++) if (sack[at + 2 * b] === left) return 'reported';
-    sack[at + 2 * count] = left;
-    sack[at + 2 * count + 1] = endOf(pieces[last]!);
-    return 'written';
+  #writeRecent(sack: Seq[], at: number, max: number): number {
+    const recent = this.#recent;
+    let count = 0;
+    for (let r = 0; r < recent.length && count < max; ) {
+      const piece = this.#pieceWith(recent[r]!);
+      const written = piece < 0 ? 0 : this.#writeBlock(piece, sack, at, count);
+      if (written === 0) recent.splice(r, 1);
+      else r++;
+      count += written;
+    }
+    return count;
   }
 
-  #noteRecent(seq: Seq): void {
-    const known = this.#recent.indexOf(seq);
-    if (known >= 0) this.#recent.splice(known, 1);
-    this.#recent.unshift(seq);
-    // More than can be reported, so that blocks which merge leave others to tell of.
-    if (this.#recent.length > 4 * MAX_SACK_BLOCKS) this.#recent.pop();
+  /** The block that the piece is part of, unless it is among the `count` that are written: how many that makes. */
+  #writeBlock(piece: number, sack: Seq[], at: number, count: number): 0 | 1 {
+    const pieces = this.#pieces;
+    const left = this.#leftOf(piece);
+    if (isAmong(sack, at, count, left)) return 0;
+    let last = piece;
+    while (last + 1 < pieces.length && endOf(pieces[last]!) === pieces[last + 1]!.seq) last++;
+    sack[at + 2 * count] = left;
+    sack[at + 2 * count + 1] = endOf(pieces[last]!);
+    return 1;
+  }
+
+  #leftOf(piece: number): Seq {
+    const pieces = this.#pieces;
+    let first = piece;
+    while (first > 0 && endOf(pieces[first - 1]!) === pieces[first]!.seq) first--;
+    return pieces[first]!.seq;
+  }
+
+  /** Index of the piece that has octet `seq`; -1: it is not here any more. */
+  #pieceWith(seq: Seq): number {
+    const pieces = this.#pieces;
+    let low = 0;
+    let high = pieces.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (seqLeq(pieces[middle]!.seq, seq)) low = middle + 1;
+      else high = middle;
+    }
+    return low > 0 && seqLt(seq, endOf(pieces[low - 1]!)) ? low - 1 : -1;
+  }
+
+  #noteRecent(seq: Seq, len: number): void {
+    const recent = this.#recent;
+    const isContinued = seq === this.#newestEnd;
+    this.#newestEnd = seqAdd(seq, len);
+    // It is in the same block as what came before it.
+    if (isContinued && recent.length > 0) {
+      if (this.#fresh.length === 0) this.#fresh.push(seq);
+      recent[0] = seq;
+      return;
+    }
+    const known = recent.indexOf(seq);
+    if (known >= 0) recent.splice(known, 1);
+    recent.unshift(seq);
+    if (recent.length > MOST_RECENT) recent.pop();
+    this.#fresh.push(seq);
+    if (this.#fresh.length > MOST_FRESH) this.#fresh.shift();
+  }
+
+  #forget(): void {
+    this.#recent.length = 0;
+    this.#fresh.length = 0;
+    this.#newestEnd = undefined;
+  }
+}
+
+function isAmong(sack: readonly Seq[], at: number, count: number, left: Seq): boolean {
+  for (let b = 0; b < count; b++) if (sack[at + 2 * b] === left) return true;
+  return false;
+}
+
+function reverseBlocks(sack: Seq[], at: number, count: number): void {
+  for (let a = at, b = at + 2 * (count - 1); a < b; a += 2, b -= 2) {
+    for (let edge = 0; edge < 2; edge++) {
+      const kept = sack[a + edge]!;
+      sack[a + edge] = sack[b + edge]!;
+      sack[b + edge] = kept;
+    }
   }
 }

@@ -194,6 +194,29 @@ test('a peer without SACK gets a duplicate ACK for each segment out of order, on
     .expect(ack(0, { sack: [[1000, 4000]] }));
 });
 
+test('blocks of one batch that one ACK has no room for come with more ACKs, the oldest first', () => {
+  const islands = Array.from({ length: 7 }, (_, n) => data(1000 + 2000 * n, 1000));
+  const block = (n: number): [number, number] => [1000 + 2000 * n, 2000 + 2000 * n];
+  const h = established({ mss: 1000, sack: true, timestamps: true });
+  h.injectBatch(...islands);
+  const told = h.takeLeft().map(({ seg }) => seg.sack);
+  expect(told).toEqual([
+    [block(2), block(1), block(0)],
+    [block(5), block(4), block(3)],
+    [block(6), block(5), block(4)],
+  ]);
+  // In order of time, as the peer sent them: none of them looks lost to it.
+  h.inject(data(0, 1000));
+  expect(h.takeLeft().map(({ seg }) => [seg.ack, seg.sack])).toEqual([[2000, [block(6), block(5), block(4)]]]);
+});
+
+test('duplicates of one batch that meet are reported as one', () => {
+  const h = established({ mss: 1000, sack: true });
+  h.inject(data(0, 3000)).skip();
+  h.injectBatch(data(1000, 1000), data(2000, 1000)).expect(ack(3000, { sack: [[1000, 3000]] }));
+  h.injectBatch(data(0, 500), data(2000, 1000)).expect(ack(3000, { sack: [[2000, 3000]] }));
+});
+
 test('a FIN and the data before it cost one ACK', () => {
   const h = established({ mss: 1000 })
     .injectBatch(data(0, 1000), data(1000, 500, { flags: 'FP.' }))
