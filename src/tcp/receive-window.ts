@@ -17,12 +17,16 @@ export function receiveMss({ path, options }: ConnectionConfig): number {
   return options.TCP_MAXSEG > 0 ? Math.min(path.receiveMss, options.TCP_MAXSEG) : path.receiveMss;
 }
 
-/** What the buffer may grow to. */
+/**
+ * What the buffer may grow to. All of tcp_rmem's most, not half of it: by then segments come in large pieces, and hold next
+ * to nothing but payload. With less, a peer whose send buffer is 4 MiB (Linux's most) would wait for the window on a
+ * path of 10 ms.
+ */
 export function mostCapacity(config: ConnectionConfig): number {
   const { sysctl, options } = config;
   const initial = initialCapacity(config);
   if (options.SO_RCVBUF > 0 || !sysctl.tcp_moderate_rcvbuf) return initial;
-  return Math.max(initial, sysctl.tcp_rmem[2] / 2);
+  return Math.max(initial, sysctl.tcp_rmem[2]);
 }
 
 /** The smallest shift that expresses the largest window, RFC 7323 §2.3; 14 at most. */
