@@ -12,29 +12,50 @@ export interface Situation {
   readonly state: State;
   /** How the connection came there; a sentence for the page. */
   readonly reached: string;
+  /** Something of ours is not acknowledged: SND.UNA and SND.NXT differ. */
+  readonly unacknowledged: boolean;
+  /** RCV.WND is 0. */
+  readonly isShut: boolean;
 }
 
-const S = <N extends string>(name: N, state: State, reached: string): Situation & { readonly name: N } => ({
-  name,
-  state,
-  reached,
-});
+const S = <N extends string>(
+  name: N,
+  state: State,
+  reached: string,
+  o: Partial<Situation> = {},
+): Situation & { readonly name: N } => ({ unacknowledged: false, isShut: false, ...o, name, state, reached });
+
+const OUT = { unacknowledged: true } as const;
 
 export const SITUATIONS = [
   S('CLOSED', 'CLOSED', 'Nobody uses the port.'),
   S('LISTEN', 'LISTEN', 'A listener, and no connection with this peer.'),
-  S('SYN-SENT', 'SYN-SENT', 'connect() has sent a SYN.'),
-  S('SYN-RECEIVED', 'SYN-RECEIVED', 'A SYN came to a listener, the SYN-ACK has left.'),
-  S('SYN-RECEIVED, simultaneous open', 'SYN-RECEIVED', 'connect() has sent a SYN, and a SYN came.'),
-  S('ESTABLISHED', 'ESTABLISHED', 'Both have sent 100 octets that are acknowledged, we 20 more that are not.'),
-  S('FIN-WAIT-1', 'FIN-WAIT-1', 'As ESTABLISHED without the 20 octets; then shutdown(SHUT_WR), the FIN has left.'),
-  S('FIN-WAIT-1, user gone', 'FIN-WAIT-1', 'The same with close(): nobody is there to read.'),
+  S('SYN-SENT', 'SYN-SENT', 'connect() has sent a SYN.', OUT),
+  S('SYN-RECEIVED', 'SYN-RECEIVED', 'A SYN came to a listener, the SYN,ACK has left.', OUT),
+  S('SYN-RECEIVED, simultaneous open', 'SYN-RECEIVED', 'connect() has sent a SYN, and a SYN came.', OUT),
+  S('ESTABLISHED', 'ESTABLISHED', 'Both have sent 100 octets that are acknowledged, we 20 more that are not.', OUT),
+  S(
+    'ESTABLISHED, idle',
+    'ESTABLISHED',
+    'As ESTABLISHED without the 20 octets, and nothing has happened for a second: tcpx has put the connection away.',
+  ),
+  S(
+    'ESTABLISHED, window shut',
+    'ESTABLISHED',
+    'As ESTABLISHED without the 20 octets; then the peer has filled our window, and nobody reads: RCV.WND is 0.',
+    { isShut: true },
+  ),
+  S('FIN-WAIT-1', 'FIN-WAIT-1', 'As ESTABLISHED without the 20 octets; then shutdown(SHUT_WR), the FIN has left.', OUT),
+  S('FIN-WAIT-1, user gone', 'FIN-WAIT-1', 'The same with close(): nobody is there to read.', OUT),
   S('FIN-WAIT-2', 'FIN-WAIT-2', 'FIN-WAIT-1, and our FIN was acknowledged.'),
   S('FIN-WAIT-2, user gone', 'FIN-WAIT-2', 'The same after close().'),
-  S('CLOSE-WAIT', 'CLOSE-WAIT', 'As ESTABLISHED, 20 octets unacknowledged; the FIN of the peer has come.'),
-  S('CLOSING', 'CLOSING', 'FIN-WAIT-1, and a FIN came that does not acknowledge ours.'),
-  S('LAST-ACK', 'LAST-ACK', 'The FIN of the peer has come, then shutdown(SHUT_WR): our FIN has left.'),
+  S('CLOSE-WAIT', 'CLOSE-WAIT', 'As ESTABLISHED, 20 octets unacknowledged; the FIN of the peer has come.', OUT),
+  S('CLOSING', 'CLOSING', 'FIN-WAIT-1, and a FIN came that does not acknowledge ours.', OUT),
+  S('CLOSING, user gone', 'CLOSING', 'The same after close().', OUT),
+  S('LAST-ACK', 'LAST-ACK', 'The FIN of the peer has come, then shutdown(SHUT_WR): our FIN has left.', OUT),
+  S('LAST-ACK, user gone', 'LAST-ACK', 'The same with close().', OUT),
   S('TIME-WAIT', 'TIME-WAIT', 'FIN-WAIT-2, and the FIN of the peer has come.'),
+  S('TIME-WAIT, user gone', 'TIME-WAIT', 'The same after close(): tcpx has kept a small record of the connection.'),
 ] as const satisfies readonly Situation[];
 
 export type SituationName = (typeof SITUATIONS)[number]['name'];
@@ -135,36 +156,25 @@ const STAMPED: readonly CarriedName[] = ['ack', 'data', 'finAck', 'syn', 'rst'];
 
 /** The places in which a segment may stand there. Without a peer's SYN there is no window to speak of. */
 export function placesOf(situation: Situation): readonly Place[] {
+  const all = Object.keys(PLACES) as readonly Place[];
   switch (situation.state) {
     case 'CLOSED':
     case 'LISTEN':
     case 'SYN-SENT':
       return ['next'];
-    default: {
-      const all = Object.keys(PLACES) as readonly Place[];
-      // Elsewhere the SYN stands where everything old stands.
-      return situation.state === 'SYN-RECEIVED' ? all : all.filter((place) => place !== 'IRS');
-    }
+    case 'SYN-RECEIVED':
+      return all;
+    default:
+      if (situation.isShut) return ['far left', 'left', 'across left', 'next', 'right'];
+      // The SYN stands where everything old stands.
+      return all.filter((place) => place !== 'IRS');
   }
 }
 
 export function acksOf(situation: Situation): readonly Ack[] {
-  switch (situation.state) {
-    case 'CLOSED':
-    case 'LISTEN':
-      return [];
-    case 'ESTABLISHED':
-    case 'CLOSE-WAIT':
-    case 'FIN-WAIT-1':
-    case 'CLOSING':
-    case 'LAST-ACK':
-    case 'SYN-SENT':
-    case 'SYN-RECEIVED':
-      return ['far old', 'old', 'una', 'all', 'beyond', 'far beyond'];
-    default:
-      // Everything is acknowledged: SND.UNA is SND.NXT.
-      return ['far old', 'old', 'all', 'beyond', 'far beyond'];
-  }
+  if (situation.state === 'CLOSED' || situation.state === 'LISTEN') return [];
+  const all = Object.keys(ACKS) as readonly Ack[];
+  return situation.unacknowledged ? all : all.filter((ack) => ack !== 'una');
 }
 
 export function stampsOf(situation: Situation): readonly Stamp[] {

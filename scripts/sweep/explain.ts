@@ -35,14 +35,16 @@ const endsAtNext = (d: Difference): boolean =>
 const sameState = (d: Difference): boolean => d.tcpx.state === d.kernel.state;
 const sameUser = (d: Difference): boolean => d.tcpx.user.join() === d.kernel.user.join();
 const GONE: readonly SituationName[] = ['FIN-WAIT-1, user gone', 'FIN-WAIT-2, user gone'];
-const FIN_QUEUED: readonly SituationName[] = ['CLOSE-WAIT', 'CLOSING', 'LAST-ACK'];
+const WAITING: readonly SituationName[] = ['TIME-WAIT', 'TIME-WAIT, user gone'];
+/** The FIN of the peer has come, and lies in Linux's queue. */
+const FIN_QUEUED: readonly SituationName[] = ['CLOSE-WAIT', 'CLOSING', 'CLOSING, user gone', 'LAST-ACK'];
 
 export const EXPLANATIONS: readonly Explanation[] = [
   {
     key: 'no-ack-bit',
     why: 'Out of the window, and neither ACK nor SYN nor RST. Linux looks for one of these bits before it looks at the sequence number, and drops the segment in silence. RFC 9293 §3.10.7.4 checks the sequence number first, and what is not acceptable is answered by an ACK; so does tcpx.',
     covers: (d) =>
-      !isIn(d, 'TIME-WAIT') &&
+      !isIn(d, ...WAITING) &&
       isOne(d, 'none', 'noneData', 'fin') &&
       /^ACK( dsack)?$/.test(sent(d.tcpx)) &&
       sent(d.kernel) === '' &&
@@ -62,7 +64,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
     key: 'record-without-sack',
     why: 'In this state Linux keeps only a small record of the connection (a request, or a timewait socket), which answers with an ACK that has no options but a timestamp. tcpx reports the octets that came twice by D-SACK (RFC 2883) in every state.',
     covers: (d) =>
-      isIn(d, 'SYN-RECEIVED', 'TIME-WAIT', 'FIN-WAIT-2, user gone') &&
+      isIn(d, 'SYN-RECEIVED', 'FIN-WAIT-2, user gone', ...WAITING) &&
       sent(d.tcpx) === 'ACK dsack' &&
       sent(d.kernel) === 'ACK' &&
       sameState(d) &&
@@ -103,7 +105,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
     key: 'rst-at-left-edge',
     why: 'A RST that stands one octet before RCV.NXT, when the FIN of the peer has come. Linux takes it, for the sake of stacks that do not count their FIN. RFC 5961 §3.2 wants it exactly at RCV.NXT; so does tcpx.',
     covers: (d) =>
-      isIn(d, ...FIN_QUEUED) &&
+      isIn(d, ...FIN_QUEUED, 'LAST-ACK, user gone') &&
       isOne(d, 'rst', 'rstAck', 'synRst') &&
       stands(d, 'left') &&
       d.kernel.state === 'CLOSED' &&
@@ -139,6 +141,25 @@ export const EXPLANATIONS: readonly Explanation[] = [
       stands(d, 'across right') &&
       stays(d, d.kernel) &&
       sent(d.kernel) === (has(d, 'R') ? '' : 'ACK'),
+  },
+  {
+    key: 'rst-into-shut-window',
+    why: 'A RST with octets, or with a SYN, at RCV.NXT of a shut window. It has to be taken (RFC 9293 MUST-66; SHLD-2 for the octets); tcpx does. Linux drops it, for its end is beyond the window and something lies unread.',
+    covers: (d) =>
+      isIn(d, 'ESTABLISHED, window shut') &&
+      isOne(d, 'rstData', 'synRst', 'xmas') &&
+      stands(d, 'next') &&
+      d.tcpx.state === 'CLOSED' &&
+      stays(d, d.kernel),
+  },
+  {
+    key: 'reset-loses-unread',
+    why: 'A RST while octets lie unread. RFC 9293 §3.10.7.4: all queues are flushed; so tcpx does, and the next read fails. On Linux what had come is read first, then read fails.',
+    covers: (d) =>
+      has(d, 'R') &&
+      sameState(d) &&
+      d.tcpx.user.join() === 'loses the unread,ECONNRESET' &&
+      d.kernel.user.join() === 'ECONNRESET',
   },
   {
     key: 'header-prediction',
@@ -223,19 +244,19 @@ export const EXPLANATIONS: readonly Explanation[] = [
     key: 'time-wait-acks',
     why: 'What stands in the window of TIME-WAIT, beyond the FIN of the peer: no honest peer sends it. Linux answers it with an ACK. RFC 9293 §3.10.7.4 has text and URG ignored here, and answers only what is outside the window and the FIN sent again; so does tcpx.',
     covers: (d) =>
-      isIn(d, 'TIME-WAIT') && sent(d.tcpx) === '' && sent(d.kernel) === 'ACK' && !has(d, 'R') && sameState(d),
+      isIn(d, ...WAITING) && sent(d.tcpx) === '' && sent(d.kernel) === 'ACK' && !has(d, 'R') && sameState(d),
   },
   {
     key: 'time-wait-rst',
     why: 'A RST in the window of TIME-WAIT, not at RCV.NXT. RFC 5961 §3.2 challenges it; so does tcpx. Linux drops it in silence.',
     covers: (d) =>
-      isIn(d, 'TIME-WAIT') && has(d, 'R') && sent(d.tcpx) === 'ACK' && sent(d.kernel) === '' && sameState(d),
+      isIn(d, ...WAITING) && has(d, 'R') && sent(d.tcpx) === 'ACK' && sent(d.kernel) === '' && sameState(d),
   },
   {
     key: 'syn-fin',
     why: 'SYN and FIN on one segment. Linux drops it where it would begin a connection, one in TIME-WAIT being removed by then. RFC 9293 §3.10.7.2 takes the SYN, and the FIN comes again; so does tcpx.',
     covers: (d) =>
-      isIn(d, 'LISTEN', 'TIME-WAIT') && isOne(d, 'synFin') && sent(d.tcpx) === 'new SYN,ACK' && sent(d.kernel) === '',
+      isIn(d, 'LISTEN', ...WAITING) && isOne(d, 'synFin') && sent(d.tcpx) === 'new SYN,ACK' && sent(d.kernel) === '',
   },
   {
     key: 'text-across-the-fin',

@@ -59,6 +59,11 @@ export class Peer {
     this.withStamps = withStamps;
   }
 
+  /** Octets that the stack has room for, as far as it said. */
+  get rcvWnd(): number {
+    return seqDiff(this.edge, this.nxt);
+  }
+
   /** The stack has sent this; undefined when it is not a segment of this connection. */
   read(bytes: Uint8Array): Seen | undefined {
     const ip = new Ipv4Header();

@@ -26,7 +26,8 @@ export async function playCell(cell: Cell, line: Line): Promise<Outcome> {
   try {
     const peer = new Peer(line.addresses, cell.stamp !== undefined);
     const place = await reach(cell.situation.name, line, peer);
-    const queued = place.fd === undefined ? undefined : await queuedOf(line, place.fd);
+    const queued = place.fd === undefined ? undefined : await queuedOf(line, place.fd, 'SIOCOUTQ');
+    const unread = (place.fd === undefined ? undefined : await queuedOf(line, place.fd, 'SIOCINQ')) ?? 0;
     const { octets, seq, ack, len } = peer.segmentOf(cell);
     const before = peer.rcvNxt;
     const from = line.now();
@@ -38,9 +39,9 @@ export async function playCell(cell: Cell, line: Line): Promise<Outcome> {
       .flatMap(({ bytes }) => peer.read(bytes) ?? []);
     const { state: was } = cell.situation;
     const state = (await line.state()) ?? (was === 'LISTEN' || place.returnsToListen ? 'LISTEN' : 'CLOSED');
-    const user = await userSees(line, place);
+    const user = await userSees(line, place, unread);
     if (place.fd !== undefined && queued !== undefined && state === was) {
-      const left = await queuedOf(line, place.fd);
+      const left = await queuedOf(line, place.fd, 'SIOCOUTQ');
       if (left !== undefined && left < queued) user.push(`${queued - left} of ours acknowledged`);
     }
     const isAck = CARRIED[cell.carried].flags.includes('.');
@@ -101,32 +102,36 @@ export interface Reached {
   readonly returnsToListen: boolean;
 }
 
-async function userSees(line: Line, place: Reached): Promise<string[]> {
-  if (place.fd !== undefined) return reads(line, place.fd);
+/** `unread`: octets that were there to be read before. */
+async function userSees(line: Line, place: Reached, unread: number): Promise<string[]> {
+  if (place.fd !== undefined) return reads(line, place.fd, unread);
   if (place.listener === undefined) return [];
   await must(line, { call: 'fcntl', fd: place.listener, command: 'F_SETFL', flags: O_NONBLOCK });
   const { result, errno } = await line.call({ call: 'accept', fd: place.listener });
   if (result < 0) return errno === 'EAGAIN' ? [] : [`accept: ${errno}`];
-  return ['accepts', ...(await reads(line, result))];
+  return ['accepts', ...(await reads(line, result, 0))];
 }
 
 const READ_LEN = 4096;
 
 /** Reads until there is nothing, an end or an error. */
-async function reads(line: Line, fd: number): Promise<string[]> {
-  const seen: string[] = [];
+async function reads(line: Line, fd: number, unread: number): Promise<string[]> {
   const request: CallRequest = { call: 'read', fd, len: READ_LEN, flags: Msg.DONTWAIT };
-  for (;;) {
+  for (let sum = -unread; ; ) {
     const { result, errno } = await line.call(request);
-    if (result > 0) seen.push(`reads ${result}`);
-    else if (result === 0) return [...seen, 'end'];
-    else return errno === 'EAGAIN' ? seen : [...seen, errno ?? 'fails'];
+    if (result > 0) {
+      sum += result;
+      continue;
+    }
+    const seen = sum > 0 ? [`reads ${sum}`] : sum < 0 ? ['loses the unread'] : [];
+    if (result === 0) return [...seen, 'end'];
+    return errno === 'EAGAIN' ? seen : [...seen, errno ?? 'fails'];
   }
 }
 
-/** Octets not yet acknowledged. */
-async function queuedOf(line: Line, fd: number): Promise<number | undefined> {
-  const { values } = await line.call({ call: 'ioctl', fd, request: 'SIOCOUTQ' });
+/** Octets not yet acknowledged, or not yet read. */
+async function queuedOf(line: Line, fd: number, request: 'SIOCOUTQ' | 'SIOCINQ'): Promise<number | undefined> {
+  const { values } = await line.call({ call: 'ioctl', fd, request });
   return typeof values?.[0] === 'number' ? values[0] : undefined;
 }
 

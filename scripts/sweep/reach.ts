@@ -11,6 +11,11 @@ const PATIENCE_US = 3_000_000;
 /** Octets that each side sends first, and those of ours that stay unacknowledged. */
 const FIRST = 100;
 const UNACKNOWLEDGED = 20;
+/** Long enough for tcpx to put a connection away. */
+const IDLE_US = 1_000_000;
+/** Octets of SO_RCVBUF, so that a window is soon full. */
+const SMALL_BUFFER = 8192;
+const FILLING = 1000;
 
 const NOBODY: Reached = { fd: undefined, listener: undefined, returnsToListen: false };
 
@@ -37,6 +42,16 @@ export async function reach(name: SituationName, line: Line, peer: Peer): Promis
     case 'ESTABLISHED': {
       const fd = await established(line, peer);
       await write(line, peer, fd, UNACKNOWLEDGED);
+      return { ...NOBODY, fd };
+    }
+    case 'ESTABLISHED, idle': {
+      const fd = await established(line, peer);
+      await line.pass(IDLE_US);
+      return { ...NOBODY, fd };
+    }
+    case 'ESTABLISHED, window shut': {
+      const fd = await established(line, peer, SMALL_BUFFER);
+      await fill(line, peer);
       return { ...NOBODY, fd };
     }
     case 'CLOSE-WAIT': {
@@ -66,11 +81,27 @@ export async function reach(name: SituationName, line: Line, peer: Peer): Promis
       await peerCloses(line, peer, false);
       return { ...NOBODY, fd };
     }
+    case 'CLOSING, user gone':
+      await leave(line, peer, await established(line, peer));
+      await peerCloses(line, peer, false);
+      return NOBODY;
     case 'LAST-ACK': {
       const fd = await established(line, peer);
       await peerCloses(line, peer, true);
       return { ...NOBODY, fd: await shut(line, peer, fd) };
     }
+    case 'LAST-ACK, user gone': {
+      const fd = await established(line, peer);
+      await peerCloses(line, peer, true);
+      await leave(line, peer, fd);
+      return NOBODY;
+    }
+    case 'TIME-WAIT, user gone':
+      await leave(line, peer, await established(line, peer));
+      line.send(peer.honest('.'));
+      await state(line, 'FIN-WAIT-2');
+      await peerCloses(line, peer, true);
+      return NOBODY;
     case 'TIME-WAIT': {
       const fd = await shut(line, peer, await established(line, peer));
       line.send(peer.honest('.'));
@@ -89,8 +120,9 @@ async function socket(line: Line): Promise<number> {
   return fd;
 }
 
-async function listen(line: Line): Promise<number> {
+async function listen(line: Line, buffer = 0): Promise<number> {
   const fd = await socket(line);
+  if (buffer > 0) await must(line, { call: 'setsockopt', fd, option: 'SO_RCVBUF', value: buffer });
   await must(line, { call: 'listen', fd, backlog: 5 });
   return fd;
 }
@@ -104,8 +136,8 @@ async function connect(line: Line, peer: Peer): Promise<number> {
 }
 
 /** Opened by the peer; both sides have sent, and all of it is acknowledged and read. */
-async function established(line: Line, peer: Peer): Promise<number> {
-  const listener = await listen(line);
+async function established(line: Line, peer: Peer, buffer = 0): Promise<number> {
+  const listener = await listen(line, buffer);
   line.send(peer.honest('S'));
   await next(line, peer, TcpFlag.SYN | TcpFlag.ACK);
   line.send(peer.honest('.'));
@@ -119,6 +151,14 @@ async function established(line: Line, peer: Peer): Promise<number> {
   line.send(peer.honest('.'));
   await acknowledged(line, fd);
   return fd;
+}
+
+/** The peer sends until there is no window left. */
+async function fill(line: Line, peer: Peer): Promise<void> {
+  while (peer.rcvWnd > 0) {
+    line.send(peer.honest('P.', Math.min(peer.rcvWnd, FILLING)));
+    await next(line, peer, TcpFlag.ACK);
+  }
 }
 
 async function write(line: Line, peer: Peer, fd: number, len: number): Promise<void> {
