@@ -46,7 +46,8 @@ export class PortChoice {
   constructor(source: PortSource, prf: SipHash, random: Random) {
     this.#source = source;
     this.#prf = prf;
-    this.#next = Int32Array.from({ length: COUNTERS }, () => intBelow(random, EPHEMERAL_COUNT));
+    this.#next = new Int32Array(COUNTERS);
+    for (let i = 0; i < COUNTERS; i++) this.#next[i] = intBelow(random, EPHEMERAL_COUNT);
   }
 
   /** A port of which `isFree` holds; undefined when there is none. */
