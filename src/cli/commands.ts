@@ -13,6 +13,7 @@ import { ping } from './ping.ts';
 import { replay } from './replay.ts';
 import { serve } from './serve.ts';
 import { socks } from './socks.ts';
+import { ss } from './ss.ts';
 import { trace } from './trace.ts';
 
 export const COMMANDS: readonly CliCommand[] = [
@@ -23,6 +24,7 @@ export const COMMANDS: readonly CliCommand[] = [
   socks,
   forward,
   serve,
+  ss,
   doctor,
   compare,
   conform,

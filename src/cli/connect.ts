@@ -13,6 +13,7 @@ import type { Io } from './io.ts';
 import { dropPrivileges } from './privileges.ts';
 import { countersOf, RunOutput } from './run-output.ts';
 import { runSession } from './session.ts';
+import { offerTo } from './status.ts';
 import { parseTarget, resolveHost, type Target } from './target.ts';
 
 /** Where packets go: this machine's network, or what a test puts in its place. */
@@ -62,16 +63,20 @@ class ConnectRun {
     const output = this.#output;
     let exitCode: number;
     let host: Host | undefined;
+    let status: ReturnType<typeof offerTo> | undefined;
     try {
       const first = this.#cookie && !this.#o.zero ? await firstInput(this.#io) : undefined;
       const remote = await resolveHost(this.#target.host, this.#io, this.#o.numeric === true);
       host = await this.#open(this.#hostOptions(remote));
+      const hosts = [host];
+      status = offerTo(this.#io, `connect ${this.#target.host}:${this.#target.port}`, () => hosts);
       exitCode = await this.#converse(host, remote, first);
     } catch (error) {
       exitCode = output.tell(failureFrom(error));
     }
     // Before the host is closed: what a connection in TIME-WAIT is left as is no part of its story.
     output.end({ info: this.#endpoint?.info(), counters: host === undefined ? undefined : countersOf([host]) });
+    status?.close();
     host?.close();
     return output.close(exitCode);
   }

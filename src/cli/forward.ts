@@ -1,5 +1,6 @@
 /** `tcpx forward LOCAL REMOTE`: whoever connects to LOCAL is connected with REMOTE, one side by the kernel, the other by tcpx. */
 import { type Command, Option } from 'commander';
+import type { Host } from '../socket/host.ts';
 import type { HostPool, HostPoolParts } from '../socket/host-pool.ts';
 import { type ListenHost, openListenHost } from '../socket/listen-host.ts';
 import { TcpServer } from '../socket/tcp-server.ts';
@@ -26,6 +27,7 @@ import {
 } from './proxy-options.ts';
 import { ProxyOutput } from './proxy-output.ts';
 import { type Listening, openPool, resolver, serveUntilSignal, tryWay } from './proxy-run.ts';
+import { offerTo } from './status.ts';
 import { parseTarget, resolveHost, type Target } from './target.ts';
 
 interface ForwardOptions extends ProxyCommandOptions {
@@ -115,6 +117,7 @@ async function runForward(pairs: readonly Pair[], o: ForwardOptions, io: Io, par
     pool === undefined ? dialKernel(far) : dialTcpx(pool, { ...far, options: proxySocketOptionsOf(o) });
   const proxy = new ProxyService({ dial, idleTime: o.timeout * 1000, onRecord: (record) => output.record(record) });
   const run = new ForwardRun(o, io, output, proxy);
+  const status = offerTo(io, 'forward', () => pool?.hosts() ?? run.hosts());
   try {
     for (const { local, remote } of pairs) {
       if (pool === undefined) await run.listenByTcpx(parsePlace([local]), remote, parts.openListenHost);
@@ -124,6 +127,7 @@ async function runForward(pairs: readonly Pair[], o: ForwardOptions, io: Io, par
     output.end(proxy.totals);
     return exitCode;
   } finally {
+    status.close();
     run.close();
     pool?.close();
   }
@@ -172,6 +176,10 @@ class ForwardRun {
     this.listening.push(server);
     for (const { route, port } of host.paths) this.#sayWhere(`${ipv4Text(route.source)}:${port}`, to);
     for (const { interface: name, reason } of host.skipped) this.#output.remark(`not listening on ${name}: ${reason}`);
+  }
+
+  *hosts(): IterableIterator<Host> {
+    for (const { paths } of this.#hosts) yield* paths;
   }
 
   close(): void {

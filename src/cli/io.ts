@@ -3,6 +3,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import type { Readable, Writable } from 'node:stream';
+import { statusDirectory } from '../tools/status/directory.ts';
 
 export interface Terminal {
   readonly isTTY?: boolean;
@@ -22,6 +23,8 @@ export interface Io {
   readonly stdout: Writable & Terminal;
   readonly stderr: Writable & Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where this process can be looked at by its owner; undefined: nowhere. */
+  readonly statusDirectory?: string | undefined;
   /** Wall clock, for the log's header only. */
   wallClock(): Date;
   /** All addresses of a name; rejects with the codes of dns.lookup. */
@@ -37,6 +40,9 @@ export function processIo(): Io {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
+    get statusDirectory() {
+      return statusDirectory(process.env);
+    },
     wallClock: () => new Date(),
     lookup: (name) => lookup(name, { all: true }),
     onSignal(signal, run) {

@@ -15,6 +15,7 @@ import { dropPrivileges } from './privileges.ts';
 import { countersOf, driverNotes, RunOutput } from './run-output.ts';
 import type { Service } from './services.ts';
 import { closingNote, runSession, type SessionEnd } from './session.ts';
+import { offerTo } from './status.ts';
 import { resolveHost } from './target.ts';
 
 /** Where packets go: this machine's network, or what a test puts in its place. */
@@ -65,8 +66,11 @@ class ListenRun {
   async run(): Promise<number> {
     const output = this.#output;
     let host: ListenHost | undefined;
+    let status: ReturnType<typeof offerTo> | undefined;
     try {
       host = await this.#open(await this.#hostOptions());
+      const { paths } = host;
+      status = offerTo(this.#io, `listen ${placeText(this.#place)}`, () => paths);
       await this.#serve(host);
     } catch (error) {
       this.#exitCode = output.tell(failureFrom(error));
@@ -74,6 +78,7 @@ class ListenRun {
     const totals = { connections: this.#connections, octetsOut: this.#octetsOut, octetsIn: this.#octetsIn };
     const counters = host === undefined ? undefined : countersOf(host.paths);
     output.end(this.#o.keepOpen ? { counters, totals } : { info: this.#info, counters });
+    status?.close();
     host?.close();
     this.#service?.close();
     return output.close(this.#exitCode);

@@ -17,6 +17,7 @@ import { connectFailure, perfFailure } from './perf-end.ts';
 import { declarePerf, type PerfOptions, planOf } from './perf-options.ts';
 import { PerfOutput, placeText } from './perf-output.ts';
 import { dropPrivileges } from './privileges.ts';
+import { offerTo } from './status.ts';
 import { parseTarget, resolveHost, type Target } from './target.ts';
 import { tcpxVersion } from './version.ts';
 
@@ -46,6 +47,7 @@ class PerfCommand {
   readonly #output: PerfOutput;
   readonly #faults: LinkFaults | undefined;
   #host: Host | undefined;
+  #status: ReturnType<typeof offerTo> | undefined;
   #ended = false;
   #sockets: readonly PerfSocket[] = [];
   #run: PerfRun | undefined;
@@ -79,6 +81,7 @@ class PerfCommand {
       for (const { stream } of this.#sockets) stream.destroy();
       this.#ended = true;
       if (this.#host !== undefined) this.#tellDrops(this.#host);
+      this.#status?.close();
       this.#host?.close();
       this.#output.close();
     }
@@ -122,6 +125,7 @@ class PerfCommand {
     const host = await this.#open(this.#hostOptions(remote));
     // ^C may have come meanwhile: then nobody closes it but us.
     if (this.#ended) host.close();
+    else this.#status = offerTo(this.#io, `perf ${this.#target.host}:${this.#target.port}`, () => [host]);
     if (host.fallBack !== undefined) this.#output.remark(`driver ${host.link.driver}: ${host.fallBack}`);
     return host;
   }

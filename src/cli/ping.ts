@@ -12,6 +12,7 @@ import { faultOptions, linkFaultsOf } from './fault-options.ts';
 import type { Io } from './io.ts';
 import { anyDriver, pathOptions, secondsValue, wholeNumber } from './option-types.ts';
 import { dropPrivileges } from './privileges.ts';
+import { offerTo } from './status.ts';
 import { parseTarget, resolveHost, type Target } from './target.ts';
 
 interface PingOptions extends StackOptions {
@@ -119,11 +120,13 @@ class PingRun {
         this.#wake();
       }),
     );
+    const status = offerTo(this.#io, `ping ${this.#target.host}:${this.#target.port}`, () => [host]);
     try {
       if (o.dropPrivileges !== undefined) dropPrivileges(o.dropPrivileges);
       return await this.#probeAll(host, remote);
     } finally {
       for (const take of undo) take();
+      status.close();
       host.close();
     }
   }

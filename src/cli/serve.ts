@@ -22,6 +22,7 @@ import { dropPrivileges } from './privileges.ts';
 import { type ProxyCommandOptions, poolOptionsOf, proxyLogOptions } from './proxy-options.ts';
 import { ProxyOutput } from './proxy-output.ts';
 import { serveUntilSignal } from './proxy-run.ts';
+import { offerTo } from './status.ts';
 import { resolveHost } from './target.ts';
 
 interface ServeOptions extends ProxyCommandOptions {
@@ -98,6 +99,7 @@ async function runServe(directory: string, o: ServeOptions, io: Io, open: OpenLi
   const http = createServer(logged(staticHandler(new Tree(root, o.hidden === true)), output));
   http.keepAliveTimeout = o.timeout * 1000;
   http.timeout = o.timeout * 1000;
+  const status = offerTo(io, `serve ${directory}`, () => host.paths);
   try {
     if (o.dropPrivileges !== undefined) dropPrivileges(o.dropPrivileges);
     const listeners = host.listen({ options: { TCP_NODELAY: true, ...socketOptionsOf(o) } });
@@ -116,6 +118,7 @@ async function runServe(directory: string, o: ServeOptions, io: Io, open: OpenLi
     output.end(gate.totals);
     return exitCode;
   } finally {
+    status.close();
     host.close();
   }
 }

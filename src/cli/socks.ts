@@ -22,6 +22,7 @@ import {
 } from './proxy-options.ts';
 import { ProxyOutput } from './proxy-output.ts';
 import { openPool, resolver, serveUntilSignal, tryWay } from './proxy-run.ts';
+import { offerTo } from './status.ts';
 
 interface SocksOptions extends ProxyCommandOptions {
   readonly listen: LocalPlace;
@@ -110,6 +111,7 @@ async function runSocks(o: SocksOptions, io: Io, parts: HostPoolParts | undefine
     idleTime: o.timeout * 1000,
     onRecord: (record) => output.record(record),
   });
+  const status = offerTo(io, 'socks', () => pool.hosts());
   try {
     if (o.interface === undefined && o.source === undefined) await tryWay(pool, LOCALHOST, output);
     const server = await listenByKernel(o.listen, {
@@ -126,6 +128,7 @@ async function runSocks(o: SocksOptions, io: Io, parts: HostPoolParts | undefine
     output.end(proxy.totals);
     return exitCode;
   } finally {
+    status.close();
     pool.close();
   }
 }

@@ -242,6 +242,11 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
     return this.#endpoints[Symbol.iterator]();
   }
 
+  /** Every listener, in no order. */
+  listeners(): IterableIterator<Listener> {
+    return this.#listeners.values();
+  }
+
   /** Aborts what is left and closes the link. Idempotent. */
   close(): void {
     if (this.#closed) return;
