@@ -11,7 +11,8 @@ export type Loose = Readonly<Record<string, unknown>>;
 /** (options[, cb]), (port[, host][, cb]), (path[, cb]). */
 export function normalized(args: readonly unknown[]): readonly [options: Loose, callback: Callback | undefined] {
   // Node's own callers hand on what they have normalized already.
-  const list = Array.isArray(args[0]) ? (args[0] as readonly unknown[]) : args;
+  const [given] = args;
+  const list = Array.isArray(given) && Object.getOwnPropertySymbols(given).length > 0 ? given : args;
   const [first] = list;
   const last = list.at(-1);
   // `net` has no other callbacks here
@@ -31,14 +32,13 @@ export function destination(o: Loose): Destination {
   checkConnect(o);
   if (port !== undefined) checkPort(port);
   const patience = o['autoSelectFamilyAttemptTimeout'];
-  const family = FAMILIES.get(o['family']);
   // checked above
   return {
     host: o['host'] ? String(o['host']) : 'localhost',
     port: Number(port) | 0,
     localAddress: o['localAddress'] ? String(o['localAddress']) : undefined,
     localPort: o['localPort'] ? Number(o['localPort']) : undefined,
-    family,
+    family: FAMILIES.get(o['family']) ?? (o['family'] as number | undefined),
     hints: Number(o['hints'] ?? 0),
     lookup: (o['lookup'] ?? undefined) as net.LookupFunction | undefined,
     autoSelectFamily: (o['autoSelectFamily'] as boolean | null | undefined) ?? net.getDefaultAutoSelectFamily(),
@@ -48,8 +48,6 @@ export function destination(o: Loose): Destination {
 }
 
 const FAMILIES: ReadonlyMap<unknown, 4 | 6> = new Map<unknown, 4 | 6>([
-  [4, 4],
-  [6, 6],
   ['IPv4', 4],
   ['IPv6', 6],
 ]);

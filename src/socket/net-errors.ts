@@ -138,6 +138,12 @@ export function checkListenPort(port: unknown, o: object): void {
   nodeListen.call(new NodeServer(), isGiven ? { port } : o);
 }
 
+/** Throws what Node does when `signal` can't be one. */
+export function checkListenSignal(signal: unknown): void {
+  const isSignal = typeof signal === 'object' && signal !== null && 'aborted' in signal;
+  if (!isSignal && signal !== undefined) nodeListen.call(new NodeServer(), { port: 0, signal: signal as AbortSignal });
+}
+
 /** Throws what Node does about the options that its Socket's constructor looks at. */
 export function checkConstruction(options: object): void {
   const delay: unknown = Reflect.get(options, 'keepAliveInitialDelay');

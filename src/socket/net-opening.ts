@@ -81,19 +81,20 @@ export class Opening {
     const all = family !== 4 && family !== 6 && localAddress === undefined && autoSelectFamily;
     // Where the lookup is ours, there is no use in asking for what we can't reach.
     const wanted = lookup === dns.lookup && family !== 6 ? 4 : family;
-    const hints = wanted === undefined && this.#to.hints === 0 ? dns.ADDRCONFIG : this.#to.hints;
+    const isEither = wanted !== 4 && wanted !== 6;
+    const hints = isEither && this.#to.hints === 0 ? dns.ADDRCONFIG : this.#to.hints;
     // `family` may be absent, which Node's types don't say
     const options = { family: wanted, hints, ...(all && { all }) } as dns.LookupAllOptions;
     lookup(host, options, (error, found: unknown, foundFamily?: unknown) => {
       if (all) this.#foundAll(error, found as readonly Found[]);
-      else this.#found(error, String(found), Number(foundFamily));
+      else this.#found(error, found as string, foundFamily as number);
     });
   }
 
   #found(error: Error | null, address: string, family: number): void {
     const { host, port } = this.#to;
     const socket = this.#socket;
-    socket.emit('lookup', error, error == null ? address : undefined, error == null ? family : undefined, host);
+    socket.emit('lookup', error, address, family, host);
     if (!this.#isOpen()) return;
     const wrong = error ?? notAnAddress(address, family, host, port);
     if (wrong !== undefined) process.nextTick(() => this.#fail(wrong));

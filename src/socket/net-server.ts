@@ -8,7 +8,15 @@ import type { Endpoint } from '../stack/endpoint.ts';
 import type { SocketOptions } from '../tcp/config.ts';
 import { ipv4Text, isUnspecified, parseIpv4 } from '../wire/ipv4.ts';
 import { type Callback, type Loose, normalized } from './net-arguments.ts';
-import { checkListenPort, checkServerOptions, codedError, explained, listenError, notTcp } from './net-errors.ts';
+import {
+  checkListenPort,
+  checkListenSignal,
+  checkServerOptions,
+  codedError,
+  explained,
+  listenError,
+  notTcp,
+} from './net-errors.ts';
 import { Socket, type SocketOwner } from './net-socket.ts';
 import type { Listening, Network } from './network.ts';
 import { processNetwork } from './process-network.ts';
@@ -46,7 +54,7 @@ export class Server extends EventEmitter implements SocketOwner {
   constructor(first?: ServerOpts | ConnectionListener | null, second?: ConnectionListener) {
     checkServerOptions(first);
     const o = typeof first === 'object' && first !== null ? first : {};
-    super(o as { captureRejections?: boolean });
+    super();
     const connectionListener = typeof first === 'function' ? first : second;
     if (typeof connectionListener === 'function') this.on('connection', connectionListener);
     this.#givenNetwork = o.network;
@@ -81,7 +89,9 @@ export class Server extends EventEmitter implements SocketOwner {
     if (callback !== undefined) this.once('listening', callback);
     this.#turn++;
     refuseHandles(options);
-    this.#closeOn(options['signal']);
+    checkListenSignal(options['signal']);
+    // checked
+    this.#closeOn(options['signal'] as AbortSignal | undefined);
     const port = portOf(options, args);
     const backlog = Number(options['backlog'] || countIn(args, 1) || countIn(args, 2) || DEFAULT_BACKLOG);
     const host = options['host'];
@@ -250,14 +260,8 @@ export class Server extends EventEmitter implements SocketOwner {
     return { readableHighWaterMark: mark, ...(this.#hasOwnMark && { writableHighWaterMark: mark }) };
   }
 
-  #closeOn(signal: unknown): void {
+  #closeOn(signal: AbortSignal | undefined): void {
     if (signal === undefined) return;
-    if (!(signal instanceof AbortSignal))
-      throw codedError(
-        'ERR_INVALID_ARG_TYPE',
-        `The "options.signal" property must be an instance of AbortSignal. Received ${String(signal)}`,
-        TypeError,
-      );
     const close = (): void => void this.close();
     if (signal.aborted) {
       process.nextTick(close);

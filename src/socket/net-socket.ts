@@ -6,7 +6,7 @@
  * Beyond `net`: `tcpInfo`, `setCongestionControl`, the event 'transition'.
  */
 import type net from 'node:net';
-import type { DuplexOptions } from 'node:stream';
+import { addAbortSignal, type DuplexOptions } from 'node:stream';
 import { checkCongestion } from '../stack/check-options.ts';
 import type { Endpoint } from '../stack/endpoint.ts';
 import type { CongestionName, SocketOptions } from '../tcp/config.ts';
@@ -18,11 +18,12 @@ import {
   closedBeforeConnect,
   codedError,
   errnoError,
+  hostPortError,
   notTcp,
   socketClosed,
   timeoutMs,
 } from './net-errors.ts';
-import { Opening } from './net-opening.ts';
+import { type Destination, Opening } from './net-opening.ts';
 import { type OnRead, onReadOf, ReadBuffer } from './net-read-buffer.ts';
 import type { Network } from './network.ts';
 import { processNetwork } from './process-network.ts';
@@ -95,6 +96,8 @@ export class Socket extends EndpointStream {
     super(
       {
         ...o,
+        // when there is something that it could end
+        signal: undefined,
         allowHalfOpen: o.allowHalfOpen === true,
         emitClose: false,
         autoDestroy: true,
@@ -111,6 +114,7 @@ export class Socket extends EndpointStream {
     }
     if (!this.allowHalfOpen) this.on('end', refuseWrites);
     if (o.endpoint !== undefined) this.#adopt(o.endpoint, o);
+    if (o.signal !== undefined) addAbortSignal(o.signal, this);
   }
 
   // Properties.
@@ -193,11 +197,13 @@ export class Socket extends EndpointStream {
     const to = destination(options);
     this.#timer?.refresh();
     this.connecting = true;
+    if (this.#opening !== undefined || this.endpoint !== undefined) {
+      process.nextTick(() => this.#connectAgain(to));
+      return this;
+    }
     this.#keep();
-    const opening = new Opening(this.#opener, this.#network, { ...to, options: this.#socketOptions() });
-    this.#opening?.cancel();
-    this.#opening = opening;
-    opening.start();
+    this.#opening = new Opening(this.#opener, this.#network, { ...to, options: this.#socketOptions() });
+    this.#opening.start();
     return this;
   }
 
@@ -364,7 +370,8 @@ export class Socket extends EndpointStream {
       return;
     }
     this.endpoint?.shutdown();
-    done();
+    // Not in this turn, as a kernel's shutdown isn't: who hears the peer's end may still say something.
+    setImmediate(done);
   }
 
   override _destroy(error: Error | null, done: WriteDone): void {
@@ -456,6 +463,21 @@ export class Socket extends EndpointStream {
     this.#open = true;
     // of every Duplex, though no type has it
     (this as unknown as { _undestroy(): void })._undestroy();
+  }
+
+  /** There is a connection, which tells once more that it is there; or there will be one, which a kernel does not forgive. */
+  #connectAgain({ host, port }: Destination): void {
+    if (!this.connecting) return;
+    this.emit('connectionAttempt', host, port, 4);
+    if (this.#opening === undefined) {
+      this.connecting = false;
+      this.emit('connect');
+      this.emit('ready');
+      return;
+    }
+    const error = hostPortError('EALREADY', 'connect', host, port);
+    error.message += ` - Local (${this.localAddress}:${this.localPort})`;
+    this.destroy(error);
   }
 
   #adopt(endpoint: Endpoint, o: SocketOpts): void {

@@ -22,6 +22,8 @@ export class StackNetwork implements Network {
     () => this.#keeper.hold(),
     () => this.#keeper.release(),
   );
+  /** By address. */
+  readonly #listening = new Map<Ipv4, Set<number>>();
   #nextPort = 0;
 
   /** A connection to none of their addresses goes out by the first. */
@@ -32,6 +34,8 @@ export class StackNetwork implements Network {
 
   connect({ address, localAddress, localPort, port, options }: NetworkConnect): Endpoint {
     const stack = this.#stackFor(localAddress);
+    if (localPort !== undefined && this.#listening.get(stack.address)?.has(localPort))
+      throw new TcpError('EADDRINUSE', `port ${localPort} is listening`, 'choose another port');
     return stack.connect({
       address,
       port,
@@ -42,11 +46,11 @@ export class StackNetwork implements Network {
 
   listen(o: NetworkListen): Listening {
     const stacks = o.address === undefined ? [...this.#stacks.values()] : [this.#stackFor(o.address)];
-    if (o.port !== 0) return listenOn(stacks, o, o.port);
+    if (o.port !== 0) return this.#listenOn(stacks, o, o.port);
     for (let tries = 1; ; tries++) {
       const port = FIRST_EPHEMERAL + (this.#nextPort++ % EPHEMERAL_COUNT);
       try {
-        return listenOn(stacks, o, port);
+        return this.#listenOn(stacks, o, port);
       } catch (error) {
         if (tries === EPHEMERAL_COUNT || !(error instanceof TcpError) || error.code !== 'EADDRINUSE') throw error;
       }
@@ -79,26 +83,25 @@ export class StackNetwork implements Network {
       'use the address of one of the stacks',
     );
   }
-}
 
-/** On all of them or on none. */
-function listenOn(stacks: readonly Stack[], { backlog, options }: NetworkListen, port: number): Listening {
-  const listeners: Listener[] = [];
-  try {
-    for (const stack of stacks) {
-      listeners.push(
-        stack.listen({ port, ...(backlog !== undefined && { backlog }), ...(options !== undefined && { options }) }),
-      );
-    }
-  } catch (error) {
-    for (const listener of listeners) listener.close();
-    throw error;
-  }
-  return {
-    port,
-    listeners,
-    close() {
+  /** On all of them or on none. */
+  #listenOn(stacks: readonly Stack[], { backlog, options }: NetworkListen, port: number): Listening {
+    const listeners: Listener[] = [];
+    const close = (): void => {
       for (const listener of listeners) listener.close();
-    },
-  };
+      for (const { address } of stacks) this.#listening.get(address)?.delete(port);
+    };
+    try {
+      for (const stack of stacks)
+        listeners.push(
+          stack.listen({ port, ...(backlog !== undefined && { backlog }), ...(options !== undefined && { options }) }),
+        );
+    } catch (error) {
+      for (const listener of listeners) listener.close();
+      throw error;
+    }
+    for (const { address } of stacks)
+      this.#listening.set(address, (this.#listening.get(address) ?? new Set()).add(port));
+    return { port, listeners, close };
+  }
 }
