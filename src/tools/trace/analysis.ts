@@ -56,7 +56,7 @@ export class Analysis {
     if (!own.seen) this.#begin(seg, own);
     let kinds = this.#windows(seg, own, other);
     if ((kinds & Kind.ZERO_WINDOW_PROBE) === 0) kinds |= this.#order(seg, t, own, other);
-    kinds |= this.#acks(seg, t, own, other, kinds);
+    kinds |= this.#acks(seg, t, own, other);
     this.#remember(seg, t, own, other, kinds);
     own.last = kinds;
     return kinds;
@@ -120,22 +120,23 @@ export class Analysis {
   }
 
   /** What the acknowledgment says, and repeats. */
-  #acks(seg: SeenSegment, t: Micros, own: Direction, other: Direction, so: number): number {
+  #acks(seg: SeenSegment, t: Micros, own: Direction, other: Direction): number {
     if (!seg.has(TcpFlag.ACK)) return 0;
     let kinds = 0;
     if ((seg.flags & CONTROL) === 0 && seg.len === 0 && seg.seq === own.next && seg.ack === own.ack)
       kinds |= this.#repeats(seg, own, other);
     if (isDsack(seg)) kinds |= Kind.D_SACK;
-    // A RST's number is not always one that was acknowledged.
-    if (!other.seen || seg.has(TcpFlag.RST)) return kinds;
-    const beyond = !reached(other.next, seg.ack) && seg.ack !== other.probeEnd;
-    if (beyond || other.gaps.acknowledged(seg.ack)) kinds |= Kind.ACKED_UNSEEN;
-    const rtt = other.outstanding.acknowledged(seg.ack, t);
-    if (rtt !== NO_SAMPLE && (so & Kind.OUT_OF_ORDER) === 0) {
-      this.rtt = rtt;
-      kinds |= Kind.RTT_SAMPLE;
+    if (!other.seen) return kinds;
+    // A RST's number is not always one that was received.
+    if (!seg.has(TcpFlag.RST)) {
+      const beyond = !reached(other.next, seg.ack) && seg.ack !== other.probeEnd;
+      if (beyond || other.gaps.acknowledged(seg.ack)) kinds |= Kind.ACKED_UNSEEN;
     }
-    return kinds;
+    const rtt = other.outstanding.acknowledged(seg.ack, t);
+    // What made the other end answer may not be in the capture.
+    if (rtt === NO_SAMPLE || kinds & Kind.ACKED_UNSEEN) return kinds;
+    this.rtt = rtt;
+    return kinds | Kind.RTT_SAMPLE;
   }
 
   /** The number of the ACK before, once more and alone. */
@@ -167,7 +168,10 @@ export class Analysis {
     const { segLen } = seg;
     if (seg.has(TcpFlag.RST)) return;
     if (kinds & Kind.ZERO_WINDOW_PROBE) {
-      if (seg.len > 0) own.probeEnd = (seg.seq + seg.len) | 0;
+      if (seg.len === 0) return;
+      const probeEnd = (seg.seq + seg.len) | 0;
+      own.outstanding.add(seg.seq, probeEnd, t, own.probeEnd === probeEnd);
+      own.probeEnd = probeEnd;
       return;
     }
     const end = (seg.seq + segLen) | 0;
@@ -178,7 +182,7 @@ export class Analysis {
       const again = (kinds & Kind.RETRANSMISSION) !== 0;
       if (again) own.outstanding.sentAgain(seg.seq, end);
       if (ahead < 0) own.outstanding.outOfOrder();
-      own.outstanding.add(seg.seq, end, t, again);
+      if ((kinds & Kind.SPURIOUS_RETRANSMISSION) === 0) own.outstanding.add(seg.seq, end, t, again);
     }
     if (((end - own.next) | 0) > 0) own.next = end;
   }
