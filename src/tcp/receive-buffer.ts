@@ -23,8 +23,9 @@ export class ReceiveBuffer implements Keepable {
   /** Octets the buffer may hold, in order and ahead of order together. */
   capacity: number;
   readonly #most: number;
-  /** Reader's progress in the current round trip. */
+  /** Reader's progress in the current round trip, and in the one before. */
   #taken = 0;
+  #takenBefore = 0;
   #roundBeganAt = 0;
 
   /** `most` equal to `initial` switches the growth off. */
@@ -37,6 +38,7 @@ export class ReceiveBuffer implements Keepable {
   keep(k: Keeper): void {
     this.capacity = k.number(this.capacity);
     this.#taken = k.number(this.#taken);
+    this.#takenBefore = k.number(this.#takenBefore);
     this.#roundBeganAt = k.number(this.#roundBeganAt);
   }
 
@@ -106,11 +108,18 @@ export class ReceiveBuffer implements Keepable {
     this.pinned = 0;
   }
 
-  /** Twice what the reader took in one round trip, so that a sender in slow start never waits for the window. */
+  /**
+   * Twice what the reader took in one round trip. Where that was more than in the one before, the sender is in slow start and
+   * will have doubled again before it hears of this window and once more before what it allows has come: as much more
+   * as that takes, as Linux does (tcp_rcv_space_adjust).
+   */
   #grow(taken: number, now: Micros, rtt: number): void {
     this.#taken += taken;
     if (now - this.#roundBeganAt < rtt) return;
-    this.capacity = Math.max(this.capacity, Math.min(this.#most, 2 * this.#taken));
+    const before = Math.max(this.#takenBefore, 1);
+    const growth = Math.min(Math.max(0, (this.#taken - before) / before), 1);
+    this.capacity = Math.max(this.capacity, Math.min(this.#most, Math.floor(2 * this.#taken * (1 + 2 * growth))));
+    this.#takenBefore = this.#taken;
     this.#taken = 0;
     this.#roundBeganAt = now;
   }

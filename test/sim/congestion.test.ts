@@ -129,6 +129,17 @@ describe('two stacks', () => {
     expect(bbr).toBeGreaterThan(cubic);
   });
 
+  test('the receiver’s window is ahead of slow start: it doubles each round trip', () => {
+    const sim = new BottleneckSim({ rate: 500 * MBIT, rtt: 40_000 });
+    const flow = sim.add('cubic');
+    // A round for the handshake; then 10, 20, 40… segments of 1448 octets.
+    sim.run(2 * 40_000);
+    for (let segments = 20; segments <= 640; segments *= 2) {
+      sim.run(40_000);
+      expect(flow.info.snd_cwnd / 1448).toBeGreaterThan(0.9 * segments);
+    }
+  });
+
   test('the controller can be changed on the way: the window goes along', () => {
     const sim = new BottleneckSim({ rate: 20 * MBIT, rtt: 20_000 });
     const flow = sim.add('reno');

@@ -29,7 +29,8 @@ function transfer(seed: number, faults: Faults, sysctl: Partial<Sysctl> = {}): R
     seed,
     delay: ms(5),
     rate: 12_500_000,
-    queue: 250_000,
+    // Slow start alone must not overflow it.
+    queue: 1_500_000,
     faults,
     sysctl: { tcp_congestion_control: 'cubic', tcp_wmem: [4096, 1_000_000, 4_000_000], ...sysctl },
     onRecord: (r) => {
