@@ -152,6 +152,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #thrown: { readonly error: unknown } | undefined;
   /** The link has said 'full': sending goes on when it says that it is writable. */
   #linkFull = false;
+  /** Something of no connection has been given to the link: it is to leave though no connection has anything to send. */
+  #sentAlone = false;
   /** What was sent in this batch has an answer, which its connection waits for. */
   #awaits = false;
   /** Inside a batch: what is touched waits for its end. */
@@ -307,6 +309,7 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   }
 
   sendAlone(seg: TcpSegment, to: Ipv4): void {
+    this.#sentAlone = true;
     this.#send(seg, to, 0, DEFAULT_TTL);
   }
 
@@ -446,6 +449,8 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #settle(): void {
     const touched = this.#touched;
     const drained = this.#drained;
+    if (this.#sentAlone && touched.count === 0) this.#link.flush();
+    this.#sentAlone = false;
     while (touched.count > 0) {
       this.#begin();
       for (let e = touched.shift(); e !== undefined; e = touched.shift()) {
