@@ -106,7 +106,7 @@ const ALONE: readonly TraceCase[] = [
       options: { SO_KEEPALIVE: true, TCP_KEEPIDLE: 10, TCP_KEEPINTVL: 5, TCP_KEEPCNT: 3 },
     },
     server: { closes: 'never' },
-    runFor: seconds(60),
+    runFor: seconds(400),
   }),
   virtual('refused', 'no listener: RST', { at: 'client', client: {}, server: 'nobody' }),
   virtual('no answer', 'SYNs into a hole', {
@@ -179,7 +179,28 @@ const OPENING = `
   0.000 > S  seq 0 win 64240 mss 1460 sackOK wscale 7
   0.020 < S. seq 0 ack 1 win 65160 mss 1460 sackOK wscale 7
   0.020100 > . seq 1 ack 1 win 502`;
+
+/** A reader that takes 4 segments at a time: filled to the edge, shut, probed, opened. */
+function stopAndGo(times: number): string {
+  const lines = [OPENING];
+  for (let n = 0; n < times; n++) {
+    const t = 1 + n;
+    const at = 1 + n * 5120;
+    const line = (dt: number, rest: string): number => lines.push(`${(t + dt).toFixed(4)} ${rest}`);
+    // 40 units of 128 octets: four segments fit exactly.
+    line(0, `< . seq 1 ack ${at} win 40`);
+    for (let k = 0; k < 3; k++) line(0.001 + k / 1000, `> . seq ${at + k * 1280} ack 1 len 1280`);
+    line(0.004, `> P. seq ${at + 3840} ack 1 len 1280`);
+    line(0.025, `< . seq 1 ack ${at + 5120} win 0`);
+    line(0.3, `> . seq ${at + 5120} ack 1 len 1`);
+    line(0.32, `< . seq 1 ack ${at + 5120} win 0`);
+    line(0.6, `< . seq 1 ack ${at + 5120} win 20`);
+  }
+  return lines.join('\n');
+}
+
 const WRITTEN: readonly TraceCase[] = [
+  written('stop and go', 'window full, zero window, probe and update, again and again', stopAndGo(20)),
   written(
     'zero-window probes with an octet',
     'probes as RFC 9293 has them, answered, then the window opens',

@@ -34,8 +34,8 @@ interface End {
   finArrived: boolean;
   /** Our SYN acknowledged the peer's. */
   synHasAck: boolean;
-  /** We have acknowledged the peer's FIN after a FIN of our own that may not have arrived. */
-  owesAckOfFin: boolean;
+  /** We have acknowledged the peer's FIN on or after a FIN of our own that may not have arrived. */
+  owesAckOfFin: 'no' | 'with the FIN' | 'after it';
 }
 
 const newEnd = (): End => ({
@@ -46,7 +46,7 @@ const newEnd = (): End => ({
   synArrived: false,
   finArrived: false,
   synHasAck: false,
-  owesAckOfFin: false,
+  owesAckOfFin: 'no',
 });
 
 export class EndStates {
@@ -107,14 +107,18 @@ export class EndStates {
         self.isPassive = seg.has(TcpFlag.SYN);
         self.state = self.isPassive ? 'LISTEN' : 'SYN-SENT';
       }
-      this.#step(side, peer.synHasAck && self.state === 'SYN-SENT' ? 'rcv SYN,ACK' : 'rcv SYN');
+      // Who answers by SYN,ACK has got a SYN alone, whatever the other end has sent since.
+      const bare = !peer.synHasAck || seg.has(TcpFlag.SYN);
+      this.#step(side, bare ? 'rcv SYN' : 'rcv SYN,ACK');
     }
     if (peer.finEnd === undefined || peer.finArrived || !reached(seg.ack, peer.finEnd)) return;
     peer.finArrived = true;
+    const { owesAckOfFin } = peer;
+    peer.owesAckOfFin = 'no';
+    // By way of FIN-WAIT-2 where one segment brought both (RFC 9293 §3.10.7.4, fifth before eighth).
+    if (owesAckOfFin === 'with the FIN') this.#step(side, 'rcv ACK of FIN');
     this.#step(side, 'rcv FIN');
-    if (!peer.owesAckOfFin) return;
-    peer.owesAckOfFin = false;
-    this.#step(side, 'rcv ACK of FIN');
+    if (owesAckOfFin === 'after it') this.#step(side, 'rcv ACK of FIN');
   }
 
   /** What sending `seg` says of `side`. */
@@ -174,8 +178,9 @@ export class EndStates {
     if (peer.state === 'SYN-RECEIVED' && peer.synEnd !== undefined && reached(seg.ack, peer.synEnd))
       this.#step(to, 'rcv ACK of SYN');
     if (peer.finEnd === undefined || !reached(seg.ack, peer.finEnd)) return;
-    if (self.finEnd !== undefined && !self.finArrived) self.owesAckOfFin = true;
-    else this.#step(to, 'rcv ACK of FIN');
+    if (self.finEnd !== undefined && !self.finArrived) {
+      if (self.owesAckOfFin === 'no') self.owesAckOfFin = seg.has(TcpFlag.FIN) ? 'with the FIN' : 'after it';
+    } else this.#step(to, 'rcv ACK of FIN');
   }
 
   /** An event without a row here is a repetition: nothing new. */
