@@ -77,8 +77,13 @@ const ETHERNET = 1;
  */
 export const RING_OCTETS = 64 << 20;
 const LOOPBACK_RING_OCTETS = 24 << 20;
-/** Packets after which a batch ends although more are waiting: cap doesn't return to the event loop before its ring is empty. */
-const MAX_BATCH = 64;
+/**
+ * cap doesn't return to the event loop before its ring is empty, and in a flood it never is: so after this long, looked at
+ * every so many packets, a batch ends although more are waiting. No sooner, since the answers to what is sent then are
+ * there at once, and with them the ring would stay full in a long transfer too, and timers never have their turn.
+ */
+const LONGEST_BATCH_MS = 5;
+const LOOK_EVERY = 64;
 
 /** A socket that nobody refers to is collected, closed, and what it had to send is gone, without a word. */
 const PINNED = new Set<RawSocket>();
@@ -110,6 +115,7 @@ class RawLink implements Link {
   #receiver: LinkReceiver | undefined;
   #closed = false;
   #batch = 0;
+  #endedAt = 0;
   #endScheduled = false;
   #destination: Ipv4 = toIpv4(0);
   #destinationText = '0.0.0.0';
@@ -184,8 +190,8 @@ class RawLink implements Link {
     this.#in.at = at;
     this.#in.end = end;
     receiver.onPacket(this.#in);
-    if (++this.#batch >= MAX_BATCH) this.#endBatch();
-    else if (!this.#endScheduled) {
+    if (++this.#batch % LOOK_EVERY === 0 && performance.now() - this.#endedAt > LONGEST_BATCH_MS) this.#endBatch();
+    if (!this.#endScheduled) {
       // Runs right after the poll phase in which cap hands over all it has; a microtask would run after each packet.
       this.#endScheduled = true;
       setImmediate(() => {
@@ -197,6 +203,7 @@ class RawLink implements Link {
 
   #endBatch(): void {
     this.#batch = 0;
+    this.#endedAt = performance.now();
     this.#receiver?.onBatchEnd();
   }
 
