@@ -50,11 +50,13 @@ let played: Promise<SweepDocument> | undefined;
 
 /** tcpx as it is now, beside what the kernel did last time. */
 function sweep(): Promise<SweepDocument> {
-  played ??= playOnTcpx(CELLS).then((tcpx) => {
+  played ??= (async () => {
     // Written by `npm run sweep`.
     const last = JSON.parse(textNow('state-sweep.json')) as SweepDocument;
-    return sweepResult(tcpx, kernelOutcomes(last), last.kernel).document;
-  });
+    const tcpx = await playOnTcpx(CELLS, 'linux');
+    const rfc = await playOnTcpx(CELLS, 'rfc');
+    return sweepResult({ tcpx, rfc, kernel: kernelOutcomes(last), release: last.kernel }).document;
+  })();
   return played;
 }
 

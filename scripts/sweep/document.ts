@@ -1,7 +1,7 @@
 /** The sweep's results as they are kept in docs/state-sweep.json: from them the page is printed, and against them tests compare. */
 import type { State } from '../../src/tcp/machine.ts';
-import { CELLS, type Cell } from './cells.ts';
-import { type Difference, EXPLANATIONS, explain } from './explain.ts';
+import { CELLS } from './cells.ts';
+import { EXPLANATIONS, explain, profileReason } from './explain.ts';
 import { type Outcome, outcomeText } from './play.ts';
 
 export interface SweepDocument {
@@ -17,40 +17,43 @@ export interface CellDocument {
   readonly kernel: string;
   /** Key of an explanation, where the two differ. */
   readonly why?: string;
+  /** tcpx with the profile 'rfc', where it does otherwise. */
+  readonly rfc?: string;
+}
+
+/** Who was asked: tcpx with each of its profiles, and a kernel. */
+export interface Played {
+  readonly tcpx: Outcomes;
+  readonly rfc: Outcomes;
+  readonly kernel: Outcomes;
+  readonly release: string;
 }
 
 export type Outcomes = ReadonlyMap<string, Outcome>;
 
-/** Cells of the results, and what is wrong with them: differences that nothing explains, and explanations of nothing. */
+/** What came of it, and what is wrong with them: differences that nothing explains, and explanations of nothing. */
 export interface SweepResult {
   readonly document: SweepDocument;
   readonly complaints: readonly string[];
 }
 
-export function sweepResult(tcpx: Outcomes, kernel: Outcomes, release: string): SweepResult {
+export function sweepResult(played: Played): SweepResult {
   const cells: Record<string, CellDocument> = {};
   const complaints: string[] = [];
   const used = new Set<string>();
   for (const cell of CELLS) {
-    const difference = differenceOf(cell, tcpx, kernel);
-    const texts = { tcpx: outcomeText(difference.tcpx), kernel: outcomeText(difference.kernel) };
-    if (texts.tcpx === texts.kernel) {
-      cells[cell.id] = texts;
-      continue;
-    }
-    const why = explain(difference)?.key;
-    if (why === undefined) complaints.push(`not explained: ${cell.id}: tcpx ${texts.tcpx} | kernel ${texts.kernel}`);
-    else used.add(why);
-    cells[cell.id] = { ...texts, ...(why !== undefined && { why }) };
+    const [ours, letter, theirs] = [played.tcpx, played.rfc, played.kernel].map((outcomes) => outcomes.get(cell.id));
+    if (ours === undefined || letter === undefined || theirs === undefined) throw new Error(`not played: ${cell.id}`);
+    const [tcpx, rfc, kernel] = [outcomeText(ours), outcomeText(letter), outcomeText(theirs)];
+    const why = tcpx === kernel ? undefined : explain({ cell, tcpx: ours, kernel: theirs })?.key;
+    if (why !== undefined) used.add(why);
+    else if (tcpx !== kernel) complaints.push(`not explained: ${cell.id}: tcpx ${tcpx} | kernel ${kernel}`);
+    if (rfc !== tcpx && profileReason(cell) === undefined)
+      complaints.push(`not explained: ${cell.id}: tcpx ${tcpx} | with --profile rfc ${rfc}`);
+    cells[cell.id] = { tcpx, kernel, ...(why !== undefined && { why }), ...(rfc !== tcpx && { rfc }) };
   }
   for (const { key } of EXPLANATIONS) if (!used.has(key)) complaints.push(`explains nothing any more: ${key}`);
-  return { document: { kernel: release, cells }, complaints };
-}
-
-function differenceOf(cell: Cell, tcpx: Outcomes, kernel: Outcomes): Difference {
-  const [ours, theirs] = [tcpx.get(cell.id), kernel.get(cell.id)];
-  if (ours === undefined || theirs === undefined) throw new Error(`not played: ${cell.id}`);
-  return { cell, tcpx: ours, kernel: theirs };
+  return { document: { kernel: played.release, cells }, complaints };
 }
 
 /** A line for each cell, so that a change shows as what it is. */

@@ -280,3 +280,21 @@ export const EXPLANATIONS: readonly Explanation[] = [
 export function explain(d: Difference): Explanation | undefined {
   return EXPLANATIONS.find((e) => e.covers(d));
 }
+
+/** Why tcpx with `--profile rfc` does otherwise than without. */
+export const PROFILE_REASONS: readonly { readonly why: string; readonly covers: (cell: Cell) => boolean }[] = [
+  {
+    why: 'An empty segment at the first octet beyond the window, where a sender stands that has filled it: Linux takes it, and so does tcpx. By table 6 of RFC 9293 §3.4 it is not acceptable.',
+    covers: (cell) => cell.place === 'edge' && ['none', 'ack'].includes(cell.carried),
+  },
+  {
+    why: 'A segment without a timestamp where timestamps were agreed on: Linux lets it pass, and so does tcpx. By RFC 7323 §3.2 it is dropped; an ACK says so.',
+    covers: (cell) => cell.stamp === 'missing',
+  },
+  {
+    why: 'The RST for data that nobody will read: a RST,ACK as Linux’s when a user aborts, and by RFC 9293 §3.10.5 a RST, both at SND.NXT.',
+    covers: (cell) => cell.situation.name.endsWith('user gone') && CARRIED[cell.carried].len > 0,
+  },
+];
+
+export const profileReason = (cell: Cell): string | undefined => PROFILE_REASONS.find((r) => r.covers(cell))?.why;

@@ -23,9 +23,10 @@ if (unknown !== undefined) {
 }
 
 const begun = performance.now();
-const tcpx = await playOnTcpx(CELLS);
+const tcpx = await playOnTcpx(CELLS, 'linux');
+const rfc = await playOnTcpx(CELLS, 'rfc');
 const [kernel, kernelRelease] = options.includes('--no-kernel') ? lastTime() : await onKernel();
-const { document, complaints } = sweepResult(tcpx, kernel, kernelRelease);
+const { document, complaints } = sweepResult({ tcpx, rfc, kernel, release: kernelRelease });
 writeFileSync(JSON_FILE, documentText(document));
 writeFileSync(PAGE_FILE, sweepMarkdown(document));
 for (const complaint of complaints) process.stderr.write(`${complaint}\n`);

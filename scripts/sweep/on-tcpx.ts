@@ -1,28 +1,32 @@
 /** tcpx in virtual time, a stack of its own for every cell. */
 import type { Micros } from '../../src/base/time.ts';
+import type { Profile } from '../../src/tcp/config.ts';
 import type { State } from '../../src/tcp/machine.ts';
 import { scenario } from '../../src/tools/scenario/builder.ts';
 import type { CallRequest, CallResult } from '../../src/tools/scenario/calls.ts';
 import { patternOctets } from '../../src/tools/scenario/pattern-octets.ts';
-import { planScenario } from '../../src/tools/scenario/plan.ts';
+import { type Plan, planScenario } from '../../src/tools/scenario/plan.ts';
 import { PEER, SUT } from '../../src/tools/scenario/run.ts';
 import type { Target } from '../../src/tools/scenario/target.ts';
 import { openVirtualTarget } from '../../src/tools/scenario/virtual-target.ts';
 import { type Line, SETTINGS } from './line.ts';
 import type { Addresses } from './peer.ts';
 
-const PLAN = planScenario(
-  scenario('a cell of the sweep')
-    .command(`sysctl -w ${SETTINGS.join(' ')}`)
-    .build(),
-);
+const planOf = (profile: Profile): Plan =>
+  planScenario(
+    scenario('a cell of the sweep', { profile })
+      .command(`sysctl -w ${SETTINGS.join(' ')}`)
+      .build(),
+  );
+const PLANS: Readonly<Record<Profile, Plan>> = { linux: planOf('linux'), rfc: planOf('rfc') };
 
-export function openTcpxLine(): Line {
+export function openTcpxLine(profile: Profile): Line {
   const states = new Map<number, State>();
   const target = openVirtualTarget({
-    plan: PLAN,
+    plan: PLANS[profile],
     sut: SUT,
     peer: PEER,
+    isSilent: true,
     onRecord: (record) => {
       if (record.type === 'state') states.set(record.conn, record.to);
     },

@@ -12,7 +12,7 @@ import {
   type Varied,
 } from './cells.ts';
 import { parseOutcome, type SweepDocument } from './document.ts';
-import { EXPLANATIONS } from './explain.ts';
+import { EXPLANATIONS, PROFILE_REASONS, profileReason } from './explain.ts';
 import type { Outcome } from './play.ts';
 
 /** Heads of columns; shorter than a cell's own words. */
@@ -66,6 +66,7 @@ export function sweepMarkdown(document: SweepDocument): string {
   const differing = all.filter((cell) => cell.why !== undefined).length;
   const lines = [
     ...opening(document, all.length, differing),
+    ...overview(document),
     ...SITUATIONS.flatMap((situation) => [
       `## ${situation.name}`,
       '',
@@ -88,8 +89,32 @@ export function sweepMarkdown(document: SweepDocument): string {
       const counts = `${where.length} ${where.length === 1 ? 'case' : 'cases'}, in ${states.join(', ')}`;
       return [`${numberOf(key)}. <a id="${key}"></a>**${key}**: ${why} *(${counts})*`];
     }),
+    '',
+    ...byTheLetter(document),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function byTheLetter(document: SweepDocument): readonly string[] {
+  const cells = CELLS.filter((cell) => document.cells[cell.id]?.rfc !== undefined);
+  return [
+    '## With --profile rfc',
+    '',
+    `The tables are those of tcpx as it is by default, with Linux’s habits. By the letter of the RFCs ${cells.length} cases come out otherwise:`,
+    '',
+    ...PROFILE_REASONS.map(({ why }) => `- ${why} *(${cells.filter((cell) => profileReason(cell) === why).length})*`),
+  ];
+}
+
+/** How many cases each has, and in how many of them both do the same. */
+function overview(document: SweepDocument): readonly string[] {
+  const rows = SITUATIONS.map(({ name }) => {
+    const cells = CELLS.filter((cell) => cell.situation.name === name);
+    const other = cells.filter((cell) => document.cells[cell.id]?.why !== undefined).length;
+    const anchor = name.toLowerCase().replaceAll(',', '').replaceAll(' ', '-');
+    return `| [${name}](#${anchor}) | ${cells.length} | ${cells.length - other} | ${other} |`;
+  });
+  return ['| | cases | the same | otherwise on the kernel |', '|---|---|---|---|', ...rows, ''];
 }
 
 function opening(document: SweepDocument, all: number, differing: number): readonly string[] {

@@ -1,13 +1,14 @@
 /** Plays cells: on tcpx one after another, on the kernel many side by side. */
+import type { Profile } from '../../src/tcp/config.ts';
 import type { Cell } from './cells.ts';
 import type { Outcomes } from './document.ts';
 import { KernelLines } from './on-kernel.ts';
 import { openTcpxLine } from './on-tcpx.ts';
 import { type Outcome, outcomeText, playCell } from './play.ts';
 
-export async function playOnTcpx(cells: readonly Cell[]): Promise<Outcomes> {
+export async function playOnTcpx(cells: readonly Cell[], profile: Profile): Promise<Outcomes> {
   const outcomes = new Map<string, Outcome>();
-  for (const cell of cells) outcomes.set(cell.id, await named(cell, playCell(cell, openTcpxLine())));
+  for (const cell of cells) outcomes.set(cell.id, await named(cell, playCell(cell, openTcpxLine(profile))));
   return outcomes;
 }
 
