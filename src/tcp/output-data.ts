@@ -6,7 +6,7 @@ import { seqAdd, seqDiff, seqLeq, seqLt, seqMin } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { markEcn } from './ecn.ts';
-import { addAck, roomForData, sent } from './output-parts.ts';
+import { addAck, roomForData, segmentsOnWire, sent } from './output-parts.ts';
 import { forcedLen, NOTHING, newDataLen, roomInWindows, usableWindow } from './output-rules.ts';
 import { probeLen } from './path-mtu.ts';
 import { lastSegment, onFirstSent, takeAgain } from './recovery/on-send.ts';
@@ -74,9 +74,9 @@ function resend(tcb: Tcb, now: Micros, out: TcpSegment, index: number, most: num
   const place = tcb.placeOfSeq(seq);
   if (len > 0) tcb.sendBuffer.gather(place, len, out.payload);
   if (len > 0 && place + len === tcb.sendBuffer.end) out.flags |= TcpFlag.PSH;
-  tcb.totalRetrans += Math.max(1, Math.ceil(len / tcb.smss));
+  tcb.totalRetrans += segmentsOnWire(tcb, len);
   tcb.bytesRetrans += len;
-  if (len > 0) tcb.dataSegsOut++;
+  if (len > 0) tcb.dataSegsOut += segmentsOnWire(tcb, len);
   onPaced(tcb, len, now);
   if (!tcb.timers.isSet(Timer.retransmit)) tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
   addAck(tcb, now, out);
@@ -135,7 +135,7 @@ function sendNew(tcb: Tcb, now: Micros, out: TcpSegment, len: number, mark: numb
   tcb.probeOctetDue = false;
   tcb.bytesSent += len;
   if (len > 0) {
-    tcb.dataSegsOut++;
+    tcb.dataSegsOut += segmentsOnWire(tcb, len);
     tcb.ackPolicy.onDataSent(now);
   }
   onPaced(tcb, len, now);

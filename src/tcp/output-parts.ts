@@ -61,8 +61,13 @@ export function stamp(tcb: Tcb, now: Micros, out: TcpSegment): void {
   out.tsEcr = tcb.tsRecent;
 }
 
+/** What the link makes of one that carries `len` octets: as many as tcp_info counts. */
+export function segmentsOnWire(tcb: Tcb, len: number): number {
+  return Math.max(1, Math.ceil(len / tcb.wireMss));
+}
+
 export function sent(tcb: Tcb, now: Micros, out: TcpSegment, note: SendNote | undefined): void {
-  tcb.segsOut++;
+  tcb.segsOut += segmentsOnWire(tcb, out.payload.len);
   addUrgent(tcb, out);
   if (out.segLen > 0) tcb.lastSentAt = now;
   traceSegment(tcb, 'out', out, now, note);

@@ -336,13 +336,20 @@ export class Tcb {
     return newController(name, this.smss, initialSegments, seqInt(this.iss), tcp_pacing);
   }
 
-  /** TCP_CONGESTION was set: another controller goes on with the same window. */
+  /**
+   * TCP_CONGESTION was set: another controller goes on with the same window. In the middle of an episode one that has no
+   * threshold yet takes the loss for its own: the other did not answer it with one (BBR), and slow start would.
+   */
   switchCongestion(): void {
     const { name, cwnd, ssthresh } = this.congestion;
     const next = this.newCongestion(this.config.sysctl.initcwnd);
     if (next.name === name) return;
     next.takeOver(cwnd, ssthresh);
     this.congestion = next;
+    if (next.ownsRecovery) this.loss.prrActive = false;
+    if (next.ownsRecovery || ssthresh < Number.POSITIVE_INFINITY) return;
+    if (this.recovery === 'recovery') next.onLoss(this.board.pipe, this.now);
+    else if (this.recovery === 'loss') next.onRto(this.board.out - this.board.sacked, true, this.now);
   }
 
   /** An RTT measured in µs, RFC 6298 §2. */

@@ -63,7 +63,32 @@ describe('proportional rate reduction', () => {
     h.inject(ack(12_000)).skip();
     expect(reasons(h)).toEqual(['RACK', 'recovered']);
     expect(h.info).toMatchObject({ ca_state: 'Open', snd_ssthresh: 5000 });
-    expect(h.info.snd_cwnd).toBeLessThanOrEqual(5000);
+    expect(h.info.snd_cwnd).toBe(5000);
+  });
+
+  test('a controller that comes in the middle of it and finds no threshold takes the loss for its own', () => {
+    const h = established({ mss: MSS, sack: true, sysctl: { tcp_congestion_control: 'bbr' } });
+    h.write(60_000);
+    h.skip()
+      .advance(RTT)
+      .inject(sack(0, [1, 2]), sack(0, [1, 3]), sack(0, [1, 4]))
+      .skip();
+    expect(h.info).toMatchObject({ ca_state: 'Recovery', snd_ssthresh: -1 });
+    const { snd_cwnd } = h.info;
+    h.set('TCP_CONGESTION', 'cubic');
+    expect(h.info).toMatchObject({ congestion: 'cubic', snd_ssthresh: 0.7 * snd_cwnd, snd_cwnd: 0.7 * snd_cwnd });
+    h.inject(ack(h.info.unacked)).skip();
+    expect(h.info).toMatchObject({ ca_state: 'Open', snd_ssthresh: 0.7 * snd_cwnd });
+    expect(h.info.congestion_phase).not.toBe('slow start');
+  });
+
+  test('bbr that comes in the middle of it keeps a window of its own', () => {
+    const h = recovering();
+    h.set('TCP_CONGESTION', 'bbr');
+    h.inject(sack(0, [1, 12])).skip();
+    expect(h.info).toMatchObject({ ca_state: 'Recovery', congestion: 'bbr' });
+    h.inject(ack(12_000)).skip();
+    expect(h.info.ca_state).toBe('Open');
   });
 
   test('where losses have emptied the pipe, lets out as much as arrives', () => {

@@ -153,6 +153,16 @@ describe('a link that cuts segments itself', () => {
     h.expect(data(0, 4000), data(4000, 4000), data(8000, 2000)).inject(ack(10_000)).expect(data(10_000, 2000));
   });
 
+  test('is counted as what it makes of them', () => {
+    const h = offload({ options: { TCP_NODELAY: true } });
+    const { segs_out } = h.info;
+    h.write(12_500);
+    h.skip();
+    expect(h.info).toMatchObject({ segs_out: segs_out + 10, data_segs_out: 10 });
+    h.inject(ack(10_000)).skip();
+    expect(h.info).toMatchObject({ segs_out: segs_out + 13, data_segs_out: 13 });
+  });
+
   test('a rest that could not leave alone stays behind', () => {
     const h = offload();
     h.write(2500);

@@ -26,7 +26,7 @@ export interface AckSample {
   minRtt: number;
   /** The sender used the whole window since the last round: only then is there a reason to grow it (RFC 7661). */
   cwndLimited: boolean;
-  /** In fast recovery, or in loss recovery after a timeout: a window that PRR or slow start governs. */
+  /** In fast recovery or with the ACK that ends it, or in loss recovery after a timeout: a window that PRR or slow start governs. */
   recovering: boolean;
   /** Delivery rate sample; 0 when this ACK gave none (too short an interval, or none). */
   deliveryRate: number;
@@ -64,7 +64,10 @@ export interface CongestionControl extends Partial<Keepable> {
   onLoss(inFlight: number, now: Micros): void;
   /** The network marked a segment instead of dropping it; at most once per round trip (RFC 3168 §6.1.2). */
   onEcn(inFlight: number, now: Micros): void;
-  /** The episode is over; `inFlight` is what is still out. The window is `ssthresh` as a rule. */
+  /**
+   * The episode is over. The window is `ssthresh`, and where PRR has not led there (without SACK) little more than `inFlight`,
+   * what is still out, or a burst would follow (RFC 6582 §3.2 step 3); Infinity where it has.
+   */
   onRecovered(inFlight: number, now: Micros): void;
   /** The retransmission timer expired; `first` is false when the same data had timed out before (RFC 5681 §3.1). */
   onRto(inFlight: number, first: boolean, now: Micros): void;

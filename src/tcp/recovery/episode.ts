@@ -22,7 +22,7 @@ export function enterRecovery(tcb: Tcb, why: string, inFlight: number, now: Micr
 export function finishRecovery(tcb: Tcb, now: Micros): void {
   reopen(tcb);
   tcb.rack.onRecovered();
-  tcb.congestion.onRecovered(tcb.board.pipe, now);
+  tcb.congestion.onRecovered(tcb.sackAgreed ? Number.POSITIVE_INFINITY : tcb.board.pipe, now);
   traceCongestion(tcb, 'recovered');
 }
 

@@ -49,9 +49,9 @@ export function onAck(
   if (tcb.sackAgreed) onSackAck(tcb, acked, isDup, isUndone, now);
   else if (isDup) onDuplicateAck(tcb, now);
   else if (acked > 0 && !isUndone) onPlainAck(tcb, acked, now);
-  // Without SACK an ACK of the episode, its last included, is no reason to grow.
+  // An ACK of the episode, its last included, is no reason to grow.
   if (!tcb.sackAgreed && wasRecovering && !tcb.congestion.ownsRecovery) return;
-  if (work.delivered > 0 || work.lost > 0) tellController(tcb, acked, rtt, rateSample, ece, now);
+  if (work.delivered > 0 || work.lost > 0) tellController(tcb, acked, rtt, rateSample, ece, wasRecovering, now);
 }
 
 function onSackAck(tcb: Tcb, acked: number, isDup: boolean, isUndone: boolean, now: Micros): void {
@@ -122,8 +122,16 @@ function lose(tcb: Tcb, slot: number): void {
   else work.lost += board.lenOf(slot);
 }
 
-/** `acked` octets cumulatively; `rtt` and `rate` 0 where there is no sample. */
-export function tellController(tcb: Tcb, acked: number, rtt: number, rate: number, ece: boolean, now: Micros): void {
+/** `acked` octets cumulatively; `rtt` and `rate` 0 where there is no sample; `wasRecovering` before this ACK. */
+export function tellController(
+  tcb: Tcb,
+  acked: number,
+  rtt: number,
+  rate: number,
+  ece: boolean,
+  wasRecovering: boolean,
+  now: Micros,
+): void {
   const { board, rate: estimator } = tcb;
   sample.acked = tcb.isRfc ? Math.min(work.delivered, slowStartLimit(tcb)) : work.delivered;
   sample.cumulative = acked;
@@ -133,7 +141,7 @@ export function tellController(tcb: Tcb, acked: number, rtt: number, rate: numbe
   sample.rtt = rtt > 0 ? rtt : Math.max(0, work.sackRtt);
   sample.srtt = tcb.rtt.srtt;
   sample.minRtt = tcb.rtt.minRtt;
-  sample.recovering = tcb.recovery !== 'open';
+  sample.recovering = wasRecovering || tcb.recovery !== 'open';
   // Before it is clear whether anything is lost, only SND.UNA's progress is a reason to grow (RFC 3042; Linux).
   sample.cwndLimited = tcb.recovery === 'loss' || (isWindowUsed(tcb) && (acked > 0 || sample.recovering));
   sample.deliveryRate = rate;

@@ -50,7 +50,7 @@ export function onReorderTimeout(tcb: Tcb, now: Micros): void {
   findLosses(tcb, now);
   if (work.lost === 0) return;
   if (tcb.recovery === 'recovery') prrOnAck(tcb, 0, false);
-  tellController(tcb, 0, 0, 0, false, now);
+  tellController(tcb, 0, 0, 0, false, false, now);
 }
 
 /** The path carries less than we sent: what is out goes again in smaller segments, and is no sign of congestion (RFC 1191 §6.5). */

@@ -62,7 +62,7 @@ export function probeOnAck(tcb: Tcb, isDup: boolean, now: Micros): void {
     if (tcb.recovery !== 'open') return;
     tcb.cwrDue = tcb.ecnAgreed;
     tcb.congestion.onLoss(work.pipe, now);
-    tcb.congestion.onRecovered(tcb.board.pipe, now);
+    tcb.congestion.onRecovered(Number.POSITIVE_INFINITY, now);
     traceCongestion(tcb, 'TLP');
   } else if (isDup) loss.probeOut = false;
 }
