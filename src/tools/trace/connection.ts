@@ -12,7 +12,7 @@ export interface EndCounts {
   segments: number;
   /** Payload, as often as it was sent. */
   octets: number;
-  readonly kinds: Uint32Array;
+  readonly kinds: number[];
   mss: number;
   wscale: number;
   sackPermitted: boolean;
@@ -28,7 +28,7 @@ export interface EndCounts {
 const newCounts = (): EndCounts => ({
   segments: 0,
   octets: 0,
-  kinds: new Uint32Array(KINDS.length),
+  kinds: new Array<number>(KINDS.length).fill(0),
   mss: ABSENT,
   wscale: ABSENT,
   sackPermitted: false,
@@ -62,7 +62,7 @@ export class TracedConnection {
   readonly number: number;
   readonly isIpv6: boolean;
   /** Client and server: addresses as words, ports. */
-  readonly addresses: readonly [Int32Array, Int32Array];
+  readonly addresses: readonly [readonly number[], readonly number[]];
   readonly ports: readonly [number, number];
   readonly directions: readonly [Direction, Direction] = [new Direction(), new Direction()];
   readonly counts: readonly [EndCounts, EndCounts] = [newCounts(), newCounts()];
@@ -89,8 +89,8 @@ export class TracedConnection {
   constructor(number: number, seg: SeenSegment, t: Micros, clientSent: boolean, ignored: boolean) {
     this.number = number;
     this.isIpv6 = seg.isIpv6;
-    const src = seg.src.slice();
-    const dst = seg.dst.slice();
+    const src = words(seg.src);
+    const dst = words(seg.dst);
     this.addresses = clientSent ? [src, dst] : [dst, src];
     this.ports = clientSent ? [seg.srcPort, seg.dstPort] : [seg.dstPort, seg.srcPort];
     this.firstAt = t;
@@ -189,5 +189,8 @@ function sample(counts: EndCounts, rtt: number): void {
   if (rtt > counts.rttMax) counts.rttMax = rtt;
 }
 
-const same = (a: Int32Array, b: Int32Array): boolean =>
+/** A copy; plain, since typed arrays are costly to make. */
+const words = (a: Int32Array): readonly number[] => [a[0]!, a[1]!, a[2]!, a[3]!];
+
+const same = (a: Int32Array, b: readonly number[]): boolean =>
   a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];

@@ -5,7 +5,7 @@
  */
 import { type Micros, micros } from '../../base/time.ts';
 
-const FIRST = 16;
+const FIRST = 8;
 const MAX = 4096;
 
 /** No round trip can be told. */
@@ -14,8 +14,8 @@ export const NO_SAMPLE = micros(-1);
 export class Outstanding {
   #starts = NOTHING;
   #ends = NOTHING;
-  #times = NO_TIMES;
-  #again = NO_BITS;
+  #times = NOTHING;
+  #again = NOTHING;
   #head = 0;
   #count = 0;
   #hasGaps = false;
@@ -94,10 +94,10 @@ export class Outstanding {
 
   #grow(): void {
     const size = Math.max(FIRST, this.#starts.length * 2);
-    const starts = new Int32Array(size);
-    const ends = new Int32Array(size);
-    const times = new Float64Array(size);
-    const again = new Uint8Array(size);
+    const starts = zeros(size);
+    const ends = zeros(size);
+    const times = zeros(size);
+    const again = zeros(size);
     for (let n = 0; n < this.#count; n++) {
       const i = (this.#head + n) & (this.#starts.length - 1);
       starts[n] = this.#starts[i]!;
@@ -115,14 +115,14 @@ export class Outstanding {
   #release(): void {
     this.#head = 0;
     this.#hasGaps = false;
-    if (this.#starts.length <= 4 * FIRST) return;
+    if (this.#starts.length <= 8 * FIRST) return;
     this.#starts = NOTHING;
     this.#ends = NOTHING;
-    this.#times = NO_TIMES;
-    this.#again = NO_BITS;
+    this.#times = NOTHING;
+    this.#again = NOTHING;
   }
 }
 
-const NOTHING = new Int32Array(0);
-const NO_TIMES = new Float64Array(0);
-const NO_BITS = new Uint8Array(0);
+const NOTHING: number[] = [];
+/** Plain arrays: a typed one costs a hundred times as much to make, and most connections are short. */
+const zeros = (size: number): number[] => new Array<number>(size).fill(0);

@@ -158,6 +158,7 @@ export class Trace implements PacketSink {
         break;
       }
     }
+    connection.nextInChain = undefined;
     this.#unlink(connection);
     this.#kept--;
   }
@@ -182,6 +183,9 @@ export class Trace implements PacketSink {
     else older.newer = newer;
     if (newer === undefined) this.#newest = older;
     else newer.older = older;
+    // What is let go must not hold on to what comes after: the collector would carry all of it along.
+    connection.older = undefined;
+    connection.newer = undefined;
   }
 }
 
@@ -195,7 +199,7 @@ const hashOf = (seg: SeenSegment): number => mix(seg.src, seg.dst, seg.srcPort, 
 const hashOfConnection = (c: TracedConnection): number => mix(c.addresses[0], c.addresses[1], c.ports[0], c.ports[1]);
 
 /** The same for both directions: whatever is asymmetric is summed. */
-function mix(a: Int32Array, b: Int32Array, portA: number, portB: number): number {
+function mix(a: ArrayLike<number>, b: ArrayLike<number>, portA: number, portB: number): number {
   const one =
     (Math.imul(a[0]! ^ a[2]!, 0x9e3779b1) ^ Math.imul(a[1]! ^ a[3]!, 0x85ebca6b)) + Math.imul(portA, 0xc2b2ae35);
   const two =
