@@ -46,6 +46,8 @@ function emitReset(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
     out.flags |= TcpFlag.ACK;
     out.ack = reset.ack;
   }
+  // RFC 7323 §3.2: SHOULD be on a RST too; not on one that answers what may be anybody's.
+  if (tcb.state === 'CLOSED' && tcb.timestampsAgreed) stamp(tcb, now, out);
   tcb.segsOut++;
   traceSegment(tcb, 'out', out, now);
   return true;

@@ -34,9 +34,10 @@ function noteFin(tcb: Tcb, seg: TcpSegment): void {
   const at = seqAdd(seg.seq, seg.payload.len);
   // One that text has gone past was forged or mistaken, and must not hide the true one.
   const known = tcb.rcvFin !== undefined && seqLeq(tcb.rcvNxt, tcb.rcvFin);
+  // Ahead of order, as data would be: answered at once, however often it comes.
+  if (at !== tcb.rcvNxt && seg.payload.len === 0) tcb.ackOwed = 'now';
   if (known || !seqLeq(at, tcb.rcvAdv)) return;
   tcb.rcvFin = at;
-  if (at !== tcb.rcvNxt && seg.payload.len === 0) tcb.ackOwed = 'now';
 }
 
 function takeText(tcb: Tcb, seg: TcpSegment, now: Micros): void {

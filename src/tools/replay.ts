@@ -73,6 +73,7 @@ class Replay {
     this.#count(record);
     const connection = this.#connection(line, record);
     // What the core has still to answer for comes first; only then is the next record something it must be told.
+    connection.decide(record);
     if (connection.made.length === 0) {
       connection.settle(record);
       if (connection.made.length === 0 && connection.feed(line, record)) this.#inputs++;
@@ -137,6 +138,7 @@ class ReplayedConnection {
   readonly #out = new TcpSegment();
   readonly #in = new TcpSegment();
   #last: TraceRecord | undefined;
+  #undecided: Extract<TraceRecord, { type: 'segment' }> | undefined;
 
   constructor(conn: number, config: ConnectionConfig) {
     this.#core = new Connection(conn, config, { enabled: true, record: (record) => this.made.push(record) });
@@ -168,6 +170,11 @@ class ReplayedConnection {
           this.#core.emit(t, this.#out);
           return false;
         }
+        if (this.#core.state === 'TIME-WAIT' && /^S[EW]*$/.test(record.seg.flags)) {
+          this.#undecided = record;
+          this.made.push(record);
+          return true;
+        }
         fillSegment(this.#in, record.seg);
         this.#core.onSegment(this.#in, t);
         return true;
@@ -182,12 +189,26 @@ class ReplayedConnection {
     }
   }
 
+  /** What becomes of a SYN in TIME-WAIT depends on whether somebody listens: the record behind it tells. */
+  decide(next: TraceRecord | undefined): void {
+    const record = this.#undecided;
+    if (record === undefined) return;
+    this.#undecided = undefined;
+    fillSegment(this.#in, record.seg);
+    if (next?.type === 'state' && next.event === 'rcv SYN') this.#core.giveWay(this.#in, record.t);
+    else this.#core.onSegment(this.#in, record.t);
+    // The segment itself, which has been compared.
+    this.made.shift();
+  }
+
   noteLast(record: TraceRecord): void {
     this.#last = record;
   }
 
   /** A segment the core would send though the log has ended. */
   wantsToSend(now: Micros): TraceRecord | undefined {
+    this.decide(undefined);
+    if (this.made.length > 0) return this.made[0];
     this.#core.emit(now, this.#out);
     return this.made[0];
   }

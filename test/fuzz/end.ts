@@ -97,8 +97,8 @@ export class End {
     switch (action.do) {
       case 'open': {
         const { iss, tsOffset, tfo, tfoAccept } = this.setup;
-        if (c.state !== 'CLOSED' && !(c.state === 'LISTEN' && action.kind === 'active')) return;
-        if (c.state === 'CLOSED' && this.#opened) return;
+        if (c.state !== 'CLOSED' && !(c.state === 'LISTEN' && action.kind === 'active')) break;
+        if (c.state === 'CLOSED' && this.#opened) break;
         this.#opened = true;
         const how = action.kind === 'active' ? tfo !== undefined && { tfo, tfoMss: 536 } : tfoAccept && { tfoAccept };
         c.open(action.kind, { iss, tsOffset, ...how }, now);
@@ -109,7 +109,7 @@ export class End {
         if (action.more) return;
         break;
       case 'give way':
-        if (c.state !== 'TIME-WAIT') return;
+        if (c.state !== 'TIME-WAIT') break;
         this.#fill(this.#in, action.seg, false);
         c.giveWay(this.#in, now);
         break;
@@ -131,10 +131,11 @@ export class End {
         c.abort(now);
         break;
       case 'reuse':
-        if (c.state !== 'TIME-WAIT') return;
+        if (c.state !== 'TIME-WAIT') break;
         c.reuse(now);
         break;
       case 'put away':
+        this.#quiet();
         if (!this.#staysWhole) c.putAway();
         return;
       case 'keep lent':

@@ -1,7 +1,7 @@
 /** What the fuzzer has found, shrunk to the story that shows it. */
 import { expect, test } from 'vitest';
 import { NEVER } from '../../src/base/time.ts';
-import { ack, data, established, listening, pattern, rst, syn } from '../support/harness.ts';
+import { ack, data, established, fin, listening, pattern, rst, syn } from '../support/harness.ts';
 
 /** Relative to the first octet: half the sequence space from our initial sequence number. */
 const HALF_AWAY = 2 ** 31 - 1;
@@ -53,4 +53,15 @@ test('octets that are lent in LISTEN make the open an active one, as those that 
   const h = listening();
   h.connection.lend(pattern(0, 10), h.now);
   expect(h.transitions.at(-1)).toBe('LISTEN --SEND--> SYN-SENT');
+});
+
+test('each FIN ahead of order is answered, whatever FIN was seen before', () => {
+  const h = established();
+  h.inject(fin(20)).expect(ack(0));
+  h.inject(fin(10)).expect(ack(0));
+});
+
+test('a RST that ends a connection with timestamps carries one', () => {
+  const h = established({ timestamps: true });
+  h.abort().expect(rst(0, { ack: 0, ts: [h.tsVal, h.peerTsVal] }));
 });

@@ -53,7 +53,7 @@ export class Generator {
     this.#random = random;
     this.#setup = setup;
     this.#wnd = setup.peer.wnd;
-    this.#calm = pick(random, [30, 100, 300, 1000]);
+    this.#calm = pick(random, [30, 100, 300, 1000, 3000]);
     this.#tsBase = random.uint32() | 0;
     this.#owned = pick(random, [0, 0, 0, 0.3, 1]);
   }
@@ -77,7 +77,7 @@ export class Generator {
     if (state === 'LISTEN' && chance(random, 0.02)) return { do: 'open', kind: 'active' };
     const dice = intBelow(random, 100);
     if (dice < 66) {
-      if (chance(random, 0.1)) this.#batch = 1 + intBelow(random, 6);
+      if (chance(random, 0.15)) this.#batch = 1 + intBelow(random, chance(random, 0.5) ? 6 : 40);
       return this.#segment(end, this.#batch > 0);
     }
     if (dice < 84) return this.#call(end);

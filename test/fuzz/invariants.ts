@@ -38,7 +38,6 @@ export const RULES = [
   'few segments answer one',
   'the log replays to the same end',
   'the same run has the same outcome',
-  'two ends come to an end',
 ] as const;
 export type Rule = (typeof RULES)[number];
 

@@ -12,7 +12,7 @@ import { type FuzzOptions, fuzzOptions, USAGE, UsageError } from './options.ts';
 import { explainNumber } from './report.ts';
 import type { WorkerOrders, WorkerReport } from './worker.ts';
 
-const COVERAGE_MS = 5000;
+const COVERAGE_MS = 20_000;
 const PROGRESS_MS = 10_000;
 
 class Tally {
