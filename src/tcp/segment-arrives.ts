@@ -17,7 +17,7 @@ import { processAck } from './process-ack.ts';
 import { processText, reportDuplicate } from './process-text.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { Timer } from './timers.ts';
-import { echoedRtt, failsPaws } from './timestamps.ts';
+import { echoedRtt, failsPaws, lacksTimestamp } from './timestamps.ts';
 import { traceSegment } from './trace-segment.ts';
 import { takeUrgent } from './urgent.ts';
 
@@ -120,6 +120,10 @@ function otherStates(tcb: Tcb, seg: TcpSegment, now: Micros): void {
 
 /** First, check the sequence number; and before it, PAWS (RFC 7323 §5.3 R1). */
 function checkSequence(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
+  if (!seg.has(TcpFlag.RST) && lacksTimestamp(tcb, seg)) {
+    drop(tcb, 'no timestamp, where they are agreed on');
+    return 'done';
+  }
   if (!seg.has(TcpFlag.RST) && failsPaws(tcb, seg, now)) {
     drop(tcb, 'PAWS: timestamp older than the last');
     noteDuplicate(tcb, seg);

@@ -23,12 +23,17 @@ export function echoedRtt(tcb: Tcb, seg: TcpSegment, now: Micros): number {
   return sinceSent >= 0 && rtt >= 0 ? Math.max(1, rtt) * 1000 : 0;
 }
 
+/**
+ * RFC 7323 §3.2 drops a segment without the option, in silence; Linux lets it pass, and Linux 3.x to 4.14 may leave it out of
+ * the ACK that ends the handshake.
+ */
+export function lacksTimestamp(tcb: Tcb, seg: TcpSegment): boolean {
+  return tcb.isRfc && tcb.timestampsAgreed && !seg.hasTimestamps;
+}
+
 /** RFC 7323 §5.3 R1: in sequence once, but from before. */
 export function failsPaws(tcb: Tcb, seg: TcpSegment, now: Micros): boolean {
-  if (!tcb.timestampsAgreed) return false;
-  // RFC 7323 §3.2 drops a segment without the option; Linux lets it pass, and Linux 3.x to 4.14 may leave it out of
-  // the ACK that ends the handshake.
-  if (!seg.hasTimestamps) return tcb.isRfc;
+  if (!tcb.timestampsAgreed || !seg.hasTimestamps) return false;
   return ((seg.tsVal - tcb.tsRecent) | 0) < 0 && now - tcb.tsRecentAt < PAWS_IDLE;
 }
 

@@ -63,6 +63,18 @@ describe('agreement', () => {
     expect(h.read()).toBe(10);
   });
 
+  test('by the letter a segment without them is dropped in silence (RFC 7323 §3.2), but a RST is not', () => {
+    const h = inState('ESTABLISHED', { timestamps: true, profile: 'rfc' });
+    h.inject(data(0, 10, { ts: 'none' }))
+      .after(seconds(1))
+      .expectNothing();
+    expect(h.drops).toEqual(['no timestamp, where they are agreed on']);
+    h.inject(data(0, 10))
+      .expect(ack(10))
+      .inject(rst(10, { ts: 'none' }))
+      .expectState('CLOSED');
+  });
+
   test('they are on the FIN, the probe, the SYN-ACK sent again', () => {
     inState('FIN-WAIT-1', { timestamps: true });
     const h = stamped().inject(ack(0, { wnd: 0 }));
