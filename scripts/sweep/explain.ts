@@ -72,7 +72,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     key: 'rst-and-paws',
-    why: 'A RST whose timestamp is older than the last. Linux’s records of SYN-RECEIVED, TIME-WAIT and an abandoned FIN-WAIT-2 let PAWS drop it. RFC 7323 §5.2 forbids to test a RST by its timestamp; tcpx does not.',
+    why: 'A RST whose timestamp is older than the last. Linux’s records of SYN-RECEIVED, TIME-WAIT and an abandoned FIN-WAIT-2 let PAWS drop it. RFC 7323 §5.3 R1 leaves a RST out of that test; so does tcpx.',
     covers: (d) => isOne(d, 'rst') && d.cell.stamp === 'older' && d.tcpx.state !== d.kernel.state && stays(d, d.kernel),
   },
   {
@@ -288,7 +288,7 @@ export const PROFILE_REASONS: readonly { readonly why: string; readonly covers: 
     covers: (cell) => cell.place === 'edge' && ['none', 'ack'].includes(cell.carried),
   },
   {
-    why: 'A segment without a timestamp where timestamps were agreed on: Linux lets it pass, and so does tcpx. By RFC 7323 §3.2 it is dropped; an ACK says so.',
+    why: 'A segment without a timestamp where timestamps were agreed on: Linux lets it pass, and so does tcpx. By RFC 7323 §3.2 it is dropped in silence.',
     covers: (cell) => cell.stamp === 'missing',
   },
   {
