@@ -29,7 +29,7 @@ Exit codes: 0 each survivor has a known reason, 1 one has not, 2 wrong usage.
 `;
 
 /** Those in virtual time; what is near the code, and fast, first. */
-const TESTS = ['test/unit/tcp', 'test/tcp', 'test/unit/stack', 'test/rfc', 'test/unit/tools', 'test/fuzz', 'test/sim'];
+const TESTS = ['test/tcp', 'test/unit/tcp', 'test/unit/stack', 'test/rfc', 'test/unit/tools', 'test/fuzz', 'test/sim'];
 
 class WrongUsage extends Error {}
 

@@ -9,7 +9,7 @@ import { firstLine, ORDER_FILE, type Step, type TestName, type TestOrder } from 
 import { IN_FORCE, PLACES } from './switchable.ts';
 
 /** Processor time for a test that takes none, and as many times what it takes otherwise. */
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 3000;
 const LIMIT_TIMES = 20;
 
 const passed = new Uint8Array(1 << 16);
@@ -20,6 +20,9 @@ globals[IN_FORCE] = 0;
 /** Those of the process: the runner itself is made anew for every file. */
 let order: TestOrder = { files: [] };
 const caught = new Set<number>();
+/** What files want done after each test. Modules are read once for all files, so those of the first would be the only one's. */
+type Hook = ReturnType<typeof TestRunner.getSuiteHooks>['afterEach'][number];
+const afterEachTest = new Set<Hook>();
 
 // biome-ignore lint/style/noDefaultExport: Vitest loads it by its default export
 export default class MutantTestRunner extends TestRunner {
@@ -31,12 +34,13 @@ export default class MutantTestRunner extends TestRunner {
     for (const file of files) {
       const without = order.without?.[relative(root, file.filepath)];
       if (without !== undefined) leaveOut(file, new Set(without));
+      for (const hook of TestRunner.getSuiteHooks(file).afterEach) afterEachTest.add(hook);
     }
     note({ at: 'load', places: takePassed() });
   }
 
   async runTask(task: RunnerTestCase): Promise<void> {
-    const run = TestRunner.getTestFn(task);
+    const run = (): Promise<void> => runWhole(task);
     const test: TestName = { file: relative(this.config.root, task.file.filepath), name: nameOf(task) };
     const { mutants } = order;
     if (mutants === undefined) {
@@ -46,8 +50,10 @@ export default class MutantTestRunner extends TestRunner {
     takePassed();
     const begun = performance.now();
     const broken = await failure(run, 0);
-    const limitMs = LIMIT_MS + LIMIT_TIMES * (performance.now() - begun);
+    const ms = performance.now() - begun;
+    const limitMs = LIMIT_MS + LIMIT_TIMES * ms;
     if (broken !== undefined) return note({ at: 'unfit', test, why: broken, after: 0 });
+    if (ms > (order.quickMs ?? Number.POSITIVE_INFINITY)) return note({ at: 'put off', test, ms });
     const places = takePassed();
     const onTheWay = new Set(places);
     for (const { id, place } of mutants) {
@@ -64,8 +70,22 @@ export default class MutantTestRunner extends TestRunner {
   }
 }
 
+async function runWhole(task: RunnerTestCase): Promise<void> {
+  const after = async (): Promise<void> => {
+    for (const hook of afterEachTest) await hook(task.context, task.suite ?? task.file);
+  };
+  try {
+    await TestRunner.getTestFn(task)();
+  } catch (error) {
+    // They tidy up, too; what they find now follows from what was wrong before.
+    await after().catch(() => undefined);
+    throw error;
+  }
+  await after();
+}
+
 /** The first line of what went wrong with a mutant in force. */
-async function failure(run: () => unknown, id: number): Promise<string | undefined> {
+async function failure(run: () => Promise<void>, id: number): Promise<string | undefined> {
   globals[IN_FORCE] = id;
   try {
     await run();

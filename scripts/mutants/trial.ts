@@ -25,6 +25,8 @@ export type Progress = (tests: number, caught: number, alive: number) => void;
 
 const LOG = 'mutants-log.ndjson';
 const LOOK_EVERY_MS = 500;
+/** The slow tests see only what the quick ones have left. By themselves, in ms. */
+const QUICK_MS = [50, 500, 3000, Number.MAX_VALUE];
 /** A day: what watches decides. */
 const NO_LIMIT_S = 86_400;
 /** Without any sign of life, of a mutant alone. */
@@ -42,9 +44,9 @@ export async function tryMutants(
   const state = new State(all, progress);
   buildIn(box, all);
   const log = join(box.dir, LOG);
-  for (;;) {
-    const cut = await runOnce(box, state, tests, log);
-    if (cut === undefined) break;
+  for (const quickMs of QUICK_MS) {
+    let cut = true;
+    while (cut && state.alive().length > 0) cut = await runOnce(box, state, tests, log, quickMs);
   }
   box.restore();
   for (const one of all) if (state.isAlive(one) && state.isOnLoad(one)) await tryAlone(box, one, state, tests, log);
@@ -64,18 +66,26 @@ function buildIn(box: Sandbox, all: readonly Numbered[]): void {
   }
 }
 
-/** Until all tests are through, or a mutant has stopped the process: then it is that one. */
+/** Until all tests are through, or a mutant has stopped the process: then it is true. */
 async function runOnce(
   box: Sandbox,
   state: State,
   tests: readonly string[],
   log: string,
-): Promise<Numbered | undefined> {
+  quickMs: number,
+): Promise<boolean> {
   const watch = new Watch(box, state, log);
-  const order: TestOrder = { files: tests, without: state.through(), whole: true, log, mutants: state.alive() };
+  const order: TestOrder = {
+    files: tests,
+    without: state.without(quickMs),
+    whole: true,
+    log,
+    mutants: state.alive(),
+    quickMs,
+  };
   const { broken } = await box.runTests(order, NO_LIMIT_S);
   const stopped = watch.end();
-  if (stopped === undefined && broken.length > 0) throw new Error(`tests can't be run: ${broken.join('; ')}`);
+  if (!stopped && broken.length > 0) throw new Error(`tests can't be run: ${broken.join('; ')}`);
   return stopped;
 }
 
@@ -129,14 +139,14 @@ class Watch {
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
 
-  /** The mutant that the process ended with. */
-  end(): Numbered | undefined {
+  /** True when the process ended with a mutant in force. */
+  end(): boolean {
     clearInterval(this.#timer);
     this.#follow();
     const trying = this.#trying;
-    if (trying === undefined) return undefined;
+    if (trying === undefined) return false;
     this.#state.caught(trying.id, trying.test, 'does not come to an end, or ends the process');
-    return this.#state.byId(trying.id);
+    return true;
   }
 
   #look(): void {
@@ -186,6 +196,7 @@ class State {
   readonly #tests = new Map<number, number>();
   readonly #through = new Map<string, string[]>();
   readonly #unfitByFile: Record<string, string[]> = {};
+  readonly #putOff: (Step & { at: 'put off' })[] = [];
   #count = 0;
 
   constructor(all: readonly Numbered[], progress: Progress) {
@@ -196,6 +207,7 @@ class State {
   take(step: Step): void {
     if (step.at === 'load') for (const place of step.places) this.#onLoad.add(place);
     if (step.at === 'caught') this.caught(step.id, step.test, step.why);
+    if (step.at === 'put off') this.#putOff.push(step);
     if (step.at !== 'tested' && step.at !== 'unfit') return;
     const { file, name } = step.test;
     this.#through.set(file, [...(this.#through.get(file) ?? []), name]);
@@ -217,8 +229,12 @@ class State {
     this.#tests.set(place, (this.#tests.get(place) ?? 0) + count);
   }
 
-  through(): Readonly<Record<string, readonly string[]>> {
-    return Object.fromEntries(this.#through);
+  /** Those that are through, and those that take longer than this. */
+  without(quickMs: number): Readonly<Record<string, readonly string[]>> {
+    const without = new Map(this.#through);
+    for (const { test, ms } of this.#putOff)
+      if (ms > quickMs) without.set(test.file, [...(without.get(test.file) ?? []), test.name]);
+    return Object.fromEntries(without);
   }
 
   unfitByFile(): Readonly<Record<string, readonly string[]>> {
@@ -235,10 +251,6 @@ class State {
 
   isOnLoad({ place }: Numbered): boolean {
     return this.#onLoad.has(place);
-  }
-
-  byId(id: number): Numbered | undefined {
-    return this.#all[id - 1];
   }
 
   verdictOf({ id, place }: Numbered): Verdict {
