@@ -36,7 +36,8 @@ function noteFin(tcb: Tcb, seg: TcpSegment): void {
   const known = tcb.rcvFin !== undefined && seqLeq(tcb.rcvNxt, tcb.rcvFin);
   // Ahead of order, as data would be: answered at once, however often it comes.
   if (at !== tcb.rcvNxt && seg.payload.len === 0) tcb.ackOwed = 'now';
-  if (known || !seqLeq(at, tcb.rcvAdv)) return;
+  // The one that is in order is the true one, whatever was claimed ahead of it.
+  if ((known && !seqLeq(seg.seq, tcb.rcvNxt)) || !seqLeq(at, tcb.rcvAdv)) return;
   tcb.rcvFin = at;
 }
 

@@ -65,3 +65,9 @@ test('a RST that ends a connection with timestamps carries one', () => {
   const h = established({ timestamps: true });
   h.abort().expect(rst(0, { ack: 0, ts: [h.tsVal, h.peerTsVal] }));
 });
+
+test('a FIN ahead of order does not hide the true one, which comes in order', () => {
+  const h = established();
+  h.inject(fin(1)).expect(ack(0));
+  h.inject(fin(0)).expectState('CLOSE-WAIT').expect(ack(1));
+});

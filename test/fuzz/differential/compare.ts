@@ -167,8 +167,21 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'data beyond a FIN',
     reason:
-      "RFC 9293 §3.10.7.4 seventh: after the peer's FIN text is ignored; Linux answers by RST once the user has gone",
-    is: (d, script) => d.tcpx === 'nothing' && isReset(d.kernel) && hasUser(d, script, 'close', 'abort'),
+      "RFC 9293 §3.10.7.4 seventh: after the peer's FIN text is ignored; Linux answers it, by RST or, in TIME-WAIT, by an ACK, and takes a FIN before what it holds beyond",
+    is: (d, script) =>
+      d.what === 'segment' &&
+      causes(d, script).some((p, i, all) => p.len > 0 && all.slice(0, i + 1).some((f) => has(f, FIN))),
+  },
+  {
+    name: 'SEQ of a RST beyond a window that was shrunk',
+    reason: 'RFC 9293 §3.10.5: SEQ=SND.NXT; Linux takes the end of the window (tcp_acceptable_seq)',
+    is: (d, script) => isReset(d.tcpx) && isReset(d.kernel) && hasUser(d, script, 'abort', 'close'),
+  },
+  {
+    name: 'echo in SYN-RECEIVED',
+    reason:
+      'RFC 7323 does not ask it; Linux wants the ACK of its SYN-ACK to echo a timestamp that was on one (tcp_check_req)',
+    is: (d, script) => / ack 1 win >0 <TS ecr 1060>$/.test(d.kernel) && script.steps[0]?.do === 'listen',
   },
   {
     name: 'abort with octets unread where both have closed',
