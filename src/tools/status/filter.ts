@@ -172,7 +172,8 @@ class Parser {
     const isSame = (c: ConnectionStatus): boolean =>
       (network === undefined || inPrefix(parseIpv4(address(c)) as Ipv4, network, bits)) &&
       (exact === undefined || port(c) === exact);
-    if (compare(0, 0) === compare(1, 0)) throw new FilterError('addresses are the same or not: = and !=');
+    if (compare(1, 0) !== compare(-1, 0) || compare(0, 0) === compare(1, 0))
+      throw new FilterError('addresses are the same or not: = and !=');
     return compare(0, 0) ? isSame : (c) => !isSame(c);
   }
 
