@@ -126,9 +126,14 @@ test('ECN: congestion marked by a router slows the sender, either way, and nothi
     routed.server.sysctl('net.ipv4.tcp_ecn', '1');
     // Packets for the router to mark, not a few that are cut later.
     routed.server.exec('ethtool', '-K', routed.serverInterface, 'tso', 'off', 'gso', 'off');
-    routed.router.nft('forward', 'ip ecn { ect0, ect1 } numgen random mod 50 == 0 ip ecn set ce');
     const LEN = '3000000';
     const peer = await routed.server.kernelPeer('0', '--send', LEN);
+    // Ours are merged, and few.
+    for (const [which, oneOf] of [
+      [`tcp dport ${peer.port}`, 8],
+      [`tcp sport ${peer.port}`, 50],
+    ] as const)
+      routed.router.nft('forward', `${which} ip ecn { ect0, ect1 } numgen random mod ${oneOf} == 0 ip ecn set ce`);
     const target = ['--connect', `${routed.serverAddress}:${peer.port}`, '--send', LEN];
     const tcpx = startClient(routed.client, ...target, '--sysctl', '{"tcp_ecn":1,"tcp_msl":1}');
     const { log } = await tcpx.ended(40_000);
