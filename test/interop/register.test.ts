@@ -22,7 +22,9 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function got(...preload: readonly string[]): Promise<{ readonly out: unknown; readonly kernelConnections: number }> {
+async function got(
+  ...preload: readonly string[]
+): Promise<{ readonly out: unknown; readonly kernelConnections: number }> {
   const opens = (): number => (place.counters()['TcpActiveOpens'] ?? 0) + (place.counters()['TcpPassiveOpens'] ?? 0);
   const before = opens();
   const child = place.node(path('../support/net-program.mjs'), [key, certificate], {
