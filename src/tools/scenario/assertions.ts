@@ -284,6 +284,29 @@ function compare(op: string, left: Scalar, right: Scalar): boolean {
   }
 }
 
+/** Throws ScenarioError where a name stands for nothing: `isKnown` tells what there is beside `variables`, which grow. */
+export function checkNames(
+  statements: readonly Statement[],
+  isKnown: (name: string) => boolean,
+  variables: Set<string>,
+): void {
+  const check = (e: Expression | undefined): void => {
+    if (e?.kind === 'name' && !variables.has(e.name) && !isKnown(e.name))
+      throw new ScenarioError(e.place, `${e.name} is not known here`);
+    if (e?.kind === 'unary') check(e.of);
+    if (e?.kind === 'binary') [e.left, e.right].forEach(check);
+    if (e?.kind === 'compare') [e.first, ...e.rest.map(([, of]) => of)].forEach(check);
+  };
+  for (const statement of statements) {
+    if (statement.kind === 'print') statement.of.forEach(check);
+    else if (statement.kind === 'assert') [statement.test, statement.say].forEach(check);
+    else {
+      check(statement.to);
+      variables.add(statement.name);
+    }
+  }
+}
+
 function namesIn(e: Expression): readonly string[] {
   switch (e.kind) {
     case 'constant':

@@ -64,6 +64,14 @@ export class Cursor {
     return negative ? -Number(text) : Number(text);
   }
 
+  /** The same, no less than `least` and no more than `most`. */
+  takeWithin(least: number, most: number, what: string): number {
+    const { place } = this;
+    const n = this.takeInteger(what);
+    if (n < least || n > most) throw new ScenarioError(place, `${what} is from ${least} to ${most}, not ${n}`);
+    return n;
+  }
+
   /** `what` is what should stand here. */
   wrong(what: string): ScenarioError {
     const { kind, text, place } = this.token;

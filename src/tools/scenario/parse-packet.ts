@@ -12,6 +12,9 @@ import {
   type SegmentSpec,
 } from './model.ts';
 
+/** A field of 16 bits holds no more. */
+const MAX_16 = 65_535;
+
 export function parsePacket(at: Cursor, isIn: boolean): PacketSpec {
   let ip: IpSpec = {};
   let quoted: IcmpSpec['quoted'];
@@ -43,8 +46,8 @@ function parseSegment(at: Cursor, ip: IpSpec): SegmentSpec {
   const flags = parseFlags(at);
   const range = parseRange(at);
   const ack = at.skip('ack') ? at.takeInteger('an acknowledgment number') : undefined;
-  const wnd = at.skip('win') ? at.takeInteger('a window') : undefined;
-  const urg = at.skip('urg') ? at.takeInteger('an urgent pointer') : undefined;
+  const wnd = at.skip('win') ? at.takeWithin(0, MAX_16, 'a window') : undefined;
+  const urg = at.skip('urg') ? at.takeWithin(0, MAX_16, 'an urgent pointer') : undefined;
   const options = at.isAt('<') ? parseOptionList(at) : [];
   return {
     kind: 'segment',
@@ -98,7 +101,7 @@ function parseOption(at: Cursor): OptionSpec {
     case 'mss':
     case 'wscale':
       at.take();
-      return { kind: text, n: at.takeInteger(`a number behind ${text}`) };
+      return { kind: text, n: at.takeWithin(0, text === 'mss' ? MAX_16 : 255, `a number behind ${text}`) };
     case 'sack': {
       at.take();
       const blocks: [number, number][] = [];
@@ -154,6 +157,9 @@ function parseIp(at: Cursor, isIn: boolean): IpSpec {
   return ip;
 }
 
+/** Least and most. */
+const IP_WORDS = { tos: [0, 255], ttl: [0, 255], conn: [1, 1000], reserved: [0, 15] } as const;
+
 function parseIpWord(at: Cursor, isIn: boolean): IpSpec {
   const { text, place } = at.token;
   const ecn = ECN.find((e) => e === text);
@@ -170,11 +176,11 @@ function parseIpWord(at: Cursor, isIn: boolean): IpSpec {
     case 'conn':
     case 'reserved':
       at.take();
-      return { [text]: at.takeInteger(`a number behind ${text}`) };
+      return { [text]: at.takeWithin(IP_WORDS[text][0], IP_WORDS[text][1], `a number behind ${text}`) };
     case 'offset':
       onlyIn();
       at.take();
-      return { offset: at.takeInteger('a number of words') };
+      return { offset: at.takeWithin(0, 15, 'a number of words') };
     case 'badsum':
     case 'more':
       onlyIn();

@@ -5,6 +5,7 @@
  * Comments that begin with `//!` say what a scenario is about: `//! title: …`, `//! covers: MUST-13 EV-FIN-4`,
  * `//! profile: rfc`, `//! exact`, `//! on: tcpx kernel`, `//! kernel-differs: why`.
  */
+import { constants } from 'node:os';
 import { parseCode } from './assertions.ts';
 import { Cursor } from './cursor.ts';
 import { type Directive, lex } from './lexer.ts';
@@ -130,7 +131,7 @@ function parseCall(at: Cursor, when: When, until: number | undefined, place: Pla
   at.expect(')');
   at.expect('=');
   const result = parseValue(at);
-  const errno = at.token.kind === 'word' && /^E[A-Z0-9]+$/.test(at.token.text) ? at.take().text : undefined;
+  const errno = at.token.kind === 'word' ? parseErrno(at) : undefined;
   const note = at.isAt('(') ? parseNote(at) : undefined;
   return {
     kind: 'call',
@@ -143,6 +144,11 @@ function parseCall(at: Cursor, when: When, until: number | undefined, place: Pla
     ...(errno !== undefined && { errno }),
     ...(note !== undefined && { note }),
   };
+}
+
+function parseErrno(at: Cursor): string {
+  if (!(at.token.text in constants.errno)) throw at.wrong("an errno, as in '-1 EAGAIN'");
+  return at.take().text;
 }
 
 /** `(Operation now in progress)`. */
@@ -162,6 +168,7 @@ const TARGETS: readonly TargetName[] = ['tcpx', 'kernel', 'live'];
 function aboutOf(directives: readonly Directive[]): About {
   const about: { -readonly [K in keyof About]: About[K] } = { covers: [], exact: false };
   for (const { key, value, place } of directives) {
+    if (value === '' && key !== 'exact') throw new ScenarioError(place, `expected something behind '//! ${key}:'`);
     switch (key) {
       case 'title':
         about.title = value;

@@ -1,7 +1,10 @@
 /** A scenario made ready to be played: every call, command and setting understood, or an error with its place. */
-import { type PlannedCall, planCall } from './calls.ts';
-import type { Scenario, Step } from './model.ts';
+import { checkNames } from './assertions.ts';
+import { type CallRequest, type PlannedCall, planCall } from './calls.ts';
+import { VALUES } from './constants.ts';
+import { type Scenario, ScenarioError, type Step } from './model.ts';
 import { commandEffects, type Effect, type Settings, settingsOf } from './settings.ts';
+import { isTcpInfoName } from './tcp-info.ts';
 
 export interface PlannedStep {
   readonly step: Step;
@@ -21,8 +24,15 @@ export interface Plan {
 
 /** Throws ScenarioError. */
 export function planScenario(scenario: Scenario): Plan {
+  const variables = new Set<string>();
+  const descriptors = new Set<number>();
   const steps = scenario.steps.map((step): PlannedStep => {
-    if (step.kind === 'call') return { step, call: planCall(step) };
+    if (step.kind === 'call') {
+      const call = planCall(step);
+      checkDescriptors(call, descriptors, step);
+      return { step, call };
+    }
+    if (step.kind === 'code') checkNames(step.statements, (name) => isTcpInfoName(name) || name in VALUES, variables);
     if (step.kind === 'command') return { step, effects: commandEffects(step.command, step.place) };
     return { step };
   });
@@ -35,4 +45,18 @@ export function planScenario(scenario: Scenario): Plan {
     before: leading.flatMap((s) => s.effects ?? []).filter((e) => e.kind === 'sysctl'),
     steps: steps.slice(leading.length),
   };
+}
+
+/** A descriptor is one that a call before has returned, unless the scenario wants to see EBADF. */
+function checkDescriptors({ request, expected }: PlannedCall, known: Set<number>, { place }: Step): void {
+  for (const fd of descriptorsOf(request))
+    if (!known.has(fd) && expected.errno !== 'EBADF')
+      throw new ScenarioError(place, `expected a descriptor that socket or accept has returned, found ${fd}`);
+  if ((request.call === 'socket' || request.call === 'accept') && expected.result !== undefined)
+    known.add(expected.result);
+}
+
+function descriptorsOf(request: CallRequest): readonly number[] {
+  if (request.call === 'socket') return [];
+  return request.call === 'poll' ? request.fds.map((one) => one.fd) : [request.fd];
 }

@@ -113,6 +113,9 @@ const FIELDS: Readonly<Record<string, readonly [at: number, len: 1 | 4 | 8]>> = 
 /** snd_wscale and rcv_wscale share an octet. */
 const WSCALES_AT = 6;
 
+/** What a scenario's code may ask for. */
+export const isTcpInfoName = (name: string): boolean => name in FIELDS || /^tcpi_(snd|rcv)_wscale$/.test(name);
+
 export function decodeTcpInfo(octets: Uint8Array): Readonly<Record<string, number>> {
   const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
   const info: Record<string, number> = {};

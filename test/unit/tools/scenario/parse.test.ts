@@ -227,3 +227,24 @@ test('no text whatsoever makes the parser do anything but read it or say what is
     { numRuns: 2000 },
   );
 });
+
+describe('what could never be played is said before anything is', () => {
+  const SOCKET = '0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n';
+
+  test.each([
+    ['+0 < S 0:0(0) win 65536', '2:19 a window is from 0 to 65535, not 65536'],
+    ['+0 < S 0:0(0) win 1 <mss 65536>', '2:26 a number behind mss is from 0 to 65535, not 65536'],
+    ['+0 < [conn 0] S 0:0(0) win 1', '2:12 a number behind conn is from 1 to 1000, not 0'],
+    ['+0 read(3, ..., 100) = -1 EFOO', "2:27 expected an errno, as in '-1 EAGAIN', found 'EFOO'"],
+    ['+0 write(4, ..., 10) = 10', '2:1 expected a descriptor that socket or accept has returned, found 4'],
+    ['+0 %{ assert tcpi_nonsense == 1 }%', '2:14 tcpi_nonsense is not known here'],
+    ['//! covers:', "2:1 expected something behind '//! covers:'"],
+  ])('%s', (line, said) => {
+    expect(complaint(`${SOCKET}${line}\n`)).toBe(said);
+  });
+
+  test('a descriptor that is not there may be asked for to see EBADF, and a name that was set before is known', () => {
+    expect(complaint(`${SOCKET}+0 close(4) = -1 EBADF\n`)).toBe('none');
+    expect(complaint(`${SOCKET}+0 %{ mine = 1; assert mine == 1 }%\n`)).toBe('none');
+  });
+});
