@@ -55,6 +55,9 @@ const afterwords = (): readonly string[] => [
   '## What differs otherwise',
   '',
   '- **IPv4 only.** Of what a name has of IPv6 is passed over; an IPv6 address is EAFNOSUPPORT. `::` to listen on is 0.0.0.0.',
+  '- **A server on every address** has those that the interfaces list; of 127.0.0.0/8 that is 127.0.0.1, others must be named.',
+  '- **A connection that is reset before it was accepted** is never handed to the server; Linux hands it over, and it fails then.',
+  '- **AsyncLocalStorage**: listeners of a socket run outside the context in which the socket was made.',
   '- **No handle.** There is no `_handle`, no descriptor, and nothing to send to another process; of a cluster’s processes each',
   '  would have the port to itself.',
   '- **A paused socket keeps the process** until it is closed or `unref`ed; with `net` one that neither reads nor writes does not.',
@@ -63,5 +66,8 @@ const afterwords = (): readonly string[] => [
   '- **setKeepAlive** without a delay leaves Linux’s two hours, as `net` does; with one the probes come each second, ten at most.',
   '- **Errors of the machine** that a kernel’s socket can’t have: `EPERM` (CAP_NET_RAW), `ENOTBUILT` (the addon); the message says what',
   '  to do, and so does `hint`.',
+  '- **By `tcpx/register`** all of a program’s `net`, http, https, tls, http2 and fetch are tcpx’s. What is not: Unix sockets and',
+  '  descriptors, classes that extend `net.Socket` (a warning says so), a cluster’s shared ports; `instanceof net.Socket` does',
+  '  not hold for its sockets.',
   '- **Beyond `net`:** `socket.tcpInfo()`, `socket.setCongestionControl(name)`, the event `transition`, `netOver(network)`.',
 ];
