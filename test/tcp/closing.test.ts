@@ -1,7 +1,7 @@
 /** Closing: RFC 9293 §3.6, §3.10.4, §3.10.7.4 eighth, and what is lost on the way. */
 import { describe, expect, test } from 'vitest';
 import { ms, NEVER, seconds } from '../../src/base/time.ts';
-import { ack, data, established, fin, RTO, rst, syn } from '../support/harness.ts';
+import { ack, data, established, fin, type Harness, RTO, rst, syn } from '../support/harness.ts';
 import { IN_STATE, inState } from '../support/states.ts';
 
 describe('we close first', () => {
@@ -50,6 +50,22 @@ describe('we close first', () => {
       .release()
       .expect(fin(0));
     before.inject(ack(1)).expectState('FIN-WAIT-2').after(seconds(10)).expectState('CLOSED');
+  });
+
+  test('once the user has gone, a FIN after text that had arrived before is taken; with new text there is a RST (SHLD-3)', () => {
+    const gone = (): Harness => {
+      const h = inState('ESTABLISHED').inject(data(0, 10)).skip();
+      h.read();
+      return h.release().skip().inject(ack(1)).skip().expectState('FIN-WAIT-2');
+    };
+    gone()
+      .inject(data(0, 10, { flags: 'F.' }))
+      .skip()
+      .expectState('TIME-WAIT');
+    gone()
+      .inject(data(0, 11, { flags: 'F.' }))
+      .skip()
+      .expectState('CLOSED');
   });
 
   test('FIN follows what is queued, on the last segment', () => {
