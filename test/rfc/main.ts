@@ -5,6 +5,7 @@
  *   --no-kernel   leave the kernel out (it needs root)
  *   --no-tests    scenarios only
  *   --json        end with one line of JSON on stdout
+ *   --breaks [ID…], --find-breaks [ID…]   whether the checks fail on a core with the rule broken: see breaks/main.ts
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,6 +18,8 @@ import type { TargetName } from '../../src/tools/scenario/model.ts';
 import type { Plan } from '../../src/tools/scenario/plan.ts';
 import { type OpenTarget, openTcpx, playOn } from '../../src/tools/scenario/play.ts';
 import type { Played } from '../../src/tools/scenario/report.ts';
+import { readBreaks } from './breaks/breaks.ts';
+import { breaksMain } from './breaks/main.ts';
 import { matrixDocument, matrixMarkdown, rowResults, summaryOf, type TestOutcome } from './matrix.ts';
 import { type NamedTest, requirementRows } from './rows.ts';
 
@@ -24,7 +27,9 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Scenarios on the kernel wait rather than compute: some at once. */
 const AT_ONCE = 4;
 
-const options = new Set(process.argv.slice(2));
+const args = process.argv.slice(2);
+const options = new Set(args);
+if (options.has('--breaks') || options.has('--find-breaks')) process.exit(await breaksMain(args));
 const { plans, problems } = loadScenarios([]);
 if (problems.length > 0) throw new Error(problems.map((p) => `${p.file}: ${p.error.message}`).join('\n'));
 const rows = requirementRows(plans);
@@ -37,7 +42,7 @@ const tests = options.has('--no-tests') ? new Map<string, TestOutcome>() : runTe
 
 const results = rowResults(rows, onTcpx, onKernel, tests);
 const summary = summaryOf(results);
-writeFileSync(join(ROOT, 'docs/rfc-matrix.md'), matrixMarkdown(results, summary, plans));
+writeFileSync(join(ROOT, 'docs/rfc-matrix.md'), matrixMarkdown(results, summary, plans, readBreaks()));
 writeFileSync(join(ROOT, 'docs/rfc-matrix.json'), `${JSON.stringify(matrixDocument(results, summary), null, 1)}\n`);
 for (const { requirement, tcpx } of results)
   if (tcpx.verdict === 'fail') process.stderr.write(`fail ${requirement.id}: ${tcpx.by.join(', ')}\n`);

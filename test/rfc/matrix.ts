@@ -1,6 +1,7 @@
 /** The requirement matrix: what came of each row, as a page and as JSON. */
 import type { Plan } from '../../src/tools/scenario/plan.ts';
 import type { Played } from '../../src/tools/scenario/report.ts';
+import { type Breaks, breakText, readBreaks } from './breaks/breaks.ts';
 import type { Requirement, Row } from './rows.ts';
 
 export type TestOutcome = 'pass' | 'fail' | 'missing';
@@ -109,7 +110,12 @@ const WORDS: Readonly<Record<RowVerdict, string>> = {
 };
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
-export function matrixMarkdown(results: readonly RowResult[], s: Summary, plans: readonly Plan[]): string {
+export function matrixMarkdown(
+  results: readonly RowResult[],
+  s: Summary,
+  plans: readonly Plan[],
+  breaks: Breaks = readBreaks(),
+): string {
   const rfcs = [...new Set(results.map((r) => r.requirement.rfc))];
   const lines = [
     '# Requirement by requirement',
@@ -118,20 +124,23 @@ export function matrixMarkdown(results: readonly RowResult[], s: Summary, plans:
     'also ran on the kernel, with the same scenario. `npm run rfc` prints this page; `tcpx conform ID` plays the scenarios of one.',
     '',
     '*tcpx*: yes, **no**, – (does not apply, with the reason), or nothing where there is no check. *kernel*: what Linux does on the',
-    'same input; "differs" is explained below, nothing means that it was not run.',
+    'same input; "differs" is explained below, nothing means that it was not run. *fails with*: a change to the sources that breaks the',
+    'rule, under which the check fails ([all of them](../test/rfc/breaks/breaks.json)); `npm run rfc -- --breaks ID` shows it.',
     '',
   ];
   for (const rfc of rfcs) {
     lines.push(
       `## RFC ${rfc}`,
       '',
-      '| | level | § | requirement | tcpx | kernel | by |',
-      '|---|---|---|---|---|---|---|',
+      '| | level | § | requirement | tcpx | kernel | by | fails with |',
+      '|---|---|---|---|---|---|---|---|',
     );
     for (const { requirement: r, tcpx, kernel } of results.filter((row) => row.requirement.rfc === rfc)) {
       const by = tcpx.verdict === 'n/a' ? tcpx.notes.join('; ') : tcpx.by.map((b) => `\`${b}\``).join(' ');
+      const its = breaks[r.id];
+      const broken = its === undefined || tcpx.verdict === 'n/a' ? '' : `\`${breakText(its).replaceAll('`', "'")}\``;
       lines.push(
-        `| ${r.id} | ${r.level} | ${r.section} | ${cell(r.statement)} | ${WORDS[tcpx.verdict]} | ${WORDS[kernel.verdict]} | ${cell(by)} |`,
+        `| ${r.id} | ${r.level} | ${r.section} | ${cell(r.statement)} | ${WORDS[tcpx.verdict]} | ${WORDS[kernel.verdict]} | ${cell(by)} | ${broken.replaceAll('|', '\\|')} |`,
       );
     }
     lines.push('');
