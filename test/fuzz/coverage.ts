@@ -24,6 +24,7 @@ export class CoverageCounter {
     await this.#session.post('Profiler.startPreciseCoverage', { callCount: false, detailed: true });
   }
 
+  /** What has run since the last time, or the beginning. */
   async take(): Promise<Coverage> {
     const { result } = await this.#session.post('Profiler.takePreciseCoverage');
     const files = new Map<string, { lines: Set<number>; run: Set<number> }>();
@@ -32,9 +33,12 @@ export class CoverageCounter {
       const { scriptSource } = await this.#session.post('Debugger.getScriptSource', { scriptId: script.scriptId });
       files.set(script.url.slice(CORE.href.length), linesOf(scriptSource, script.functions));
     }
+    return files;
+  }
+
+  async end(): Promise<void> {
     await this.#session.post('Profiler.stopPreciseCoverage');
     this.#session.disconnect();
-    return files;
   }
 }
 

@@ -37,13 +37,14 @@ async function work(orders: WorkerOrders, report: (of: WorkerReport) => void): P
     next += result.runs * orders.step;
     segments += result.segmentsIn;
     report({ kind: 'batch', result });
+    if (counting) report({ kind: 'coverage', coverage: await counter!.take() });
     if (counting && performance.now() - begin >= orders.coverageMs) {
       counting = false;
-      report({ kind: 'coverage', coverage: await counter!.take() });
+      await counter!.end();
     }
     if (result.found.length > 0 || result.runs === 0) break;
   }
-  if (counting) report({ kind: 'coverage', coverage: await counter!.take() });
+  if (counting) await counter!.end();
   report({ kind: 'done' });
 }
 

@@ -15,8 +15,8 @@ export interface Stage {
   now(): number;
   /** Lets time pass until `at`, microseconds since the script began. */
   pass(at: number): Promise<unknown>;
-  inject(packet: Uint8Array): void;
-  call(request: CallRequest, octets: Uint8Array): RunningCall;
+  inject(packet: Uint8Array, more: boolean): void;
+  call(request: CallRequest, octets: Uint8Array, expected: number | undefined): RunningCall;
 }
 
 export interface Ports {
@@ -122,7 +122,7 @@ export class Player {
   async #do(step: ScriptStep): Promise<void> {
     switch (step.do) {
       case 'in':
-        this.#stage.inject(this.#wire.build(step.packet));
+        this.#stage.inject(this.#wire.build(step.packet), false);
         return;
       case 'listen':
         this.#listener = (await this.#made({ call: 'socket' })).result;
@@ -193,14 +193,14 @@ export class Player {
     }
   }
 
-  async #told(request: CallRequest, octets = NOTHING): Promise<CallResult> {
+  async #told(request: CallRequest, octets: Uint8Array = NOTHING): Promise<CallResult> {
     const result = await this.#made(request, octets);
     this.#calls.push(`${request.call} ${result.errno ?? result.result}`);
     return result;
   }
 
-  async #made(request: CallRequest, octets = NOTHING): Promise<CallResult> {
-    const running = this.#stage.call(request, octets);
+  async #made(request: CallRequest, octets: Uint8Array = NOTHING): Promise<CallResult> {
+    const running = this.#stage.call(request, octets, undefined);
     const until = this.#stage.now() + 2_000_000;
     while (running.result === undefined && this.#stage.now() < until) await this.#stage.pass(this.#stage.now() + 200);
     return running.result ?? { result: -1, errno: 'EINPROGRESS (blocks)' };
