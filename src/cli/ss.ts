@@ -24,12 +24,12 @@ interface SsOptions {
 }
 
 const HELP = `
-Asks the processes of this user that run a stack of tcpx: connect, listen, perf, ping, socks, forward, serve, and programs
-that offer it (offerStatus). They listen on sockets in a directory that only their user can enter: /run/tcpx for root,
-else $XDG_RUNTIME_DIR/tcpx, /run/user/UID/tcpx or $TMPDIR/tcpx-UID. Addresses and ports are always numbers.
+Asks the processes of this user that run a stack of tcpx: connect, listen, perf, ping, socks, forward, serve, and
+programs that offer it (offerStatus). They listen on sockets in a directory that only their user can enter: /run/tcpx
+for root, else $XDG_RUNTIME_DIR/tcpx, /run/user/UID/tcpx or $TMPDIR/tcpx-UID. Addresses and ports are always numbers.
 
-FILTER is ss's: [state STATE] [exclude STATE] [EXPRESSION], of src, dst (ADDR[/LEN][:PORT]), sport, dport (= != < > <= >=
-PORT), and, or, not, parentheses. Without states, -a or -l: all but listening, TIME-WAIT and SYN-RECV.
+FILTER is ss's: [state STATE] [exclude STATE] [EXPRESSION], of src, dst (ADDR[/LEN][:PORT]), sport, dport (= != < > <=
+>= PORT), and, or, not, parentheses. Without states, -a or -l: all but listening, TIME-WAIT and SYN-RECV.
 
 Examples:
   $ sudo tcpx ss

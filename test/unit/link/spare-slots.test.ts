@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { giveSlotBack, takeSlot } from '../../../src/link/spare-slots.ts';
+
+test('a slot that is given back is the next one of its size', () => {
+  const slot = takeSlot(65_000);
+  giveSlotBack(slot.subarray(70, 64_000));
+  expect(takeSlot(65_001).buffer).not.toBe(slot.buffer);
+  expect(takeSlot(65_000).buffer).toBe(slot.buffer);
+  expect(takeSlot(65_000).buffer).not.toBe(slot.buffer);
+});
+
+test('what may be only a part of a slot, or is none, is not taken for one', () => {
+  const slot = takeSlot(65_000);
+  giveSlotBack(slot.subarray(0, 32_499));
+  expect(takeSlot(65_000).buffer).not.toBe(slot.buffer);
+  const other = new Uint8Array(50_000);
+  giveSlotBack(other);
+  expect(takeSlot(50_000).buffer).not.toBe(other.buffer);
+});
