@@ -50,4 +50,5 @@ export { TcpError } from './stack/errors.ts';
 export type { Listener } from './stack/listener.ts';
 export type { TcpInfo } from './tcp/info.ts';
 export type { State } from './tcp/machine.ts';
+export { offerStatus, type StatusOffer, type StatusOptions } from './tools/status/offer.ts';
 export { type Ipv4, ipv4Text, parseIpv4 } from './wire/ipv4.ts';
