@@ -34,12 +34,12 @@ export function offerStatus(o: StatusOptions): StatusOffer {
   if (directory === undefined) return { path: undefined, close() {} };
   const path = freePath(directory);
   const server = createServer((socket) => serve(socket, o));
-  const remove = (): void => {
-    rmSync(path, { force: true });
-  };
   // To be looked at is not worth failing for.
   server.on('error', () => {});
-  server.listen(path, () => chmodSync(path, 0o600));
+  // Node binds it before it returns. Later this process may be another user, to whom the directory is closed.
+  server.listen(path);
+  if (existsSync(path)) chmodSync(path, 0o600);
+  const remove = (): void => removeIfAllowed(path);
   server.unref();
   process.once('exit', remove);
   return {
@@ -49,6 +49,15 @@ export function offerStatus(o: StatusOptions): StatusOffer {
       server.close();
     },
   };
+}
+
+/** One that this process may no longer remove is removed by whoever looks next: nobody answers there. */
+function removeIfAllowed(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+  }
 }
 
 /** A process may offer several. */
