@@ -6,6 +6,7 @@
 import type { Keepable, Keeper } from '../../base/keeper.ts';
 import { type Seq, seqLt, toSeq } from '../../base/seq.ts';
 import type { Micros } from '../../base/time.ts';
+import { Field } from './entries.ts';
 import { Mark, type Scoreboard } from './scoreboard.ts';
 
 export class DeliveryRate implements Keepable {
@@ -46,10 +47,10 @@ export class DeliveryRate implements Keepable {
       this.#firstSentAt = now;
       this.#deliveredAt = now;
     }
-    const { notes } = board;
-    notes.delivered[slot] = this.delivered;
-    notes.deliveredAt[slot] = this.#deliveredAt;
-    notes.firstSentAt[slot] = this.#firstSentAt;
+    const { fields } = board;
+    fields[slot + Field.delivered] = this.delivered;
+    fields[slot + Field.deliveredAt] = this.#deliveredAt;
+    fields[slot + Field.firstSentAt] = this.#firstSentAt;
   }
 
   /** Mark of a segment that leaves now. */
@@ -68,7 +69,7 @@ export class DeliveryRate implements Keepable {
 
   /** `len` octets of the entry are delivered. */
   onDelivered(board: Scoreboard, slot: number, len: number, now: Micros): void {
-    const { notes } = board;
+    const { fields } = board;
     this.delivered += len;
     this.#deliveredAt = now;
     const sentAt = board.sentAt(slot);
@@ -78,10 +79,10 @@ export class DeliveryRate implements Keepable {
     this.#found = true;
     this.#newestSentAt = sentAt;
     this.#newestEnd = end;
-    this.#prior = notes.delivered[slot]!;
-    this.#priorAt = notes.deliveredAt[slot]!;
+    this.#prior = fields[slot + Field.delivered]!;
+    this.#priorAt = fields[slot + Field.deliveredAt]!;
     this.#priorAppLimited = board.has(slot, Mark.appLimited);
-    this.#sendElapsed = sentAt - notes.firstSentAt[slot]!;
+    this.#sendElapsed = sentAt - fields[slot + Field.firstSentAt]!;
   }
 
   /** How much had been delivered when the newest segment just delivered left; -1 when nothing was. */

@@ -1,7 +1,35 @@
 /**
- * The storage of a scoreboard: columns of numbers instead of an object per segment, and a ring that puts them in the
- * order of sequence numbers. Storage is lent while anything is outstanding; an idle connection holds none.
+ * The storage of a scoreboard: one array of numbers for all entries, the fields of an entry side by side, so that a
+ * thousand connections which each have a segment out need a line or two of the processor's cache for each. Storage is
+ * lent while anything is outstanding; an idle connection holds none.
+ *
+ * An entry is named by its slot: where in the array its fields begin.
  */
+
+/** Fields of an entry; to be added to its slot. */
+export const Field = {
+  /** First sequence number, and octets of sequence space. */
+  seq: 0,
+  len: 1,
+  /** Mark bits, see scoreboard.ts. */
+  marks: 2,
+  /** µs: when it left last. */
+  sentAt: 3,
+  /** Neighbours in the order of transmission; NONE at the ends. `later` also chains the free slots. */
+  earlier: 4,
+  later: 5,
+  /** Octets from here on that are known to be sacked without a gap; for the first entry of such a run. */
+  run: 6,
+  /** Of a ring of its own that lies between the entries: slots in the order of sequence numbers. */
+  order: 7,
+  /** State of the delivery rate estimator when it left, see delivery-rate.ts. */
+  delivered: 8,
+  deliveredAt: 9,
+  firstSentAt: 10,
+} as const;
+
+/** From one slot to the next. */
+export const STRIDE = 11;
 
 /** Slots of the smallest storage: a connection that asks and answers needs no more. */
 const LEAST = 16;
@@ -10,61 +38,23 @@ const MOST_KEPT = 4096;
 const MOST_SPARE = 64;
 
 export class Entries {
+  /** Entries there is room for; a power of 2, or 0. */
   readonly capacity: number;
-  /** Slots in the order of sequence numbers, as a ring. */
-  readonly order: Int32Array;
-  /** First sequence number, and octets of sequence space. */
-  readonly seq: Int32Array;
-  readonly len: Int32Array;
-  /** Mark bits, see scoreboard.ts. */
-  readonly marks: Uint8Array;
-  /** Octets from here on that are known to be sacked without a gap; for the first entry of such a run. */
-  readonly run: Int32Array;
-  /** Neighbours in the order of transmission; NONE at the ends. `later` also chains the free slots. */
-  readonly earlier: Int32Array;
-  readonly later: Int32Array;
-  /** µs: when it left last. */
-  readonly sentAt: Float64Array;
-  /** State of the delivery rate estimator when it left, see delivery-rate.ts. */
-  readonly delivered: Float64Array;
-  readonly deliveredAt: Float64Array;
-  readonly firstSentAt: Float64Array;
+  readonly fields: Float64Array;
 
   constructor(capacity: number) {
     this.capacity = capacity;
-    this.order = new Int32Array(capacity);
-    this.seq = new Int32Array(capacity);
-    this.len = new Int32Array(capacity);
-    this.marks = new Uint8Array(capacity);
-    this.run = new Int32Array(capacity);
-    this.earlier = new Int32Array(capacity);
-    this.later = new Int32Array(capacity);
-    this.sentAt = new Float64Array(capacity);
-    this.delivered = new Float64Array(capacity);
-    this.deliveredAt = new Float64Array(capacity);
-    this.firstSentAt = new Float64Array(capacity);
+    this.fields = new Float64Array(capacity * STRIDE);
   }
 
-  /** Everything but the order: slots keep their numbers. */
-  copyTo(to: Entries): void {
-    to.seq.set(this.seq);
-    to.len.set(this.len);
-    to.marks.set(this.marks);
-    to.run.set(this.run);
-    to.earlier.set(this.earlier);
-    to.later.set(this.later);
-    to.sentAt.set(this.sentAt);
-    to.delivered.set(this.delivered);
-    to.deliveredAt.set(this.deliveredAt);
-    to.firstSentAt.set(this.firstSentAt);
-  }
-
-  copySlot(from: number, to: number): void {
-    this.marks[to] = this.marks[from]!;
-    this.sentAt[to] = this.sentAt[from]!;
-    this.delivered[to] = this.delivered[from]!;
-    this.deliveredAt[to] = this.deliveredAt[from]!;
-    this.firstSentAt[to] = this.firstSentAt[from]!;
+  /** What both parts of an entry that was cut have in common. */
+  copyCommon(from: number, to: number): void {
+    const f = this.fields;
+    f[to + Field.marks] = f[from + Field.marks]!;
+    f[to + Field.sentAt] = f[from + Field.sentAt]!;
+    f[to + Field.delivered] = f[from + Field.delivered]!;
+    f[to + Field.deliveredAt] = f[from + Field.deliveredAt]!;
+    f[to + Field.firstSentAt] = f[from + Field.firstSentAt]!;
   }
 }
 

@@ -8,7 +8,7 @@
  */
 import { type Seq, seqAdd, seqDiff, seqInt, seqLeq, seqLt, toSeq } from '../../base/seq.ts';
 import type { Micros } from '../../base/time.ts';
-import { borrowEntries, type Entries, NO_ENTRIES, returnEntries } from './entries.ts';
+import { borrowEntries, type Entries, Field, NO_ENTRIES, returnEntries, STRIDE } from './entries.ts';
 
 export const Mark = {
   sacked: 1,
@@ -61,32 +61,32 @@ export class Scoreboard {
 
   /** Slot of the `index`th entry in the order of sequence numbers. */
   slot(index: number): number {
-    return this.#e.order[(this.#head + index) & (this.#e.capacity - 1)]!;
+    return this.#e.fields[((this.#head + index) & (this.#e.capacity - 1)) * STRIDE + Field.order]!;
   }
 
   seqOf(slot: number): Seq {
-    return toSeq(this.#e.seq[slot]!);
+    return toSeq(this.#e.fields[slot + Field.seq]!);
   }
 
   endOf(slot: number): Seq {
-    return toSeq(this.#e.seq[slot]! + this.#e.len[slot]!);
+    return toSeq(this.#e.fields[slot + Field.seq]! + this.#e.fields[slot + Field.len]!);
   }
 
   lenOf(slot: number): number {
-    return this.#e.len[slot]!;
+    return this.#e.fields[slot + Field.len]!;
   }
 
   sentAt(slot: number): Micros {
-    return this.#e.sentAt[slot]! as Micros;
+    return this.#e.fields[slot + Field.sentAt]! as Micros;
   }
 
   has(slot: number, mark: number): boolean {
-    return (this.#e.marks[slot]! & mark) !== 0;
+    return (this.#e.fields[slot + Field.marks]! & mark) !== 0;
   }
 
-  /** What the delivery rate estimator noted when it left. */
-  get notes(): Pick<Entries, 'delivered' | 'deliveredAt' | 'firstSentAt'> {
-    return this.#e;
+  /** For what the delivery rate estimator noted when it left, beside the rest: see Field. */
+  get fields(): Float64Array {
+    return this.#e.fields;
   }
 
   /** Slot that was sent longest ago of those in flight; NONE when there is none. */
@@ -96,7 +96,7 @@ export class Scoreboard {
 
   /** The one sent after `slot`. */
   sentAfter(slot: number): number {
-    return this.#e.later[slot]!;
+    return this.#e.fields[slot + Field.later]!;
   }
 
   /** Index of the first entry that ends after `seq`; `count` when all end before. */
@@ -115,10 +115,10 @@ export class Scoreboard {
   append(seq: Seq, len: number, now: Micros, mark = 0): number {
     const slot = this.#insert(this.#count);
     const e = this.#e;
-    e.seq[slot] = seqInt(seq);
-    e.len[slot] = len;
-    e.marks[slot] = mark;
-    e.sentAt[slot] = now;
+    e.fields[slot + Field.seq] = seqInt(seq);
+    e.fields[slot + Field.len] = len;
+    e.fields[slot + Field.marks] = mark;
+    e.fields[slot + Field.sentAt] = now;
     this.#linkNewest(slot);
     this.out += len;
     return slot;
@@ -129,21 +129,21 @@ export class Scoreboard {
     const first = this.slot(index);
     const rest = this.#insert(index + 1);
     const e = this.#e;
-    const len = seqDiff(at, toSeq(e.seq[first]!));
-    e.copySlot(first, rest);
-    e.seq[rest] = seqInt(at);
-    e.len[rest] = e.len[first]! - len;
-    e.len[first] = len;
+    const len = seqDiff(at, toSeq(e.fields[first + Field.seq]!));
+    e.copyCommon(first, rest);
+    e.fields[rest + Field.seq] = seqInt(at);
+    e.fields[rest + Field.len] = e.fields[first + Field.len]! - len;
+    e.fields[first + Field.len] = len;
     if (this.#isLinked(first)) this.#linkAfter(first, rest);
   }
 
   /** Lets go of the first entry, which is acknowledged. */
   dropFirst(): void {
     const slot = this.slot(0);
-    this.#take(slot, this.#e.len[slot]!);
+    this.#take(slot, this.#e.fields[slot + Field.len]!);
     if (this.has(slot, Mark.sacked)) this.sackedCount--;
     if (this.#isLinked(slot)) this.#unlink(slot);
-    this.#e.later[slot] = this.#free;
+    this.#e.fields[slot + Field.later] = this.#free;
     this.#free = slot;
     this.#head = (this.#head + 1) & (this.#e.capacity - 1);
     this.#count--;
@@ -155,18 +155,18 @@ export class Scoreboard {
     const slot = this.slot(0);
     const len = seqDiff(at, this.seqOf(slot));
     this.#take(slot, len);
-    this.#e.seq[slot] = seqInt(at);
-    this.#e.len[slot] = this.#e.len[slot]! - len;
-    this.#e.run[slot] = Math.max(0, this.#e.run[slot]! - len);
+    this.#e.fields[slot + Field.seq] = seqInt(at);
+    this.#e.fields[slot + Field.len] = this.#e.fields[slot + Field.len]! - len;
+    this.#e.fields[slot + Field.run] = Math.max(0, this.#e.fields[slot + Field.run]! - len);
   }
 
   markSacked(slot: number): void {
     const e = this.#e;
-    const len = e.len[slot]!;
+    const len = e.fields[slot + Field.len]!;
     this.#take(slot, len);
     if (this.#isLinked(slot)) this.#unlink(slot);
-    e.marks[slot] = (e.marks[slot]! & ~(Mark.lost | Mark.resent)) | Mark.sacked;
-    e.run[slot] = len;
+    e.fields[slot + Field.marks] = (e.fields[slot + Field.marks]! & ~(Mark.lost | Mark.resent)) | Mark.sacked;
+    e.fields[slot + Field.run] = len;
     this.out += len;
     this.sacked += len;
     this.sackedCount++;
@@ -175,10 +175,10 @@ export class Scoreboard {
   /** Of an entry in flight: it, or its retransmission, is lost. */
   markLost(slot: number): void {
     const e = this.#e;
-    const len = e.len[slot]!;
+    const len = e.fields[slot + Field.len]!;
     this.#take(slot, len);
     if (this.#isLinked(slot)) this.#unlink(slot);
-    e.marks[slot] = (e.marks[slot]! & ~Mark.resent) | Mark.lost;
+    e.fields[slot + Field.marks] = (e.fields[slot + Field.marks]! & ~Mark.resent) | Mark.lost;
     this.out += len;
     this.lost += len;
     if (this.waiting === 0 || seqLt(this.seqOf(slot), this.#lostFrom)) this.#lostFrom = this.seqOf(slot);
@@ -188,11 +188,11 @@ export class Scoreboard {
   /** It leaves again now. */
   markResent(slot: number, now: Micros): void {
     const e = this.#e;
-    const len = e.len[slot]!;
+    const len = e.fields[slot + Field.len]!;
     this.#take(slot, len);
     if (this.#isLinked(slot)) this.#unlink(slot);
-    e.marks[slot] = e.marks[slot]! | Mark.resent | Mark.again;
-    e.sentAt[slot] = now;
+    e.fields[slot + Field.marks] = e.fields[slot + Field.marks]! | Mark.resent | Mark.again;
+    e.fields[slot + Field.sentAt] = now;
     this.#linkNewest(slot);
     this.out += len;
     if (this.has(slot, Mark.lost)) this.lost += len;
@@ -202,11 +202,11 @@ export class Scoreboard {
   /** Nothing of it was lost after all. It is in flight, and its retransmission, if one is, no longer counts. */
   unmarkLost(slot: number): void {
     const e = this.#e;
-    const len = e.len[slot]!;
+    const len = e.fields[slot + Field.len]!;
     if (!this.has(slot, Mark.lost)) return;
     const wasLinked = this.#isLinked(slot);
     this.#take(slot, len);
-    e.marks[slot] = e.marks[slot]! & ~(Mark.lost | Mark.resent);
+    e.fields[slot + Field.marks] = e.fields[slot + Field.marks]! & ~(Mark.lost | Mark.resent);
     this.out += len;
     if (!wasLinked) this.#linkNewest(slot);
   }
@@ -215,10 +215,10 @@ export class Scoreboard {
   forgetSacked(slot: number): void {
     const e = this.#e;
     if (!this.has(slot, Mark.sacked)) return;
-    this.sacked -= e.len[slot]!;
+    this.sacked -= e.fields[slot + Field.len]!;
     this.sackedCount--;
-    e.marks[slot] = e.marks[slot]! & ~Mark.sacked;
-    e.run[slot] = 0;
+    e.fields[slot + Field.marks] = e.fields[slot + Field.marks]! & ~Mark.sacked;
+    e.fields[slot + Field.run] = 0;
     this.#linkNewest(slot);
   }
 
@@ -228,7 +228,7 @@ export class Scoreboard {
     let index = this.find(this.#lostFrom);
     while (index < this.#count) {
       const slot = this.slot(index);
-      const marks = this.#e.marks[slot]!;
+      const marks = this.#e.fields[slot + Field.marks]!;
       if ((marks & (Mark.lost | Mark.resent)) === Mark.lost) {
         this.#lostFrom = this.seqOf(slot);
         return index;
@@ -246,11 +246,11 @@ export class Scoreboard {
     let end = this.seqOf(first);
     while (next < this.#count) {
       const slot = this.slot(next);
-      if ((e.marks[slot]! & Mark.sacked) === 0 || this.seqOf(slot) !== end) break;
-      end = seqAdd(end, e.run[slot]!);
-      next = e.run[slot] === e.len[slot] ? next + 1 : this.find(end);
+      if ((e.fields[slot + Field.marks]! & Mark.sacked) === 0 || this.seqOf(slot) !== end) break;
+      end = seqAdd(end, e.fields[slot + Field.run]!);
+      next = e.fields[slot + Field.run] === e.fields[slot + Field.len] ? next + 1 : this.find(end);
     }
-    e.run[first] = seqDiff(end, this.seqOf(first));
+    e.fields[first + Field.run] = seqDiff(end, this.seqOf(first));
     return next;
   }
 
@@ -273,7 +273,7 @@ export class Scoreboard {
 
   /** Takes the first `len` octets of an entry out of every sum it is in. */
   #take(slot: number, len: number): void {
-    const marks = this.#e.marks[slot]!;
+    const marks = this.#e.fields[slot + Field.marks]!;
     this.out -= len;
     if (marks & Mark.sacked) this.sacked -= len;
     if (marks & Mark.lost) this.lost -= len;
@@ -284,22 +284,28 @@ export class Scoreboard {
   /** A new slot at `index`; what is nearer to its end of the ring makes room. */
   #insert(index: number): number {
     if (this.#count === this.#e.capacity) this.#grow();
-    const { order, capacity, later } = this.#e;
+    const { fields, capacity } = this.#e;
     const mask = capacity - 1;
     let slot = this.#free;
-    if (slot === NONE) slot = this.#fresh++;
-    else this.#free = later[slot]!;
+    if (slot === NONE) {
+      slot = this.#fresh;
+      this.#fresh += STRIDE;
+    } else this.#free = fields[slot + Field.later]!;
     if (index < this.#count >>> 1) {
       this.#head = (this.#head + mask) & mask;
-      for (let i = 0; i < index; i++) order[(this.#head + i) & mask] = order[(this.#head + i + 1) & mask]!;
+      for (let i = 0; i < index; i++) this.#place(i, this.slot(i + 1));
     } else {
-      for (let i = this.#count; i > index; i--) order[(this.#head + i) & mask] = order[(this.#head + i - 1) & mask]!;
+      for (let i = this.#count; i > index; i--) this.#place(i, this.slot(i - 1));
     }
-    order[(this.#head + index) & mask] = slot;
+    this.#place(index, slot);
     this.#count++;
-    this.#e.earlier[slot] = UNLINKED;
-    this.#e.run[slot] = 0;
+    this.#e.fields[slot + Field.earlier] = UNLINKED;
+    this.#e.fields[slot + Field.run] = 0;
     return slot;
+  }
+
+  #place(index: number, slot: number): void {
+    this.#e.fields[((this.#head + index) & (this.#e.capacity - 1)) * STRIDE + Field.order] = slot;
   }
 
   #grow(): void {
@@ -309,45 +315,45 @@ export class Scoreboard {
       return;
     }
     const to = borrowEntries(from.capacity * 2);
-    from.copyTo(to);
-    for (let i = 0; i < this.#count; i++) to.order[i] = this.slot(i);
+    to.fields.set(from.fields);
+    for (let i = 0; i < this.#count; i++) to.fields[i * STRIDE + Field.order] = this.slot(i);
     this.#head = 0;
     this.#e = to;
     returnEntries(from);
   }
 
   #isLinked(slot: number): boolean {
-    return this.#e.earlier[slot] !== UNLINKED;
+    return this.#e.fields[slot + Field.earlier] !== UNLINKED;
   }
 
   #linkNewest(slot: number): void {
     const e = this.#e;
-    e.earlier[slot] = this.#newest;
-    e.later[slot] = NONE;
+    e.fields[slot + Field.earlier] = this.#newest;
+    e.fields[slot + Field.later] = NONE;
     if (this.#newest === NONE) this.#oldest = slot;
-    else e.later[this.#newest] = slot;
+    else e.fields[this.#newest + Field.later] = slot;
     this.#newest = slot;
   }
 
   #linkAfter(before: number, slot: number): void {
     const e = this.#e;
-    const after = e.later[before]!;
-    e.earlier[slot] = before;
-    e.later[slot] = after;
-    e.later[before] = slot;
+    const after = e.fields[before + Field.later]!;
+    e.fields[slot + Field.earlier] = before;
+    e.fields[slot + Field.later] = after;
+    e.fields[before + Field.later] = slot;
     if (after === NONE) this.#newest = slot;
-    else e.earlier[after] = slot;
+    else e.fields[after + Field.earlier] = slot;
   }
 
   #unlink(slot: number): void {
     const e = this.#e;
-    const before = e.earlier[slot]!;
-    const after = e.later[slot]!;
+    const before = e.fields[slot + Field.earlier]!;
+    const after = e.fields[slot + Field.later]!;
     if (before === NONE) this.#oldest = after;
-    else e.later[before] = after;
+    else e.fields[before + Field.later] = after;
     if (after === NONE) this.#newest = before;
-    else e.earlier[after] = before;
-    e.earlier[slot] = UNLINKED;
+    else e.fields[after + Field.earlier] = before;
+    e.fields[slot + Field.earlier] = UNLINKED;
   }
 }
 
