@@ -1,6 +1,6 @@
 /** docs/state-machine.md: the diagram, and the table it is drawn from. */
 import { type Row, ruleText, type State, TRANSITIONS } from '../../src/tcp/machine.ts';
-import { arrows, endings, STATES, statesText } from './arrows.ts';
+import { arrows, endings, STATES, statesText } from '../../src/tools/state-machine/arrows.ts';
 
 export function stateMachineMarkdown(): string {
   const rows = STATES.flatMap((state) =>

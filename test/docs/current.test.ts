@@ -2,9 +2,9 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { DOCUMENTS, textNow } from '../../scripts/docs/documents.ts';
-import { arrows, STATES } from '../../scripts/state-machine/arrows.ts';
-import { diagramSvg } from '../../scripts/state-machine/diagram.ts';
 import { allRows } from '../../src/tcp/machine.ts';
+import { arrows, STATES } from '../../src/tools/state-machine/arrows.ts';
+import { diagramSvg } from '../../src/tools/state-machine/diagram.ts';
 
 test.each(DOCUMENTS.map((document) => [document.file, document] as const))(
   'docs/%s is current',

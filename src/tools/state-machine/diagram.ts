@@ -1,9 +1,10 @@
 /**
- * The diagram of docs/state-machine.md, as SVG. What is drawn comes from the transition table, where it stands from here: laid
- * out after figure 5 of RFC 9293, time going down, whoever closes first on the left.
+ * The diagram of docs/state-machine.md and of the report's page, as SVG. What is drawn comes from the transition table, where it
+ * stands from here: laid out after figure 5 of RFC 9293, time going down, whoever closes first on the left. A page finds the
+ * boxes by `data-state`, the arrows by `data-arrow`, and colours them with rules of its own.
  */
-import type { State } from '../../src/tcp/machine.ts';
-import { ruleText, TRANSITIONS } from '../../src/tcp/machine.ts';
+import type { State } from '../../tcp/machine.ts';
+import { ruleText, TRANSITIONS } from '../../tcp/machine.ts';
 import { type Arrow, arrows, endings, STATES, statesText } from './arrows.ts';
 
 type Point = readonly [x: number, y: number];
@@ -84,27 +85,29 @@ const ROUTES: Readonly<Record<string, Route>> = {
 };
 
 export function diagramSvg(): string {
-  const boxes = STATES.map((state) => boxSvg(state, PLACES[state], state));
+  const boxes = STATES.map((state) => boxSvg(state, PLACES[state], state, state));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" font-family="Helvetica, Arial, sans-serif" font-size="13">`,
     '<title>The states of a TCP connection and what leads from one to the other</title>',
     '<defs><marker id="head" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path d="M0 0 10 5 0 10z" fill="#444"/></marker></defs>',
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
+    `<rect data-paper="" width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     ...arrows().map(arrowSvg),
     ...boxes,
-    boxSvg('CLOSED', PLACES['the end'], 'CLOSED'),
+    boxSvg('CLOSED', PLACES['the end'], 'CLOSED', 'the end'),
     ...endingsSvg(),
     '</svg>',
     '',
   ].join('\n');
 }
 
-function boxSvg(state: State, [x, y]: Point, text: string): string {
+function boxSvg(state: State, [x, y]: Point, text: string, id: string): string {
   const [fill, stroke] = COLOURS[state];
   const { width, height } = BOX;
   return [
+    `<g data-state="${id}">`,
     `<rect x="${x - width / 2}" y="${y - height / 2}" width="${width}" height="${height}" rx="10" fill="${fill}" stroke="${stroke}" stroke-width="1.8"/>`,
     `<text x="${x}" y="${y + 5}" text-anchor="middle" font-size="15" font-weight="bold" fill="#222">${text}</text>`,
+    '</g>',
   ].join('\n');
 }
 
@@ -120,7 +123,7 @@ function arrowSvg(arrow: Arrow): string {
     return `<text x="${x}" y="${y - up}" text-anchor="${anchor}" fill="#333" stroke="#fff" stroke-width="4" paint-order="stroke">${event}</text>`;
   });
   return [
-    `<g><title>${rules.join('\n')}</title>`,
+    `<g data-arrow="${arrow.from}&gt;${arrow.to}"><title>${rules.join('\n')}</title>`,
     `<path d="${path}" fill="none" stroke="#444" stroke-width="1.5" marker-end="url(#head)"/>`,
     ...words,
     '</g>',

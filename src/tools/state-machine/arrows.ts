@@ -1,5 +1,5 @@
 /** The transition table as arrows of a picture: rows with the same two ends are one, and what ends a connection at once is apart. */
-import { allRows, type Event, type State, TRANSITIONS } from '../../src/tcp/machine.ts';
+import { allRows, type Event, type State, TRANSITIONS } from '../../tcp/machine.ts';
 
 export interface Arrow {
   readonly from: State;
