@@ -5,6 +5,7 @@
  *
  *   tcpx-calls tun ADDRESS MASK MTU      in a namespace of its own
  *   tcpx-calls tap ADDRESS MASK MTU      Ethernet, in the namespace that it is started in
+ *   tcpx-calls here                      no interface of its own: calls only, in the namespace that it is started in
  *
  * Frames both ways: length of what follows (uint32), kind (one octet), the rest. Integers are the machine's own.
  *   in   'P' packet             'C' id (uint32), call and its arguments in words, newline, octets it writes
@@ -297,21 +298,25 @@ static void *read_interface(void *of) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: tcpx-calls tun|tap ADDRESS MASK MTU\n");
+  int is_here = argc == 2 && !strcmp(argv[1], "here");
+  if (argc != 5 && !is_here) {
+    fprintf(stderr, "usage: tcpx-calls tun|tap ADDRESS MASK MTU, or tcpx-calls here\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
   int is_tap = !strcmp(argv[1], "tap");
-  if (!is_tap) enter_namespace();
-  int tun = open_interface(is_tap, argv[2], argv[3], atoi(argv[4]));
-  pthread_t reader;
-  if (pthread_create(&reader, NULL, read_interface, &tun) != 0) fail("pthread_create");
+  int tun = -1;
+  if (!is_here) {
+    if (!is_tap) enter_namespace();
+    tun = open_interface(is_tap, argv[2], argv[3], atoi(argv[4]));
+    pthread_t reader;
+    if (pthread_create(&reader, NULL, read_interface, &tun) != 0) fail("pthread_create");
+  }
   say('R', NULL, 0, NULL, 0);
   char *frame = malloc(MAX_FRAME + 1);
   uint32_t len;
   while (read_all(&len, sizeof len) && len > 0 && len <= MAX_FRAME && read_all(frame, len)) {
-    if (frame[0] == 'P' && write(tun, frame + 1, len - 1) < 0) fprintf(stderr, "write: %s\n", strerror(errno));
+    if (frame[0] == 'P' && tun >= 0 && write(tun, frame + 1, len - 1) < 0) fprintf(stderr, "write: %s\n", strerror(errno));
     if (frame[0] == 'C') take_call(frame + 1, len - 1);
   }
   return 0;

@@ -18,6 +18,12 @@ export interface Answer {
   readonly octets: Uint8Array;
 }
 
+/** Calls and no interface: `prefix` is what starts the program, e.g. in a namespace; absent, the one it is started in. */
+export interface CallsOnlyOptions {
+  readonly kind: 'here';
+  readonly prefix?: readonly string[];
+}
+
 export interface KernelProcessOptions {
   /** 'tun': IP packets, in a namespace of its own. 'tap': Ethernet frames, in the one that it is started in. */
   readonly kind: 'tun' | 'tap';
@@ -32,11 +38,13 @@ export interface KernelProcessOptions {
 export const monotonicMicros = (): number => Number(process.hrtime.bigint() / 1000n);
 
 /** Resolves once the interface is up. Throws LinkFailure: ENOTBUILT, EPERM, EIO. */
-export async function openKernelProcess(o: KernelProcessOptions): Promise<KernelProcess> {
+export async function openKernelProcess(o: KernelProcessOptions | CallsOnlyOptions): Promise<KernelProcess> {
   if (!existsSync(PROGRAM))
     throw new LinkFailure('ENOTBUILT', 'the part that makes calls on the kernel is not built', 'npm rebuild tcpx');
-  const child = spawn(PROGRAM, [o.kind, o.address, o.mask, String(o.mtu)], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const process_ = new KernelProcess(child, o.onPacket);
+  const [command = '', ...args] =
+    o.kind === 'here' ? [...(o.prefix ?? []), PROGRAM, 'here'] : [PROGRAM, o.kind, o.address, o.mask, String(o.mtu)];
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const process_ = new KernelProcess(child, o.kind === 'here' ? () => {} : o.onPacket);
   await process_.ready;
   return process_;
 }
