@@ -4,7 +4,7 @@
  * happened is this file's work; what state follows is the table's.
  */
 import { type Seq, seqAdd, seqInWindow, seqLeq, seqLt, seqMin } from '../base/seq.ts';
-import type { Micros } from '../base/time.ts';
+import { later, type Micros, ms } from '../base/time.ts';
 import { ABSENT, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { answerUnacceptable, challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
 import { takeEcnMark, takeEcnOffer } from './ecn.ts';
@@ -22,6 +22,8 @@ import { traceSegment } from './trace-segment.ts';
 import { takeUrgent } from './urgent.ts';
 
 const SYN_OR_RST = TcpFlag.SYN | TcpFlag.RST;
+/** Linux's TCP_TIMEOUT_MIN: two ticks. */
+const AFTER_RESET = ms(2);
 
 export function segmentArrives(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   tcb.now = now;
@@ -68,8 +70,11 @@ function synSentState(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   // First, check the ACK bit.
   const acceptable = seg.has(TcpFlag.ACK) && seqLt(tcb.iss, seg.ack) && seqLeq(seg.ack, tcb.sndNxt);
   if (seg.has(TcpFlag.ACK) && !acceptable) {
-    if (!seg.has(TcpFlag.RST)) tcb.pendingReset = { seq: seg.ack, ack: undefined };
     drop(tcb, 'unacceptable ACK in SYN-SENT');
+    if (seg.has(TcpFlag.RST)) return;
+    tcb.pendingReset = { seq: seg.ack, ack: undefined };
+    // Behind the RST, which ends what the peer still had of an earlier connection, the SYN comes again (§3.5.1 figure 9).
+    if (tcb.synRetransmits === 0) tcb.timers.set(Timer.retransmit, later(now, AFTER_RESET));
     return;
   }
   // Second, check the RST bit: only one that acknowledges our SYN is for us (RFC 5961 §3.2).

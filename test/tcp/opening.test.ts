@@ -89,6 +89,16 @@ describe('active open', () => {
     h.inject(synAck()).expect(ack(0)).expectState('ESTABLISHED');
   });
 
+  test('behind the RST for an old connection the SYN comes again, once, without waiting for its timer', () => {
+    const h = synSent().inject(ack(500));
+    h.expect(rst(500));
+    h.advance(ms(1)).expectNothing();
+    h.advance(ms(1)).expect(syn());
+    h.inject(ack(500)).expect(rst(500));
+    h.advance(ms(1999)).expectNothing();
+    h.advance(ms(1)).expect(syn());
+  });
+
   test('a wrong ACK that comes with a RST is passed over in silence', () => {
     const h = synSent()
       .inject(rst(0, { ack: 1 }))
