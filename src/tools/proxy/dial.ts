@@ -57,10 +57,10 @@ export const dialKernel =
   };
 
 /**
- * Octets that a socket of the kernel's may hold in this process: with Node's own 16 KiB each segment of 64 KiB would
- * stop the reading of the next.
+ * Octets that a socket of the kernel's may hold in this process: a whole batch of segments of 64 KiB, for with less the
+ * reading stops and goes on again in the middle of each.
  */
-export const KERNEL_MARK = 1 << 20;
+export const KERNEL_MARK = 1 << 21;
 
 function connected(socket: RelayEnd, address: Ipv4, port: number, timeout: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -86,9 +86,9 @@ export class Relay {
     const uncork = (): void => to.uncork();
     from.on('data', (octets: Uint8Array) => {
       count(octets.length);
-      this.#touch();
       // What comes in one batch leaves in one call.
       if (to.writableCorked === 0) {
+        this.#touch();
         to.cork();
         process.nextTick(uncork);
       }
