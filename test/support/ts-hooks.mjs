@@ -1,5 +1,6 @@
 /**
- * Module hooks that strip the types from .ts files, so that a child process runs the sources without a build on Node 20.
+ * Module hooks that strip the types from .ts files, so that a child process runs the sources without a build on Node 20;
+ * 'tcpx' and what is under it are these sources, too.
  * The result is kept by the text's hash: the compiler takes longer to load than most of these programs to run.
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -9,14 +10,25 @@ import { join } from 'node:path';
 
 const KEPT = join(tmpdir(), `tcpx-test-ts-${process.getuid()}`);
 
+const SRC = new URL('../../src/', import.meta.url);
+const OWN = /^tcpx(?:\/(\w+))?$/;
+
+export async function resolve(specifier, context, next) {
+  const own = OWN.exec(specifier);
+  return next(own === null ? specifier : new URL(sourceOf(own[1]), SRC).href, context);
+}
+
+const sourceOf = (name = 'index') => (name === 'stack' ? 'stack/index.ts' : `${name}.ts`);
+
 export async function load(url, context, next) {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return next(url, context);
-  const text = await readFile(new URL(url), 'utf8');
+  return { format: 'module', shortCircuit: true, source: await stripped(await readFile(new URL(url), 'utf8'), url) };
+}
+
+/** A TypeScript text without its types; `url` is where it stands. */
+export async function stripped(text, url) {
   const kept = join(KEPT, `${createHash('sha256').update(url).update(text).digest('hex')}.mjs`);
-  const source = (await isOurs())
-    ? await readFile(kept, 'utf8').catch(() => strip(text, url, kept))
-    : await strip(text, url, kept);
-  return { format: 'module', shortCircuit: true, source };
+  return (await isOurs()) ? readFile(kept, 'utf8').catch(() => strip(text, url, kept)) : strip(text, url, kept);
 }
 
 async function isOurs() {
