@@ -142,7 +142,7 @@ export interface SocketOptions {
   TCP_NODELAY: boolean;
   /** Acknowledge at once; false: let the ACK policy decide. Unlike Linux's, it stays as set. */
   TCP_QUICKACK: boolean;
-  /** Hold back partial segments until it is switched off. */
+  /** Hold back partial segments until it is switched off; once nothing else is out, for one RTO at most (Linux's ceiling). */
   TCP_CORK: boolean;
   /** Most octets queued for sending, unacknowledged ones included. */
   SO_SNDBUF: number;

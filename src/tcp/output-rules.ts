@@ -77,7 +77,8 @@ function withoutTail(tcb: Tcb, len: number): number {
 /** Nagle, RFC 9293 §3.7.4: a small segment waits while anything is unacknowledged. Our FIN ends the waiting. */
 function mayBeSmall(tcb: Tcb): boolean {
   if (finToSend(tcb)) return true;
-  if (tcb.options.TCP_CORK) return false;
+  // Not for ever: a send buffer smaller than a segment would be full, and never emptied.
+  if (tcb.options.TCP_CORK) return tcb.overrideDue;
   // A SYN that is still out is no data (Fast Open).
   return tcb.options.TCP_NODELAY || tcb.flightSize === 0 || tcb.sndNxt === afterSyn(tcb);
 }
@@ -90,11 +91,11 @@ function mayFillWindow(tcb: Tcb, len: number, limitedByPeer: boolean): boolean {
 
 /**
  * Arms or stops the persist timer: octets wait, nothing is out whose ACK would tell of a larger window.
- * The first expiry comes after one RTO (SHLD-29), and no later than 1 s where only silly-window avoidance holds us.
+ * The first expiry comes after one RTO (SHLD-29), and no later than 1 s where only silly-window avoidance or TCP_CORK
+ * holds us.
  */
 export function updatePersist(tcb: Tcb, now: Micros): void {
-  const least = tcb.options.TCP_CORK ? tcb.smss : 1;
-  const waiting = tcb.unsent >= least || finToSend(tcb);
+  const waiting = tcb.unsent > 0 || finToSend(tcb);
   if (!waiting || tcb.flightSize > 0 || !mayCarryData(tcb) || newDataLen(tcb, tcb.smss) !== NOTHING) {
     tcb.timers.stop(Timer.persist);
     tcb.probeDue = false;

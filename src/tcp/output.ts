@@ -2,7 +2,7 @@
  * Segments, one a call: what `emit` returns leaves at once. The order of preference is the order of this file: an
  * answer owed to something unacceptable, the SYN, what must be sent again, new data, a probe, a bare ACK.
  */
-import { seqAdd, seqMax } from '../base/seq.ts';
+import { type Seq, seqAdd, seqMax } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { markEcn, offerEcn } from './ecn.ts';
@@ -114,13 +114,21 @@ function emitAck(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   else if (tcb.dupAcksOwed > 0) tcb.dupAcksOwed--;
   const owedStill = tcb.dupAcksOwed;
   out.flags = TcpFlag.ACK;
-  // SND.NXT, though a peer that shrank its window would not accept it: then the last octet it does accept.
-  out.seq = usableWindow(tcb) < 0 ? seqMax(tcb.sndUna, seqAdd(tcb.sndUna, tcb.sndWnd)) : tcb.sndNxt;
+  out.seq = acceptableSeq(tcb);
   addAck(tcb, now, out);
   tcb.dupAcksOwed = owedStill;
   markEcn(tcb, out, false);
   sent(tcb, now, out, note);
   return true;
+}
+
+/**
+ * SND.NXT, though a peer that shrank its window would not accept it: then the last octet it does accept. Less than one
+ * unit of a scale may be missing only because the scale can't express it (RFC 7323 §2.4; Linux's tcp_acceptable_seq).
+ */
+function acceptableSeq(tcb: Tcb): Seq {
+  const isBeyond = usableWindow(tcb) <= -(1 << tcb.rcvWscale);
+  return isBeyond ? seqMax(tcb.sndUna, seqAdd(tcb.sndUna, tcb.sndWnd)) : tcb.sndNxt;
 }
 
 function canStillReceive(tcb: Tcb): boolean {

@@ -1,5 +1,6 @@
 /** Into which segments a stream is cut: MSS (RFC 9293 §3.7.1), Nagle and cork (§3.7.4), PSH (checked by the harness on every segment), offload. */
 import { describe, expect, test } from 'vitest';
+import { micros } from '../../src/base/time.ts';
 import { accepted, ack, data, established, fin, type Harness, synAck, synSent } from '../support/harness.ts';
 
 describe('the segment size', () => {
@@ -134,6 +135,19 @@ describe('TCP_CORK', () => {
     const h = corked().set('TCP_NODELAY', true);
     h.write(10);
     h.expectNothing();
+  });
+
+  test('lasts for one RTO once nothing is out: a send buffer smaller than a segment would stay full', () => {
+    const h = established({ mss: 1000, options: { TCP_CORK: true, SO_SNDBUF: 100 } });
+    const rto = h.info.rto;
+    expect(h.write(500)).toBe(100);
+    h.expectNothing()
+      .advance(micros(rto - 1))
+      .expectNothing();
+    h.advance(micros(1)).expect(data(0, 100));
+    h.inject(ack(100));
+    expect(h.write(500)).toBe(100);
+    h.expectNothing().advance(micros(h.info.rto)).expect(data(100, 100));
   });
 
   test('a FIN ends it', () => {

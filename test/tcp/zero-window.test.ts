@@ -104,13 +104,10 @@ describe('the probe', () => {
     h.expectNothing().after(ms(100)).expect(probe(0));
   });
 
-  test('a corked full segment is probed for, a corked rest is not', () => {
-    const full = established({ mss: 1000, options: { TCP_CORK: true } }).inject(ack(0, { wnd: 0 }));
-    full.write(1000);
-    full.after(RTO).expect(probe(0));
-    const rest = established({ mss: 1000, options: { TCP_CORK: true } }).inject(ack(0, { wnd: 0 }));
-    rest.write(999);
-    expect(rest.nextTimeoutIn).toBe(NEVER);
+  test.each([1000, 999])('%i corked octets are probed for', (len) => {
+    const h = established({ mss: 1000, options: { TCP_CORK: true } }).inject(ack(0, { wnd: 0 }));
+    h.write(len);
+    h.after(RTO).expect(probe(0));
   });
 });
 
@@ -152,6 +149,17 @@ describe('a window that shrinks', () => {
     for (const by of [300, 600, 1200]) h.after(ms(by)).expect(data(0, 1000));
     h.after(ms(2400)).expectNothing().expectState('CLOSED');
     expect(h.error).toBe('ETIMEDOUT');
+  });
+
+  test.each([
+    ['less than a unit of the scale is missing, and they stand where they would', 1200, 1200],
+    ['a unit and more is missing, and they stand at its edge', 1280, 1152],
+  ])('our ACKs when a scaled window ends before what is out: %s', (_, len, seq) => {
+    const h = established({ mss: 2000, wscale: 7 }).inject(ack(0, { wnd: 10 }));
+    expect(h.info.rcv_wscale).toBe(7);
+    h.write(len);
+    h.expect(data(0, len)).inject(ack(0, { wnd: 9 }));
+    h.inject(data(0, 10)).expect(ack(10, { seq }));
   });
 
   test('our ACKs meanwhile stand where the peer still takes them', () => {
