@@ -329,11 +329,9 @@ function checkTimers(t: Readonly<Tcb>): void {
   if (t.ackOwed === 'delayed' && !timers.isSet(Timer.delayedAck)) broken(rule, 'an ACK is delayed for ever');
   if (t.ackOwed === 'now' || t.synDue) broken(rule, 'something is owed now, and nothing left');
   if (!isSynchronized(state)) return;
-  const held = t.options.TCP_CORK && t.unsent < t.smss && !t.finQueued;
   const waits = t.unsent > 0 || (t.finQueued && !t.finSent);
-  if (waits && t.flightSize === 0 && !held && timers.next() === NEVER)
-    broken(rule, `${t.unsent} octets wait for nothing`);
-  if (waits && t.flightSize === 0 && !held && !timers.isSet(Timer.persist) && !timers.isSet(Timer.pacing))
+  if (waits && t.flightSize === 0 && timers.next() === NEVER) broken(rule, `${t.unsent} octets wait for nothing`);
+  if (waits && t.flightSize === 0 && !timers.isSet(Timer.persist) && !timers.isSet(Timer.pacing))
     broken(rule, `${t.unsent} octets wait, and neither persist nor pacing runs`);
 }
 

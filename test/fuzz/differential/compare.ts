@@ -24,14 +24,20 @@ export function difference(tcpx: Played, kernel: Played): Difference | undefined
   for (let i = 0; i < Math.max(tcpx.sent.length, kernel.sent.length); i++) {
     const a = tcpx.sent[i];
     const b = kernel.sent[i];
-    if (a?.text !== b?.text)
-      return { what: 'segment', step: (a ?? b)!.step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing' };
+    if (a?.text !== b?.text) {
+      // Where one was silent, the other's next is to be seen beside what comes later.
+      const step = Math.min(a?.step ?? Number.POSITIVE_INFINITY, b?.step ?? Number.POSITIVE_INFINITY);
+      return { what: 'segment', step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing' };
+    }
     if (a !== undefined && b !== undefined && isElsewhen(a, b))
       return { what: 'time', step: a.step, tcpx: timed(a), kernel: timed(b) };
   }
-  for (let i = 0; i < Math.max(tcpx.calls.length, kernel.calls.length); i++)
-    if (tcpx.calls[i] !== kernel.calls[i])
-      return { what: 'call', step: i, tcpx: tcpx.calls[i] ?? 'nothing', kernel: kernel.calls[i] ?? 'nothing' };
+  for (let i = 0; i < Math.max(tcpx.calls.length, kernel.calls.length); i++) {
+    const a = tcpx.calls[i];
+    const b = kernel.calls[i];
+    if (a?.text !== b?.text)
+      return { what: 'call', step: (a ?? b)!.step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing' };
+  }
   return undefined;
 }
 
@@ -72,6 +78,8 @@ const hasUser = (d: Difference, script: Script, ...calls: readonly string[]): bo
   script.steps.slice(0, d.step + 1).some((step) => step.do === 'user' && calls.includes(step.user.call));
 
 const { ACK, FIN, SYN, RST } = TcpFlag;
+/** Beyond any window of these scripts. */
+const FAR = 1_000_000;
 
 /** In the order in which they are tried. */
 export const KNOWN: readonly Known[] = [
@@ -84,7 +92,17 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'SYN in SYN-RECEIVED',
     reason: 'RFC 9293 §3.10.7.4 fourth: a passive open goes back to LISTEN; Linux answers by RST (tcp_check_req)',
-    is: (d, script) => d.what === 'segment' && has(cause(d, script), SYN) && isReset(d.kernel) !== isReset(d.tcpx),
+    is: (d, script) => d.what === 'segment' && has(cause(d, script), SYN) && isReset(d.kernel),
+  },
+  {
+    name: 'window that shrinks',
+    reason:
+      'RFC 9293 §3.10.7.4 fifth takes the window of each ACK that is no older than the last; Linux passes over one that is smaller, and not 0, where neither SEQ nor ACK is new (tcp_may_update_window)',
+    is: (d, script) =>
+      d.what === 'segment' &&
+      !isReset(d.kernel) &&
+      !isReset(d.tcpx) &&
+      causes(d, script).some((p) => shrinks(p, script)),
   },
   {
     name: 'no ACK bit',
@@ -99,6 +117,20 @@ export const KNOWN: readonly Known[] = [
       'RFC 5961 §3.2 wants it at RCV.NXT exactly; Linux takes it one before where a FIN has come, for the sake of a peer that sends it there (tcp_reset_check)',
     is: (d, script) =>
       d.what !== 'time' && causes(d, script).some((p) => has(p, RST)) && causes(d, script).some((p) => has(p, FIN)),
+  },
+  {
+    name: 'RST in the window once the user has gone',
+    reason:
+      'RFC 5961 §3.2 challenges one that is not at RCV.NXT; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, takes any in the window (tcp_timewait_state_process)',
+    is: (d, script) =>
+      d.what === 'segment' && d.kernel === 'nothing' && has(cause(d, script), RST) && hasUser(d, script, 'close'),
+  },
+  {
+    name: 'RST out of the window once the user has gone',
+    reason:
+      'RFC 9293 §3.10.7.4 first drops it in silence; Linux answers whatever is out of the window of a FIN-WAIT-2 whose user has gone (tcp_timewait_check_oow_rate_limit)',
+    is: (d, script) =>
+      d.what === 'segment' && isBareAck(d.kernel) && has(cause(d, script), RST) && hasUser(d, script, 'close'),
   },
   {
     name: 'ACK that is old',
@@ -121,7 +153,11 @@ export const KNOWN: readonly Known[] = [
     name: 'FIN in a SACK block',
     reason:
       'RFC 2018 §3 speaks of data; Linux counts a FIN ahead of order as an octet of the block, and reports one that stands alone',
-    is: (d, script) => d.what === 'segment' && differInSack(d) && causes(d, script).some((p) => has(p, FIN)),
+    is: (d, script) =>
+      d.what === 'segment' &&
+      (differInSack(d) || leavesRoom(d)) &&
+      / <.*sack /.test(d.kernel) &&
+      causes(d, script).some((p) => has(p, FIN)),
   },
   {
     name: 'room for SACK blocks',
@@ -154,23 +190,53 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'what is beyond RCV.NXT once the user has gone',
     reason:
-      'RFC 9293 §3.6.1: data that nobody will read is answered by RST; Linux does so for a FIN ahead of order too',
+      'RFC 9293 §3.6.1: data that nobody will read is answered by RST; Linux does so for a FIN ahead of order too, and before it looks at the ACK (§3.10.7.4 fifth)',
     is: (d, script) =>
-      d.what === 'segment' && isReset(d.kernel) && hasUser(d, script, 'close') && has(cause(d, script), FIN),
+      d.what === 'segment' && isReset(d.kernel) && hasUser(d, script, 'close') && reaches(cause(d, script)),
   },
   {
     name: 'unread octets after a RST',
     reason:
       'RFC 9293 §3.10.7.4 second: all queues are flushed, and the user hears of the reset; Linux lets what had arrived be read before it says so',
-    is: (d) => d.what === 'call' && d.tcpx === 'read ECONNRESET' && /^read [1-9]/.test(d.kernel),
+    is: (d, script) =>
+      /^read (ECONNRESET|0)$/.test(d.tcpx) &&
+      /^read [1-9]/.test(d.kernel) &&
+      causes(d, script).some((p) => has(p, RST)),
+  },
+  {
+    name: 'read behind the FIN after a RST',
+    reason:
+      'RFC 9293 §3.10.7.4 second: in CLOSE-WAIT the user hears of the reset; Linux says that the stream has ended, which it had',
+    is: (d, script) =>
+      d.tcpx === 'read ECONNRESET' &&
+      d.kernel === 'read 0' &&
+      [FIN, RST].every((flag) => causes(d, script).some((p) => has(p, flag))),
+  },
+  {
+    name: 'a second CLOSE in TIME-WAIT',
+    reason: 'RFC 9293 §3.10.4: an error or none; Linux says ENOTCONN, since the socket has no connection any more',
+    is: (d, script) =>
+      d.tcpx === 'shutdown 0' && d.kernel === 'shutdown ENOTCONN' && causes(d, script).some((p) => has(p, FIN)),
+  },
+  {
+    name: 'read after a CLOSE in SYN-SENT',
+    reason:
+      'RFC 9293 §3.10.4: RECEIVEs are answered "closing", which is no errno; Linux says ECONNRESET (tcp_disconnect)',
+    is: (d, script) =>
+      d.tcpx === 'read 0' && d.kernel === 'read ECONNRESET' && script.steps[0]?.do === 'connect' && closesEarly(script),
+  },
+  {
+    name: 'FIN with the ACK of a FIN',
+    reason:
+      'RFC 9293 §3.10.7.4 eighth asks for an ACK, which a FIN that may leave now can carry; Linux sends the ACK first, then the FIN',
+    is: (d, script) => /^F\. /.test(d.tcpx) && d.tcpx.slice(1) === d.kernel && has(cause(d, script), FIN),
   },
   {
     name: 'data beyond a FIN',
     reason:
       "RFC 9293 §3.10.7.4 seventh: after the peer's FIN text is ignored; Linux answers it, by RST or, in TIME-WAIT, by an ACK, and takes a FIN before what it holds beyond",
     is: (d, script) =>
-      d.what === 'segment' &&
-      causes(d, script).some((p, i, all) => p.len > 0 && all.slice(0, i + 1).some((f) => has(f, FIN))),
+      d.what === 'segment' && causes(d, script).some((f, _, all) => has(f, FIN) && all.some((p) => isBeyond(p, f))),
   },
   {
     name: 'SEQ of a RST beyond a window that was shrunk',
@@ -219,7 +285,44 @@ function isOld(packet: SegmentSpec, script: Script): boolean {
   return false;
 }
 
+/** Smaller than that of the last ACK in the window, and not 0, and nothing else is new. */
+function shrinks(packet: SegmentSpec, script: Script): boolean {
+  let last: SegmentSpec | undefined;
+  for (const step of script.steps) {
+    if (step.do !== 'in' || !has(step.packet, ACK) || step.packet.flags & (SYN | RST)) continue;
+    const { seq, ack = 0, wnd = 0 } = step.packet;
+    const isSame = last !== undefined && seq === last.seq && ack === last.ack;
+    if (step.packet === packet) return isSame && wnd > 0 && wnd < (last?.wnd ?? 0);
+    const ahead = last === undefined ? 0 : (seq - last.seq) | 0;
+    if (ahead >= 0 && ahead < FAR && ((ack - (last?.ack ?? ack)) | 0) >= 0) last = step.packet;
+  }
+  return false;
+}
+
+/** `packet` has octets or a FIN where the stream has ended. */
+function isBeyond(packet: SegmentSpec, fin: SegmentSpec): boolean {
+  const end = (p: SegmentSpec): number => p.seq + p.len;
+  return packet !== fin && reaches(packet) && ((end(packet) - end(fin)) | 0) > 0;
+}
+
+/** The user has closed before the peer answered. */
+function closesEarly(script: Script): boolean {
+  for (const step of script.steps) {
+    if (step.do === 'in' && has(step.packet, SYN | ACK)) return false;
+    if (step.do === 'user' && step.user.call === 'shutdown') return true;
+  }
+  return false;
+}
+
+/** It has something that takes a sequence number. */
+const reaches = (p: SegmentSpec | undefined): boolean => p !== undefined && (p.len > 0 || has(p, FIN));
+const isBareAck = (text: string): boolean => /^\. /.test(text) && lengthOf(text) === 0;
+
 const lengthOf = (text: string): number => Number(/\(([0-9]+)\)/.exec(text)?.[1] ?? 0);
+
+/** The kernel's segment is smaller by what its SACK blocks take. */
+const leavesRoom = (d: Difference): boolean =>
+  lengthOf(d.kernel) > 0 && lengthOf(d.kernel) < lengthOf(d.tcpx) && lengthOf(d.tcpx) - lengthOf(d.kernel) <= 24;
 
 const differInSack = (d: Difference): boolean => d.tcpx !== d.kernel && withoutSack(d.tcpx) === withoutSack(d.kernel);
 

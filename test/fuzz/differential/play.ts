@@ -36,9 +36,15 @@ export interface Sent {
   readonly len: number;
 }
 
+/** What a call of a step came to. */
+export interface Called {
+  readonly step: number;
+  readonly text: string;
+}
+
 export interface Played {
   readonly sent: readonly Sent[];
-  readonly calls: readonly string[];
+  readonly calls: readonly Called[];
   /** Some of what left was wrong in itself. */
   readonly faults: readonly string[];
 }
@@ -51,7 +57,7 @@ export class Player {
   readonly #ports: Ports;
   readonly #wire: Wire;
   readonly #sent: Sent[] = [];
-  readonly #calls: string[] = [];
+  readonly #calls: Called[] = [];
   readonly #faults: string[] = [];
   #listener = -1;
   #fd = -1;
@@ -141,7 +147,7 @@ export class Player {
       case 'accept': {
         if (this.#listener < 0) return;
         const { result, errno } = await this.#made({ call: 'accept', fd: this.#listener });
-        this.#calls.push(`accept ${errno ?? 'ok'}`);
+        this.#calls.push({ step: this.#step, text: `accept ${errno ?? 'ok'}` });
         if (result < 0) return;
         this.#fd = result;
         await this.#made({ call: 'fcntl', fd: this.#fd, command: 'F_SETFL', flags: O_NONBLOCK });
@@ -195,7 +201,7 @@ export class Player {
 
   async #told(request: CallRequest, octets: Uint8Array = NOTHING): Promise<CallResult> {
     const result = await this.#made(request, octets);
-    this.#calls.push(`${request.call} ${result.errno ?? result.result}`);
+    this.#calls.push({ step: this.#step, text: `${request.call} ${result.errno ?? result.result}` });
     return result;
   }
 
