@@ -6,10 +6,12 @@ import { connect } from './connect.ts';
 import { doctor } from './doctor.ts';
 import { forward } from './forward.ts';
 import { impair } from './impair.ts';
+import { lab } from './lab.ts';
 import { ladder } from './ladder.ts';
 import { listen } from './listen.ts';
 import { perf } from './perf.ts';
 import { ping } from './ping.ts';
+import { probe } from './probe.ts';
 import { replay } from './replay.ts';
 import { serve } from './serve.ts';
 import { socks } from './socks.ts';
@@ -21,6 +23,7 @@ export const COMMANDS: readonly CliCommand[] = [
   listen,
   perf,
   ping,
+  probe,
   socks,
   forward,
   serve,
@@ -29,6 +32,7 @@ export const COMMANDS: readonly CliCommand[] = [
   compare,
   conform,
   impair,
+  lab,
   ladder,
   replay,
   trace,

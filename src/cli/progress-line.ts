@@ -23,12 +23,18 @@ export class ProgressLine {
 
   /** `of`: how many octets there are, where that is known. */
   update(octets: number, of: number | undefined): void {
+    this.say((seconds) => progressText(octets, of, seconds));
+  }
+
+  /** What else there is to tell, given the seconds since the beginning. */
+  say(text: (seconds: number) => string): void {
     if (!this.#shown) return;
     const elapsed = performance.now() - this.#begin;
     if (elapsed < NOT_BEFORE || elapsed - this.#last < EVERY) return;
     this.#last = elapsed;
     this.#stands = true;
-    this.#stderr.write(`${ERASE}${progressText(octets, of, elapsed / 1000)}`);
+    const most = (this.#stderr.columns ?? 80) - 1;
+    this.#stderr.write(`${ERASE}${text(elapsed / 1000).slice(0, most)}`);
   }
 
   clear(): void {

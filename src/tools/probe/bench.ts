@@ -26,6 +26,8 @@ export class Bench {
   readonly #random: Random;
   readonly #gap: number;
   readonly #signal: AbortSignal | undefined;
+  /** What waits, to be told when the run is stopped. */
+  readonly #waiting = new Set<() => void>();
   readonly #lines = new Map<number, Line>();
   /** When the bucket of packets that may leave at once is full again. */
   #fullAt = 0;
@@ -41,6 +43,9 @@ export class Bench {
     this.#gap = 1e6 / (o.rate ?? RATE);
     this.#signal = o.signal;
     this.#ipId = o.random.uint32() & 0xffff;
+    o.signal?.addEventListener('abort', () => {
+      for (const stop of [...this.#waiting]) stop();
+    });
     path.onPacket = (bytes, t) => {
       const arrived = readSegment(bytes, path.remote);
       if (arrived?.srcPort === path.remotePort) this.#lines.get(arrived.dstPort)?.arrive(arrived, t);
@@ -134,15 +139,15 @@ export class Bench {
       const settle = (end: () => void): void => {
         undoTimer();
         undoListen();
-        this.#signal?.removeEventListener('abort', onAbort);
+        this.#waiting.delete(stop);
         end();
       };
-      const onAbort = (): void => settle(() => reject(new Stopped()));
+      const stop = (): void => settle(() => reject(new Stopped()));
       const undoListen = listen(() => {
         if (ready()) settle(() => resolve(true));
       });
       const undoTimer = this.path.at(at, () => settle(() => resolve(ready())));
-      this.#signal?.addEventListener('abort', onAbort);
+      this.#waiting.add(stop);
     });
   }
 

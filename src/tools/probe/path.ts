@@ -24,6 +24,8 @@ export interface Path {
   send(packet: Uint8Array): void;
   /** Throws LinkFailure. */
   lease(): PortLease;
+  /** Lets its time pass until `task` is through; absent where time passes by itself. */
+  run?<T>(task: Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
