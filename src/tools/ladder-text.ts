@@ -32,6 +32,11 @@ export function ladderText(ladder: Ladder, o: LadderTextOptions): readonly strin
   return new LadderDrawing(o).draw(ladder);
 }
 
+/** One row alone, for a ladder that grows while its connection lives. */
+export function ladderRowText(row: LadderRow, o: LadderTextOptions): string {
+  return new LadderDrawing(o).row(row);
+}
+
 class LadderDrawing {
   readonly #o: LadderTextOptions;
   readonly #glyphs: Glyphs;
@@ -57,7 +62,7 @@ class LadderDrawing {
     const runs = this.#o.all ? [] : quietRuns(ladder.rows);
     for (let i = 0; i < ladder.rows.length; ) {
       const run = runs.find((r) => r.from === i);
-      if (run === undefined) lines.push(this.#row(ladder.rows[i++]!));
+      if (run === undefined) lines.push(this.row(ladder.rows[i++]!));
       else {
         lines.push(
           this.#line(
@@ -81,7 +86,7 @@ class LadderDrawing {
     return lines;
   }
 
-  #row(row: LadderRow): string {
+  row(row: LadderRow): string {
     const { segment } = row;
     const middle =
       segment === undefined ? this.#o.paint.dim(center(row.remark ?? '', this.#span)) : this.#rung(segment);

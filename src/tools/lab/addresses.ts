@@ -16,11 +16,10 @@ export const LAB_ADDRESS: Readonly<Record<LabSide, Ipv4>> = {
   peer: toIpv4(0x0a_4d_00_02),
 };
 export const LAB_PREFIX_LEN = 24;
-/** Locally administered. */
-export const LAB_MAC: Readonly<Record<LabSide, Mac>> = {
-  local: toMac(0x02_00_0a_4d_00_01),
-  peer: toMac(0x02_00_0a_4d_00_02),
-};
+/** Addresses that a tcpx may have of its own, beside the kernel's. */
+export const LAB_OWN: readonly Ipv4[] = [3, 4, 5].map((n) => toIpv4(0x0a_4d_00_00 + n));
+/** Of whoever has `address`: locally administered. */
+export const labMac = (address: Ipv4): Mac => toMac(0x02_00 * 2 ** 32 + (address >>> 0));
 /** The interface's name at either end. */
 export const LAB_INTERFACE = 'lab0';
 

@@ -19,7 +19,7 @@ import { randomInt } from 'node:crypto';
 import { macText } from '../../wire/ethernet.ts';
 import type { Ipv4 } from '../../wire/ipv4.ts';
 import { ipv4Text } from '../../wire/ipv4.ts';
-import { LAB_ADDRESS, LAB_INTERFACE, LAB_MAC, LAB_PREFIX_LEN } from './addresses.ts';
+import { LAB_ADDRESS, LAB_INTERFACE, LAB_OWN, LAB_PREFIX_LEN, labMac } from './addresses.ts';
 import { Namespace, type Ran } from './namespace.ts';
 import { LabPath } from './path.ts';
 import type { PathFaults } from './path-messages.ts';
@@ -122,7 +122,7 @@ class RunningLab implements Lab {
     const pids: Readonly<Record<LabSide, number | string>> = { local: process.pid, peer: peer.pid };
     const links = SIDES.map(
       (side) =>
-        `link add ${TOWARDS[side]} mtu ${mtu} type veth peer name ${LAB_INTERFACE} address ${macText(LAB_MAC[side])} mtu ${mtu} netns ${pids[side]}`,
+        `link add ${TOWARDS[side]} mtu ${mtu} type veth peer name ${LAB_INTERFACE} address ${macText(labMac(LAB_ADDRESS[side]))} mtu ${mtu} netns ${pids[side]}`,
     );
     const up = SIDES.map((side) => `link set ${TOWARDS[side]} up`);
     for (const namespace of [...SIDES.map((side) => this.#namespaces[side]), path.namespace]) quiet(namespace);
@@ -146,7 +146,9 @@ class RunningLab implements Lab {
       // The machine's default may be another.
       `route change ${network} dev ${LAB_INTERFACE} proto kernel scope link src ${address} congctl cubic`,
       // Whatever happens on the path happens to segments: nobody has to ask who the neighbour is.
-      `neighbour add ${ipv4Text(LAB_ADDRESS[other])} lladdr ${macText(LAB_MAC[other])} dev ${LAB_INTERFACE} nud permanent`,
+      ...(side === 'peer' ? [LAB_ADDRESS[other], ...LAB_OWN] : [LAB_ADDRESS[other]]).map(
+        (a) => `neighbour add ${ipv4Text(a)} lladdr ${macText(labMac(a))} dev ${LAB_INTERFACE} nud permanent`,
+      ),
     ];
     namespace.exec('ip', ['-batch', '-'], `${commands.join('\n')}\n`);
     // What one connection has learned of the path is nothing to the next.

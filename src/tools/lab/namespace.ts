@@ -6,7 +6,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { LinkFailure } from '../../link/failure.ts';
-import { isInPrivateNamespace, runInside } from '../scenario/live-namespace.ts';
+import { IN_PRIVATE_NAMESPACE, isInPrivateNamespace, runInside } from '../scenario/live-namespace.ts';
 
 /** What starts a program in a new namespace; its pid is the program's, and it dies with us. */
 export const IN_NEW_NAMESPACE: readonly string[] = ['setpriv', '--pdeathsig', 'KILL', 'unshare', '--net'];
@@ -19,6 +19,8 @@ export interface Ran {
 
 /** This process is inside the namespace that `enterLab` made. */
 export const isInLab = isInPrivateNamespace;
+/** What such a process has in its environment. */
+export const IN_LAB = IN_PRIVATE_NAMESPACE;
 
 /**
  * Runs this process's own command line (`argv` after the program's name) inside a namespace of its own; resolves with

@@ -22,7 +22,7 @@ export interface SeenOnPath {
   /** When it came to the path: microseconds of the monotonic clock. */
   readonly at: Micros;
   readonly from: LabSide;
-  /** As it came, before a rule changed it. */
+  /** As it came, or as a rule has changed it. */
   readonly bytes: Uint8Array;
   /** What a rule made of it, if one did; losses by chance don't show here. */
   readonly fate: RuleFate | undefined;

@@ -12,8 +12,9 @@ import type { FrameLink } from '../../link/frames.ts';
 import { ImpairedBridge } from '../../link/impaired-bridge.ts';
 import { openPacketSocket } from '../../link/packet-socket.ts';
 import { fineClock } from '../../socket/node-clock.ts';
+import { Ipv4At, readIpv4 } from '../../wire/ipv4.ts';
 import { monotonicMicros } from '../scenario/kernel-process.ts';
-import { frameHeader, LAB_MAC } from './addresses.ts';
+import { frameHeader, labMac } from './addresses.ts';
 import { readSegment } from './packet.ts';
 import type { FromPath, PathSettings, SeenOnPath, ToPath } from './path-messages.ts';
 import { applyFate, type LabSide, RunningRule } from './path-rule.ts';
@@ -84,10 +85,10 @@ class Path {
           if (decided !== undefined) break;
         }
       }
-      // ARP has no place in what TCP does.
+      if (decided !== undefined) fate = applyFate(decided, bytes);
+      // ARP has no place in what TCP does. What a rule has changed is told as it goes on.
       if (bytes[0]! >>> 4 === 4)
         this.#note({ at: now(), from, bytes: bytes.slice(0, this.#settings.snapLen), fate: decided });
-      if (decided !== undefined) fate = applyFate(decided, bytes);
       return fate;
     };
   }
@@ -102,7 +103,7 @@ class Path {
         fate: undefined,
         injected: true,
       });
-    this.#links[to].send(frameHeader(LAB_MAC[from], LAB_MAC[to]), {
+    this.#links[to].send(frameHeader(labMac(readIpv4(packet, Ipv4At.SRC)), labMac(readIpv4(packet, Ipv4At.DST))), {
       header: packet,
       headerLen: packet.length,
       payload: new Gather(),

@@ -25,8 +25,9 @@ export interface SegmentMatch {
   readonly seq?: number;
 }
 
-/** What a segment is made to say: `seq` and `ack` are added to what it says, `flags` and `wnd` replace it. */
+/** What a segment is made to say: `seq` and `ack` are added to what it says, the others replace it. */
 export interface SegmentChange {
+  readonly seqTo?: number;
   readonly seq?: number;
   readonly ack?: number;
   readonly flags?: string;
@@ -100,6 +101,7 @@ function changeSegment(packet: Uint8Array, change: SegmentChange): void {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
   const at = (packet[0]! & 0xf) * 4;
   if (change.seq !== undefined) view.setUint32(at + TCP_AT.SEQ, (s.seq + change.seq) >>> 0);
+  if (change.seqTo !== undefined) view.setUint32(at + TCP_AT.SEQ, change.seqTo >>> 0);
   if (change.ack !== undefined) view.setUint32(at + TCP_AT.ACK, (s.ack + change.ack) >>> 0);
   if (change.flags !== undefined) view.setUint8(at + TCP_AT.FLAGS, letters(change.flags));
   if (change.wnd !== undefined) view.setUint16(at + TCP_AT.WINDOW, change.wnd);

@@ -7,6 +7,9 @@ import { LinkFailure } from '../../link/failure.ts';
 /** Set for a process that is inside. */
 const INSIDE = 'TCPX_PRIVATE_NAMESPACE';
 
+/** What such a process has in its environment. */
+export const IN_PRIVATE_NAMESPACE: Readonly<Record<string, string>> = { [INSIDE]: '1' };
+
 export const isInPrivateNamespace = (): boolean => process.env[INSIDE] === '1';
 
 /** Runs this process's own command line inside; resolves with its exit code. Throws LinkFailure. */
@@ -15,7 +18,7 @@ export function runInside(argv: readonly string[]): Promise<number> {
   // It is to end as we do, even where we are killed.
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', 'unshare', '--net', ...again], {
     stdio: 'inherit',
-    env: { ...process.env, [INSIDE]: '1' },
+    env: { ...process.env, ...IN_PRIVATE_NAMESPACE },
   });
   // ^C is the terminal's to both of us, and its end is ours; SIGTERM is ours alone.
   const wait = (): void => {};
