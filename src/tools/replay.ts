@@ -42,6 +42,9 @@ export class ReplayError extends Error {
   }
 }
 
+/** Told after each record that came out the same: where its connection stands then. */
+export type ReplayWatcher = (record: TraceRecord, connection: Pick<Connection, 'info'>) => void;
+
 /** Replays up to the first difference. Errors of the reader pass through. */
 export async function replayLog(lines: AsyncIterable<LogLine>): Promise<ReplayResult> {
   const replay = new Replay();
@@ -55,7 +58,9 @@ export async function replayLog(lines: AsyncIterable<LogLine>): Promise<ReplayRe
 const NO_TRACE_TYPES: ReadonlySet<string> = new Set(['header', 'listen', 'open', 'link', 'note', 'failure', 'summary']);
 const isTrace = (record: LogLine['record']): record is TraceRecord => !NO_TRACE_TYPES.has(record.type);
 
-class Replay {
+/** A replay that is given its records one at a time. */
+export class Replay {
+  readonly #watch: ReplayWatcher | undefined;
   readonly #connections = new Map<number, ReplayedConnection>();
   #line = 0;
   #lastTime: Micros = micros(0);
@@ -65,6 +70,10 @@ class Replay {
   #transitions = 0;
   #segmentsIn = 0;
   #segmentsOut = 0;
+
+  constructor(watch?: ReplayWatcher) {
+    this.#watch = watch;
+  }
 
   /** False when it differs from what the core does. */
   take(line: number, record: TraceRecord): boolean {
@@ -81,7 +90,9 @@ class Replay {
     const replayed = connection.made.shift();
     connection.noteLast(record);
     this.#compared++;
-    return (replayed !== undefined && sameRecord(record, replayed)) || this.#differ(line, record, replayed);
+    if (replayed === undefined || !sameRecord(record, replayed)) return this.#differ(line, record, replayed);
+    this.#watch?.(record, connection.core);
+    return true;
   }
 
   finish(): ReplayResult {
@@ -134,14 +145,14 @@ const isSend = (record: TraceRecord): boolean => record.type === 'call' && recor
 class ReplayedConnection {
   /** Records the core has made and the log has not been asked for yet. */
   readonly made: TraceRecord[] = [];
-  readonly #core: Connection;
+  readonly core: Connection;
   readonly #out = new TcpSegment();
   readonly #in = new TcpSegment();
   #last: TraceRecord | undefined;
   #undecided: Extract<TraceRecord, { type: 'segment' }> | undefined;
 
   constructor(conn: number, config: ConnectionConfig) {
-    this.#core = new Connection(conn, config, { enabled: true, record: (record) => this.made.push(record) });
+    this.core = new Connection(conn, config, { enabled: true, record: (record) => this.made.push(record) });
   }
 
   /**
@@ -155,7 +166,7 @@ class ReplayedConnection {
     const isInput = record.type === 'timer' || record.type === 'icmp' || record.type === 'call';
     if (!isInput && !(record.type === 'segment' && record.dir === 'in')) return;
     if (isSend(record) && isSend(last) && record.t - last.t < SOON) return;
-    this.#core.emit(last.t, this.#out);
+    this.core.emit(last.t, this.#out);
   }
 
   /** Does what `record` says was done; false when it tells no more than a consequence. */
@@ -167,19 +178,19 @@ class ReplayedConnection {
         return true;
       case 'segment':
         if (record.dir === 'out') {
-          this.#core.emit(t, this.#out);
+          this.core.emit(t, this.#out);
           return false;
         }
-        if (this.#core.state === 'TIME-WAIT' && /^S[EW]*$/.test(record.seg.flags)) {
+        if (this.core.state === 'TIME-WAIT' && /^S[EW]*$/.test(record.seg.flags)) {
           this.#undecided = record;
           this.made.push(record);
           return true;
         }
         fillSegment(this.#in, record.seg);
-        this.#core.onSegment(this.#in, t);
+        this.core.onSegment(this.#in, t);
         return true;
       case 'timer':
-        this.#core.onTimeout(t);
+        this.core.onTimeout(t);
         return true;
       case 'icmp':
         this.#icmp(record.error, record.args, t);
@@ -195,8 +206,8 @@ class ReplayedConnection {
     if (record === undefined) return;
     this.#undecided = undefined;
     fillSegment(this.#in, record.seg);
-    if (next?.type === 'state' && next.event === 'rcv SYN') this.#core.giveWay(this.#in, record.t);
-    else this.#core.onSegment(this.#in, record.t);
+    if (next?.type === 'state' && next.event === 'rcv SYN') this.core.giveWay(this.#in, record.t);
+    else this.core.onSegment(this.#in, record.t);
     // The segment itself, which has been compared.
     this.made.shift();
   }
@@ -209,7 +220,7 @@ class ReplayedConnection {
   wantsToSend(now: Micros): TraceRecord | undefined {
     this.decide(undefined);
     if (this.made.length > 0) return this.made[0];
-    this.#core.emit(now, this.#out);
+    this.core.emit(now, this.#out);
     return this.made[0];
   }
 
@@ -218,7 +229,7 @@ class ReplayedConnection {
     switch (call) {
       case 'active OPEN':
       case 'passive OPEN':
-        this.#core.open(
+        this.core.open(
           call === 'active OPEN' ? 'active' : 'passive',
           {
             iss: number(args['iss']),
@@ -233,33 +244,33 @@ class ReplayedConnection {
         return;
       case 'SEND':
         // What was recorded is what was taken, of a call that copies or of one that doesn't.
-        this.#core.lend(new Uint8Array(len), t);
+        this.core.lend(new Uint8Array(len), t);
         return;
       case 'SEND urgent':
-        this.#core.send(new Uint8Array(len), t, true);
+        this.core.send(new Uint8Array(len), t, true);
         return;
       case 'RECEIVE':
-        this.#core.receive(t);
+        this.core.receive(t);
         return;
       case 'CLOSE':
-        this.#core.close(t);
+        this.core.close(t);
         return;
       case 'RELEASE':
-        this.#core.release(t);
+        this.core.release(t);
         return;
       case 'ABORT':
         // JSON boundary: the code as the core recorded it.
-        this.#core.abort(t, args['error'] as Parameters<Connection['abort']>[1]);
+        this.core.abort(t, args['error'] as Parameters<Connection['abort']>[1]);
         return;
       case 'REUSE':
-        this.#core.reuse(t);
+        this.core.reuse(t);
         return;
       case 'PRESS':
-        this.#core.press(args['pressed'] === true, t);
+        this.core.press(args['pressed'] === true, t);
         return;
       case 'SETSOCKOPT':
         // JSON boundary: an option's name and value as the core recorded them.
-        this.#core.setOption(args['name'] as keyof SocketOptions, args['value'] as never, t);
+        this.core.setOption(args['name'] as keyof SocketOptions, args['value'] as never, t);
         return;
       default:
         throw new ReplayError(
@@ -270,9 +281,9 @@ class ReplayedConnection {
   }
 
   #icmp(error: string, args: Readonly<Record<string, unknown>>, t: Micros): void {
-    if (error === 'EMSGSIZE') this.#core.onPathMss(number(args['mss']), toSeq(number(args['seq'])), t);
+    if (error === 'EMSGSIZE') this.core.onPathMss(number(args['mss']), toSeq(number(args['seq'])), t);
     // JSON boundary: the code as the core recorded it.
-    else this.#core.onIcmpError(error as Parameters<Connection['onIcmpError']>[0], toSeq(number(args['seq'])), t);
+    else this.core.onIcmpError(error as Parameters<Connection['onIcmpError']>[0], toSeq(number(args['seq'])), t);
   }
 }
 

@@ -1,0 +1,100 @@
+/** Two runs of a scenario side by side: a verdict on each property, then segment beside segment. */
+/** @import { PageComparison, PageShot } from '../page-data.ts' */
+import { card, data, element, secondsText, words } from './dom.js';
+
+export function compareCard() {
+  const list = element('div', { class: 'scenarios' });
+  const only = element('input', { type: 'checkbox', change: () => list.classList.toggle('only', only.checked) });
+  const tools = [element('label', {}, only, words('onlyDifferences'))];
+  const one = data.comparisons.length === 1;
+  list.append(overview(), ...data.comparisons.map((c) => scenario(c, one)));
+  return card('comparisons', words('comparisons'), tools, list);
+}
+
+/** All of them at a glance, where there are several. */
+function overview() {
+  if (data.comparisons.length < 2) return '';
+  const rows = data.comparisons.map((c) =>
+    element(
+      'tr',
+      { class: c.mark },
+      element('td', {}, element('a', { href: `#scenario-${data.comparisons.indexOf(c)}` }, c.name)),
+      element('td', {}, verdict(c.verdict, c.mark)),
+      element('td', {}, c.summary),
+    ),
+  );
+  return element('div', { class: 'scroll' }, element('table', {}, element('tbody', {}, ...rows)));
+}
+
+/**
+ * @param {string} word
+ * @param {string} mark
+ */
+const verdict = (word, mark) =>
+  element('span', { class: `verdict ${mark}` }, data.texts.en[word] === word ? words(word) : word);
+
+/**
+ * @param {PageComparison} c
+ * @param {boolean} open
+ */
+function scenario(c, open) {
+  const findings = c.findings.map((f) =>
+    element(
+      'tr',
+      { class: f.mark },
+      element('td', {}, f.property),
+      element('td', {}, verdict(f.verdict, f.mark)),
+      element('td', {}, f.left),
+      element('td', {}, f.right),
+      element('td', {}, f.why),
+    ),
+  );
+  const heads = [words('property'), words('verdict'), ...c.sides, ''];
+  const table =
+    findings.length === 0
+      ? undefined
+      : element(
+          'div',
+          { class: 'scroll' },
+          element(
+            'table',
+            {},
+            element('thead', {}, element('tr', {}, ...heads.map((head) => element('th', {}, head)))),
+            element('tbody', {}, ...findings),
+          ),
+        );
+  const sides = element('div', { class: 'pair heads' }, ...c.sides.map((side) => element('b', {}, side)));
+  return element(
+    'details',
+    { open: open || c.mark !== 'same', id: `scenario-${data.comparisons.indexOf(c)}` },
+    element('summary', {}, element('b', {}, c.name), ' ', verdict(c.verdict, c.mark), ` ${c.summary}`),
+    table,
+    sides,
+    ...c.rows.map((row) =>
+      element(
+        'div',
+        { class: `pair ${row.mark}` },
+        shot(row.left, c.sides[0]),
+        shot(row.right, c.sides[1]),
+        row.remarks.length === 0 ? undefined : element('p', {}, row.remarks.join('; ')),
+      ),
+    ),
+    ...c.notes.map((note) => element('p', { class: 'hint' }, note)),
+  );
+}
+
+/**
+ * @param {PageShot | null} s
+ * @param {string} side
+ */
+function shot(s, side) {
+  if (s === null) return element('div', { class: 'shot none', 'data-side': side });
+  return element(
+    'div',
+    { class: `shot ${s.out ? 'out' : 'in'}`, 'data-side': side },
+    element('time', {}, secondsText(s.t)),
+    element('b', {}, s.out ? '→' : '←'),
+    element('span', {}, s.text),
+    s.state === '' ? undefined : element('em', {}, s.state),
+  );
+}

@@ -1,0 +1,119 @@
+/** Puts the page together, and draws it anew when its language changes. */
+
+import { compareCard } from './compare.js';
+import { chooseRow, chooseStep } from './connection.js';
+import { diagramCard } from './diagram.js';
+import { button, connection, data, element, forgetAll, on, tell, view, words } from './dom.js';
+import { chooseConnection, help, listenToKeys } from './keys.js';
+import { detailCard, ladderCard } from './ladder.js';
+import { listenToNews } from './live.js';
+import { plotsCard } from './plots.js';
+
+/** @type {'live' | 'ended' | 'lost' | undefined} */
+let feed;
+
+function draw() {
+  forgetAll();
+  document.documentElement.lang = view.lang === 'zh' ? 'zh-CN' : 'en';
+  document.title = data.title;
+  const page = document.getElementById('page');
+  page?.replaceChildren(
+    heading(),
+    ...about(),
+    ...(data.connections.length > 0 ? connectionParts() : []),
+    ...(data.comparisons.length > 0 ? [compareCard()] : []),
+    ...(data.connections.length + data.comparisons.length === 0
+      ? [element('p', { class: 'hint' }, words(data.events === undefined ? 'empty' : 'waiting'))]
+      : []),
+    element('footer', {}, words('made', { version: data.version })),
+  );
+}
+
+function heading() {
+  const status = feed === undefined ? undefined : element('span', { class: `feed ${feed}` }, words(feed));
+  return element(
+    'header',
+    { class: 'top' },
+    element('h1', {}, data.title),
+    status,
+    connectionChoice(),
+    element(
+      'nav',
+      {},
+      button(words('language'), words('language'), changeLanguage),
+      button('◐', words('theme'), changeTheme),
+      button('?', words('help'), help),
+    ),
+  );
+}
+
+function connectionChoice() {
+  if (data.connections.length < 2) return undefined;
+  const select = element(
+    'select',
+    { 'aria-label': words('connection'), change: () => chooseConnection(select.selectedIndex) },
+    ...data.connections.map((c) => element('option', {}, c.title)),
+  );
+  const follow = () => {
+    select.selectedIndex = view.connection;
+  };
+  follow();
+  on('connection', follow);
+  return select;
+}
+
+function about() {
+  if (data.about.length === 0) return [];
+  return [
+    element(
+      'section',
+      { class: 'about', 'aria-label': words('about') },
+      ...data.about.flatMap((section) => [
+        section.heading === undefined ? undefined : element('h2', {}, section.heading),
+        ...section.lines.map((line) => element('p', {}, line)),
+      ]),
+    ),
+  ];
+}
+
+function connectionParts() {
+  const remarks = element('pre', { class: 'remarks' });
+  const fill = () => {
+    remarks.textContent = connection()?.remarks.join('\n') ?? '';
+    remarks.hidden = remarks.textContent === '';
+  };
+  on('connection', fill);
+  on('rows', fill);
+  fill();
+  return [
+    element('div', { class: 'sides' }, ladderCard(), element('div', { class: 'side' }, diagramCard(), detailCard())),
+    plotsCard(),
+    remarks,
+  ];
+}
+
+function changeLanguage() {
+  view.lang = view.lang === 'en' ? 'zh' : 'en';
+  draw();
+  if (view.row >= 0) tell('row');
+}
+
+function changeTheme() {
+  const { dataset } = document.documentElement;
+  const dark =
+    dataset['theme'] === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : dataset['theme'] === 'dark';
+  dataset['theme'] = dark ? 'light' : 'dark';
+  tell('theme');
+}
+
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => tell('theme'));
+listenToKeys({ theme: changeTheme, language: changeLanguage });
+draw();
+if (data.events === undefined && connection() !== undefined) {
+  chooseStep(-1);
+  chooseRow(0);
+}
+listenToNews((status) => {
+  feed = status;
+  draw();
+}, draw);
