@@ -33,7 +33,8 @@ function filesUnder(folder) {
     .sort();
 }
 
-const isAsset = (path) => /\.(json|html|css|svg)$/.test(path);
+/** What a page in a browser is made from is there as it stands. */
+const isAsset = (path) => /\.(json|html|css|svg|js)$/.test(path);
 
 function sourceHash() {
   const hash = createHash('sha256');
