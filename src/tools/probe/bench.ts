@@ -32,8 +32,6 @@ export class Bench {
   /** When the bucket of packets that may leave at once is full again. */
   #fullAt = 0;
   #ipId: number;
-  /** Packets sent. */
-  sent = 0;
 
   constructor(path: Path, o: BenchOptions) {
     this.path = path;
@@ -102,14 +100,16 @@ export class Bench {
     }
   }
 
-  /** Resolves with the time when it has left. */
-  async send(build: (ipId: number) => Uint8Array): Promise<number> {
+  /**
+   * Resolves with the time when it has left. What opens a connection, or could, waits until the rate allows it; the rest goes
+   * at once and counts: a third segment that waits would be a round trip of our making.
+   */
+  async send(isOpening: boolean, build: (ipId: number) => Uint8Array): Promise<number> {
     const now = this.now();
     const at = Math.max(now, this.#fullAt - BURST * this.#gap);
     this.#fullAt = Math.max(this.#fullAt, now) + this.#gap;
-    if (at > now) await this.sleepUntil(at);
+    if (isOpening && at > now) await this.sleepUntil(at);
     this.path.send(build(this.#ipId++));
-    this.sent++;
     return this.now();
   }
 

@@ -216,7 +216,7 @@ export class Line {
     this.#said = true;
     const { path } = this.#bench;
     const ends = { local: path.local, localPort: this.port, remote: path.remote, remotePort: path.remotePort };
-    return this.#bench.send((ipId) => segmentOctets(ends, crafted, ipId));
+    return this.#bench.send(crafted.flags.includes('S'), (ipId) => segmentOctets(ends, crafted, ipId));
   }
 }
 

@@ -49,7 +49,7 @@ const quickAck: Probe = {
   clause: 'RFC 9293 §3.8.6.3',
   how: 'segments one by one from the beginning of a connection: how many ACKs come before the first delayed one',
   lane: 'moment',
-  settings: [],
+  settings: ['tcp_rmem'],
   async run(bench) {
     const { quick, delays } = await acksOf(bench);
     const all = delays.length === 0;

@@ -8,6 +8,8 @@ import { isBackOff, plural, scheduleText, spanText } from '../words.ts';
 const RTO_MIN = 200_000;
 /** Without SACK there is no tail loss probe, and no loss but by duplicate ACKs and the RTO. */
 const PLAIN: OpenOptions = { sack: false };
+/** A window that full segments fill to the last octet: there is no room for new data behind them. */
+const FOUR_SEGMENTS: OpenOptions = { wnd: 4 * 1460, scaling: false };
 /** Retransmissions that show a schedule. */
 const ENOUGH = 7;
 const LONGEST = 30e6;
@@ -17,6 +19,8 @@ function asking<T>(bench: Bench, o: OpenOptions, use: (line: Established, first:
   const request = bench.dataRequest;
   return bench.with(o, async (line) => {
     const from = line.mark();
+    // Timestamps make segments smaller, and the window with them.
+    if (o.scaling === false && o.wnd !== undefined) line.wnd = (o.wnd / 1460) * sizeOf(line);
     await line.say({ flags: 'P.', data: request });
     const first = await line.next(hasData, 2 * ANSWER, from);
     if (first === undefined) throw new CannotTell('the request brought no data');
@@ -113,8 +117,7 @@ const tailLoss: Probe = {
     return expectMember(`tcp_early_retrans=${n}, tcp_sack=${on}`, 'probe', n >= 3 && on !== 0);
   },
   run: (bench) =>
-    // No room for new data: a probe has to be old.
-    asking(bench, { wnd: 4 * 1448, scaling: false }, async (line, first) => {
+    asking(bench, FOUR_SEGMENTS, async (line, first) => {
       let probe: Seen | undefined;
       await line.until(() => {
         probe = firstAgain(line.seen);
@@ -186,7 +189,7 @@ const zeroWindow: Probe = {
   // Linux takes no less than its least RTO of old, whatever the setting.
   expected: (setting, patience) => backOffOf(setting, patience, RTO_MIN, PROBES_ENOUGH),
   run: (bench) =>
-    asking(bench, { ...PLAIN, wnd: 4 * 1448, scaling: false }, async (line) => {
+    asking(bench, { ...PLAIN, ...FOUR_SEGMENTS }, async (line) => {
       await line.until(() => false, 20_000 + line.rtt);
       const from = line.mark();
       const shutAt = await line.say({ wnd: 0 });
@@ -217,7 +220,7 @@ const zeroWindowForm: Probe = {
   needs: 'data',
   settings: [],
   run: (bench) =>
-    asking(bench, { ...PLAIN, wnd: 4 * 1448, scaling: false }, async (line) => {
+    asking(bench, { ...PLAIN, ...FOUR_SEGMENTS }, async (line) => {
       await line.until(() => false, 20_000 + line.rtt);
       const from = line.mark();
       await line.say({ wnd: 0 });
@@ -232,12 +235,23 @@ const zeroWindowForm: Probe = {
     }),
 };
 
-/** The size of a segment as it is sent again: on its own, and never merged with others on the way. */
+/**
+ * The size of a segment as it is sent again: on its own, and never merged with others on the way. The first one is passed
+ * over, since an answer may begin with a short one.
+ */
 const sizeWith = (bench: Bench, o: OpenOptions): Promise<number> =>
   asking(bench, { ...PLAIN, timestamps: false, ...o }, async (line, first) => {
-    const again = await line.next(isAgain(first), 3 * ANSWER, 0);
+    await bench.sleep(10_000);
+    const at = first.seq + first.len;
+    await line.say({ ack: at });
+    const from = line.mark();
+    const isNext = (s: Seen): boolean => s.len > 0 && s.seq === at;
+    const isSeen = line.seen.some(isNext);
+    const fresh = isSeen ? undefined : await line.next(isNext, ANSWER, from);
+    if (!isSeen && fresh === undefined) throw new CannotTell('the answer is too short');
+    const again = await line.next((s) => isNext(s) && s !== fresh, 3 * ANSWER, from);
     if (again === undefined) throw new CannotTell('nothing was sent again');
-    return Math.min(again.len, first.len);
+    return again.len;
   });
 
 const floor: Probe = {
