@@ -13,6 +13,7 @@ import { perf } from './perf.ts';
 import { ping } from './ping.ts';
 import { probe } from './probe.ts';
 import { replay } from './replay.ts';
+import { report } from './report.ts';
 import { serve } from './serve.ts';
 import { socks } from './socks.ts';
 import { ss } from './ss.ts';
@@ -35,5 +36,6 @@ export const COMMANDS: readonly CliCommand[] = [
   lab,
   ladder,
   replay,
+  report,
   trace,
 ];

@@ -45,6 +45,10 @@ export class LogCollector {
     return this.#ignored.size;
   }
 
+  get empty(): boolean {
+    return this.#line === 0;
+  }
+
   /** Whether the log is whole. */
   get ended(): boolean {
     return this.#summary !== undefined;
