@@ -27,7 +27,7 @@ export interface Sysctl {
    * connection keeps its least share, tcp_rmem's first, until its user reads.
    */
   readonly tcp_mem_octets: number;
-  /** How many SYN retries come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
+  /** So many SYN retries more, which come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
   readonly tcp_syn_linear_timeouts: number;
   /** Timeouts after which the user is told that delivery is in trouble, and a black hole is suspected (R1 of RFC 9293 §3.8.3). */
   readonly tcp_retries1: number;

@@ -60,7 +60,10 @@ function expire(tcb: Tcb, timer: Timer, now: Micros): void {
 /** No answer to a SYN or SYN-ACK: again, each time after twice as long, until its retries are used up. */
 function synTimeout(tcb: Tcb, now: Micros): void {
   const { sysctl } = tcb.config;
-  const retries = tcb.state === 'SYN-SENT' ? sysctl.tcp_syn_retries : sysctl.tcp_synack_retries;
+  const retries =
+    tcb.state === 'SYN-SENT'
+      ? sysctl.tcp_syn_retries + sysctl.tcp_syn_linear_timeouts // as Linux adds them up
+      : sysctl.tcp_synack_retries;
   if (tcb.synRetransmits >= retries) {
     giveUp(tcb);
     return;
