@@ -1,6 +1,6 @@
 /** Many runs one after another, and what they came to: what a worker does. */
-import { drawAlone } from './alone.ts';
-import { rerun } from './rerun.ts';
+import { playNumber } from './kinds.ts';
+import { countRows, takeRows } from './rows.ts';
 
 /** Every so many runs one is played again with a trace, and the trace replayed. */
 const RERUN_EACH = 16;
@@ -28,23 +28,19 @@ export interface BatchOptions {
 
 /** Stops at the tenth violation: more say no more. */
 export async function playBatch({ from, step, goesOn }: BatchOptions): Promise<BatchResult> {
-  const rows = new Map<string, number>();
+  countRows();
+  takeRows();
   const found: Found[] = [];
   let runs = 0;
   let segmentsIn = 0;
   let segmentsOut = 0;
   for (let number = from; goesOn(segmentsIn) && found.length < 10; number += step) {
-    const outcome = drawAlone(number);
+    const outcome = await playNumber(number, runs % RERUN_EACH === 0);
     runs++;
     segmentsIn += outcome.segmentsIn;
     segmentsOut += outcome.segmentsOut;
-    let { violation } = outcome;
-    if (violation === undefined && runs % RERUN_EACH === 1) {
-      const again = await rerun(outcome);
-      violation = again.violation;
-      for (const [row, count] of again.rows) rows.set(row, (rows.get(row) ?? 0) + count);
-    }
+    const { violation } = outcome;
     if (violation !== undefined) found.push({ number, rule: violation.rule, message: violation.message });
   }
-  return { runs, segmentsIn, segmentsOut, rows, found };
+  return { runs, segmentsIn, segmentsOut, rows: takeRows(), found };
 }

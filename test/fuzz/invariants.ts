@@ -57,9 +57,9 @@ export class Invariants {
 
   /** Farthest octet the peer has sent, counted from its ISN. */
   #peerEnd = 0;
-  /** Farthest right edge that we offered and last acknowledgment, from its ISN; -1 before the first. */
-  #edge = -1;
-  #acked = -1;
+  /** Farthest right edge that we offered and last acknowledgment, from its ISN; int32, which may wrap. */
+  #edge: number | undefined;
+  #acked: number | undefined;
   /** End of the farthest octet that we sent, from our ISN. */
   #sentEnd = 0;
   /** Octets the user has read. */
@@ -167,8 +167,8 @@ export class Invariants {
 
   /** A fresh incarnation begins at the peer's SYN: what was said before is void. */
   #startOver(): void {
-    this.#edge = -1;
-    this.#acked = -1;
+    this.#edge = undefined;
+    this.#acked = undefined;
   }
 
   #checkReset(out: TcpSegment): void {
@@ -244,16 +244,17 @@ export class Invariants {
     const isSyn = (out.flags & TcpFlag.SYN) !== 0;
     const unit = 2 ** t.rcvWscale;
     const acked = (seqInt(out.ack) - this.#setup.irs) | 0;
-    const edge = acked + out.wnd * (isSyn ? 1 : unit);
+    const edge = (acked + out.wnd * (isSyn ? 1 : unit)) | 0;
     // What the scale can't express may look smaller by less than one unit of it (RFC 7323 §2.4).
     // What a SYN says can't be scaled, and may be less.
-    if (!isSyn && this.#edge !== -1 && edge <= this.#edge - unit)
+    const gained = this.#edge === undefined ? 0 : (edge - this.#edge) | 0;
+    if (!isSyn && gained <= -unit)
       broken('the window never shrinks', `its right edge was ${this.#edge}, and is ${edge}`);
-    if (this.#acked !== -1 && acked < this.#acked)
+    if (this.#acked !== undefined && ((acked - this.#acked) | 0) < 0)
       broken('an ACK never goes back, nor beyond what was sent', `${this.#acked}, then ${acked}`);
     if (((acked - this.#peerEnd) | 0) > 0)
       broken('an ACK never goes back, nor beyond what was sent', `${acked}, and the peer is at ${this.#peerEnd}`);
-    this.#edge = Math.max(this.#edge, edge);
+    if (this.#edge === undefined || gained > 0) this.#edge = edge;
     this.#acked = acked;
   }
 

@@ -73,7 +73,7 @@ const limitText = (o: FuzzOptions): string =>
 /** Numbers of runs: each seed has a billion of its own. */
 function ordersOf(o: FuzzOptions, worker: number): WorkerOrders {
   return {
-    from: o.seed * 1e9 + worker,
+    from: o.seed * 1e9 + o.skip + worker,
     step: o.workers,
     ms: o.seconds * 1000,
     coverageMs: worker === 0 ? Math.min(COVERAGE_MS, (o.seconds * 1000) / 2) : 0,
@@ -141,10 +141,8 @@ async function tell(found: readonly Found[], aloud: boolean): Promise<number> {
       continue;
     }
     process.stdout.write(`\nrun ${number}: ${explained.violation.message}\n`);
-    process.stdout.write(
-      `again: npm run fuzz -- --only ${number}; shrunk to ${explained.run.actions.length} actions:\n\n`,
-    );
-    process.stdout.write(`${explained.text}\n${JSON.stringify(explained.run)}\n`);
+    process.stdout.write(`again: npm run fuzz -- --only ${number}; shrunk to ${explained.size}:\n\n`);
+    process.stdout.write(`${explained.text}\n`);
   }
   return 1;
 }

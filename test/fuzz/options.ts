@@ -2,6 +2,8 @@
 export interface FuzzOptions {
   readonly seconds: number;
   readonly seed: number;
+  /** Runs of this seed that are left out, since they were played before. */
+  readonly skip: number;
   /** Segments to put in, in all; no bound when absent. */
   readonly segments: number | undefined;
   readonly workers: number;
@@ -12,12 +14,13 @@ export interface FuzzOptions {
   readonly json: boolean;
 }
 
-export const USAGE = `usage: npm run fuzz -- [--seconds N] [--seed N] [--segments N] [--workers N] [--only RUN] [--json]
+export const USAGE = `usage: npm run fuzz -- [--seconds N] [--seed N] [--segments N] [--skip N] [--workers N] [--only RUN] [--json]
        npm run fuzz -- --differential N [--seed N]
 
   --seconds N        how long (60)
   --seed N           the first run's number; the same seed gives the same runs (the time of day)
   --segments N       until so many have gone in, however long it takes
+  --skip N           not the first N runs of the seed, to go on where another run ended
   --workers N        threads (one for each core)
   --only RUN         one run, by its number; if it breaks a rule, it is shrunk and written down
   --differential N   so many scenarios on tcpx and on this machine's kernel, as root; what differs is shrunk and written down
@@ -43,6 +46,7 @@ export function fuzzOptions(args: readonly string[], cores: number, now: number)
     seconds: numbers.get('--seconds') ?? (segments === undefined ? 60 : Number.POSITIVE_INFINITY),
     seed: numbers.get('--seed') ?? now % 1_000_000,
     segments,
+    skip: numbers.get('--skip') ?? 0,
     workers: Math.max(1, numbers.get('--workers') ?? cores),
     differential: numbers.get('--differential'),
     only: numbers.get('--only'),
@@ -54,6 +58,7 @@ const NAMES: ReadonlySet<string> = new Set([
   '--seconds',
   '--seed',
   '--segments',
+  '--skip',
   '--workers',
   '--differential',
   '--only',

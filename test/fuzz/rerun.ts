@@ -8,13 +8,10 @@ import { replayLog } from '../../src/tools/replay.ts';
 import { type Outcome, playAlone } from './alone.ts';
 import type { EndOptions } from './end.ts';
 import type { Rule } from './invariants.ts';
-import { type Run, rowText, Violation } from './model.ts';
+import { type Run, Violation } from './model.ts';
 
 export interface Rerun {
   readonly violation: Violation | undefined;
-  /** Transitions, as rowText writes them, and how often. */
-  readonly rows: ReadonlyMap<string, number>;
-  readonly states: ReadonlySet<string>;
 }
 
 export async function rerun(first: Outcome, o: EndOptions = {}): Promise<Rerun> {
@@ -25,18 +22,8 @@ export async function rerun(first: Outcome, o: EndOptions = {}): Promise<Rerun> 
     staysWhole: true,
     tracer: { enabled: true, record: (record) => records.push(record) },
   });
-  const rows = new Map<string, number>();
-  const states = new Set<string>();
-  for (const record of records) {
-    if (record.type !== 'state') continue;
-    const row = rowText(record.from, record.event, record.to);
-    rows.set(row, (rows.get(row) ?? 0) + 1);
-    states.add(record.to);
-  }
   return {
     violation: again.violation ?? differs(first, again) ?? (ownsNone(run) ? await replays(records) : undefined),
-    rows,
-    states,
   };
 }
 

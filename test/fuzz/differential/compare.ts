@@ -10,6 +10,8 @@ export interface Difference {
   readonly step: number;
   readonly tcpx: string;
   readonly kernel: string;
+  /** Octets had been sent a second time by then, or are now. */
+  readonly isAgain?: boolean;
 }
 
 /** Microseconds by which a kernel under load is late; its coarser timers by an eighth more. */
@@ -27,7 +29,8 @@ export function difference(tcpx: Played, kernel: Played): Difference | undefined
     if (a?.text !== b?.text) {
       // Where one was silent, the other's next is to be seen beside what comes later.
       const step = Math.min(a?.step ?? Number.POSITIVE_INFINITY, b?.step ?? Number.POSITIVE_INFINITY);
-      return { what: 'segment', step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing' };
+      const isAgain = sendsAgain(tcpx.sent.slice(0, i + 1)) || sendsAgain(kernel.sent.slice(0, i + 1));
+      return { what: 'segment', step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing', isAgain };
     }
     if (a !== undefined && b !== undefined && isElsewhen(a, b))
       return { what: 'time', step: a.step, tcpx: timed(a), kernel: timed(b) };
@@ -39,6 +42,17 @@ export function difference(tcpx: Played, kernel: Played): Difference | undefined
       return { what: 'call', step: (a ?? b)!.step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing' };
   }
   return undefined;
+}
+
+/** Some of the octets were sent before. */
+function sendsAgain(sent: readonly Sent[]): boolean {
+  let most = 0;
+  return sent.some(({ text, len }) => {
+    const seq = seqOf(text);
+    const isOld = len > 0 && seq < most;
+    most = Math.max(most, seq + len);
+    return isOld;
+  });
 }
 
 function isElsewhen(ours: Sent, theirs: Sent): boolean {
@@ -92,7 +106,11 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'SYN in SYN-RECEIVED',
     reason: 'RFC 9293 §3.10.7.4 fourth: a passive open goes back to LISTEN; Linux answers by RST (tcp_check_req)',
-    is: (d, script) => d.what === 'segment' && has(cause(d, script), SYN) && isReset(d.kernel),
+    is: (d, script) =>
+      d.what === 'segment' &&
+      isReset(d.kernel) &&
+      script.steps[0]?.do === 'listen' &&
+      causes(d, script).some((p, n) => n > 0 && has(p, SYN)),
   },
   {
     name: 'window that shrinks',
@@ -131,6 +149,24 @@ export const KNOWN: readonly Known[] = [
       'RFC 9293 §3.10.7.4 first drops it in silence; Linux answers whatever is out of the window of a FIN-WAIT-2 whose user has gone (tcp_timewait_check_oow_rate_limit)',
     is: (d, script) =>
       d.what === 'segment' && isBareAck(d.kernel) && has(cause(d, script), RST) && hasUser(d, script, 'close'),
+  },
+  {
+    name: 'challenges are limited from the SYN on',
+    reason:
+      'RFC 5961 §7 leaves the limit to the stack; Linux counts anew once it has made a socket of what was half open, tcpx does not',
+    is: (d, script) =>
+      isBareAck(d.kernel) &&
+      script.steps[0]?.do === 'listen' &&
+      has(cause(d, script), SYN) &&
+      causes(d, script).some((p, n) => n > 0 && p.seq !== 1),
+  },
+  {
+    name: 'what a timeout lets go',
+    reason:
+      'RFC 9293 §3.4 numbers octets, not segments: tcpx cuts anew what it sends again, and its window of one segment (RFC 5681) has room for a FIN; Linux sends the segment as it was, and counts each as one',
+    is: (d) =>
+      d.isAgain === true &&
+      (/^F/.test(d.tcpx) || (seqOf(d.tcpx) === seqOf(d.kernel) && lengthOf(d.kernel) > 0 && lengthOf(d.tcpx) > 0)),
   },
   {
     name: 'ACK that is old',
@@ -318,6 +354,7 @@ function closesEarly(script: Script): boolean {
 const reaches = (p: SegmentSpec | undefined): boolean => p !== undefined && (p.len > 0 || has(p, FIN));
 const isBareAck = (text: string): boolean => /^\. /.test(text) && lengthOf(text) === 0;
 
+const seqOf = (text: string): number => Number(/ ([0-9]+):/.exec(text)?.[1] ?? 0);
 const lengthOf = (text: string): number => Number(/\(([0-9]+)\)/.exec(text)?.[1] ?? 0);
 
 /** The kernel's segment is smaller by what its SACK blocks take. */

@@ -59,6 +59,8 @@ export class Player {
   readonly #sent: Sent[] = [];
   readonly #calls: Called[] = [];
   readonly #faults: string[] = [];
+  /** The last incarnation's, where there was more than one. */
+  #isn: number | undefined;
   #listener = -1;
   #fd = -1;
   #step = 0;
@@ -221,7 +223,11 @@ export class Player {
 
   #note(s: SentSegment): void {
     const { conn, flags } = s;
-    const seq = (s.seq - (conn?.sutIsn ?? 0)) >>> 0;
+    const isn = conn?.sutIsn ?? 0;
+    const isNext = flags & TcpFlag.SYN && s.seq >>> 0 !== isn >>> 0;
+    // The numbers of a next incarnation count from its own ISN.
+    if (isNext) this.#isn = s.seq;
+    const seq = (s.seq - (flags & TcpFlag.SYN ? isn : (this.#isn ?? isn))) >>> 0;
     const ack = (s.ack - (conn?.peerIsn ?? 0)) >>> 0;
     this.#faults.push(...s.faults);
     const seen = this.#seen;
