@@ -107,8 +107,8 @@ export abstract class EndpointStream extends Duplex {
   }
 
   /** There is nothing more to read, and it may be told by 'end'. */
-  protected mayEnd(_endpoint: Endpoint): boolean {
-    return true;
+  protected mayEnd(endpoint: Endpoint): boolean {
+    return endpoint.error === undefined;
   }
 
   protected deliverEnd(): void {

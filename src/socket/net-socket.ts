@@ -402,7 +402,7 @@ export class Socket extends EndpointStream {
   }
 
   protected override mayEnd(endpoint: Endpoint): boolean {
-    return endpoint.error === undefined && !this.connecting;
+    return super.mayEnd(endpoint) && !this.connecting;
   }
 
   /** 'end' comes although nobody reads, when nothing is left to be read. */
@@ -487,8 +487,15 @@ export class Socket extends EndpointStream {
     this.#keep();
     if (o.readable === false) return;
     if (o.pauseOnCreate) Reflect.set(this, 'readableFlowing', false);
-    else this.read(0);
-    if (endpoint.state === 'CLOSED') process.nextTick(() => this.#onEvent(endpoint));
+    if (endpoint.state !== 'CLOSED') {
+      if (!o.pauseOnCreate) this.read(0);
+      return;
+    }
+    // It is over already, which is told when somebody can listen.
+    process.nextTick(() => {
+      if (!this.isPaused()) this.read(0);
+      this.#onEvent(endpoint);
+    });
   }
 
   #socketOptions(): Partial<SocketOptions> {
@@ -532,8 +539,11 @@ export class Socket extends EndpointStream {
   #tellError(): void {
     const code = this.endpoint?.error;
     if (code === undefined || this.destroyed || this.connecting) return;
-    if (this.isReading) this.destroy(errnoError(code, 'read'));
-    else if (this.isWriting) this.destroy(errnoError(code, 'write'));
+    if (this.isReading) {
+      // What was pushed is handed out in the next turn.
+      if (this.readableFlowing && this.readableLength > 0) setImmediate(() => this.#tellError());
+      else this.destroy(errnoError(code, 'read'));
+    } else if (this.isWriting) this.destroy(errnoError(code, 'write'));
   }
 
   #wrote(endpoint: Endpoint): void {

@@ -83,6 +83,11 @@ export class TcpSocket extends EndpointStream {
     return this.destroy();
   }
 
+  override _read(): void {
+    super._read();
+    if (this.endpoint.error !== undefined) this.#onEvent();
+  }
+
   override _final(done: WriteDone): void {
     if (this.#connecting) {
       this.#finalDone = done;
@@ -109,6 +114,7 @@ export class TcpSocket extends EndpointStream {
     const { endpoint } = this;
     if (this.destroyed) return;
     if (endpoint.error !== undefined) {
+      if (!this.#connecting && !this.#hasHandedOver()) return;
       const syscall = this.#connecting ? 'connect' : this.isWriting ? 'write' : 'read';
       this.destroy(socketError(endpoint.error, syscall, endpoint.remoteAddress, endpoint.remotePort));
       return;
@@ -128,6 +134,19 @@ export class TcpSocket extends EndpointStream {
       this.emit('time-wait');
     }
     this.#closeIfOver();
+  }
+
+  /** What came before the connection broke off is the reader's first, where there is one. If not now, it is looked at again. */
+  #hasHandedOver(): boolean {
+    const { endpoint } = this;
+    this.pump(endpoint);
+    if (this.isWriting || this.readableFlowing === null) return true;
+    if ((endpoint.connection.variables?.receiveBuffer.unread ?? 0) > 0) return false;
+    if (this.readableLength === 0) return true;
+    // What was pushed is handed out in the next turn.
+    if (this.readableFlowing) setImmediate(() => this.#onEvent());
+    else if (this.isPaused()) this.once('resume', () => this.#onEvent());
+    return !this.readableFlowing && !this.isPaused();
   }
 
   /** CLOSED and everything read: nothing is left to wait for. */

@@ -89,10 +89,9 @@ export class Listener {
     if (this.#halfOpen.delete(endpoint)) this.#ready.add(endpoint);
   }
 
-  /** It ended before anyone accepted it. */
+  /** It ended before it was established. One that was waits for `accept` all the same, as with Linux: it may have said something. */
   gone(endpoint: Endpoint): void {
     this.#halfOpen.delete(endpoint);
-    this.#ready.delete(endpoint);
   }
 
   cookieSent(now: Micros): void {

@@ -574,11 +574,10 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
   #tellListener(listener: Listener, endpoint: Endpoint, happened: number): void {
     // Reset before it was established: the listener goes on listening, its child is of no more use (MUST-11).
     if (endpoint.state === 'LISTEN') endpoint.shutdown();
-    if (happened & Happened.closed || endpoint.state === 'LISTEN') listener.gone(endpoint);
-    else if (happened & Happened.connected) {
+    if (happened & Happened.connected && endpoint.state !== 'LISTEN') {
       listener.established(endpoint);
       this.#call(listener.onConnection);
-    }
+    } else if (happened & Happened.closed || endpoint.state === 'LISTEN') listener.gone(endpoint);
   }
 
   #setAlarm(): void {

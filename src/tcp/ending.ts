@@ -17,8 +17,8 @@ export function endConnection(tcb: Tcb, event: Event, error: ErrorCode | undefin
   tcb.sendBuffer.clear();
   tcb.board.clear();
   tcb.reassembly.clear();
-  // What had arrived in order can still be read after an orderly end, not after a reset (RFC 9293 §3.10.7.4).
-  if (error !== undefined) tcb.receiveBuffer.clear();
+  // What had arrived in order can still be read, after a reset too: so does Linux, where RFC 9293 §3.10.7.4 forgets it then.
+  if (error !== undefined && (tcb.isRfc || event === 'ABORT')) tcb.receiveBuffer.clear();
   tcb.ackOwed = 'none';
   tcb.dupAcksOwed = 0;
   tcb.happened |= Happened.closed | Happened.readable;

@@ -204,9 +204,11 @@ describe('RST', () => {
     expect(h.info.bytes_received).toBe(0);
   });
 
-  test('unread octets are gone after it', () => {
+  test('octets that came before it can still be read, as with Linux; by the letter of the RFC they are gone', () => {
     const h = small().inject(data(0, 10)).skip().inject(rst(10)).expectState('CLOSED');
-    expect(h.read()).toBe('end');
+    expect([h.read(), h.read(), h.error]).toEqual([10, 'end', 'ECONNRESET']);
+    const letter = established({ profile: 'rfc' }).inject(data(0, 10)).skip().inject(rst(10)).expectState('CLOSED');
+    expect(letter.read()).toBe('end');
   });
 
   test('what was queued is not sent after it', () => {

@@ -355,13 +355,24 @@ describe('listen', () => {
     expect(listener.accept()).toBeUndefined();
   });
 
-  test('a child that is reset before it is accepted is not handed out', () => {
+  test('a child that is reset before it is accepted is handed out all the same, and only once', () => {
     const { wire, stack } = rig();
     const listener = stack.listen({ port: 80 });
-    wire.deliver(synFrom(1));
-    wire.deliver(ackFrom(1, wire.take()[0]!));
+    wire.deliver(synFrom(1), synFrom(2));
+    const [first, second] = wire.take();
+    wire.deliver(ackFrom(1, first!));
     wire.deliver(tcpPacket({ srcPort: 1, dstPort: 80, seq: 1001, flags: 'R' }));
+    let told = 0;
+    listener.onConnection = () => told++;
+    // Both at once: the reset comes before anyone has heard of the connection.
+    wire.deliver(ackFrom(2, second!), tcpPacket({ srcPort: 2, dstPort: 80, seq: 1001, flags: 'R' }));
+    expect(told).toBe(1);
+    expect([listener.accept(), listener.accept()]).toMatchObject([
+      { remotePort: 1, state: 'CLOSED', error: 'ECONNRESET' },
+      { remotePort: 2, state: 'CLOSED', error: 'ECONNRESET' },
+    ]);
     expect(listener.accept()).toBeUndefined();
+    expect([...stack.endpoints()]).toEqual([]);
   });
 
   test('beyond the backlog, without cookies, a SYN is dropped and counted; its retry finds room', () => {
