@@ -50,11 +50,9 @@ export function actAsConnecting(secure: tls.TLSSocket, socket: Socket): void {
   answerFor(secure);
 }
 
-type Answer = (under: Socket, socket: object, args: Args) => unknown;
+type Answer = (under: Socket, stream: object, args: Args) => unknown;
 
-const settings = ['ref', 'unref', 'setNoDelay', 'setKeepAlive'] as const;
-
-/** What the Socket beneath answers in a TLSSocket's place; undefined: it doesn't know, either. */
+/** What the Socket beneath answers in another stream's place; undefined: it doesn't know, either. */
 const answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
   [
     '_getpeername',
@@ -62,19 +60,32 @@ const answers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
       remoteAddress === undefined ? undefined : { address: remoteAddress, family: remoteFamily, port: remotePort },
   ],
   ['_getsockname', (under) => under.address()],
-  ...settings.map((name): [string, Answer] => [
+  ...(['ref', 'unref', 'setNoDelay', 'setKeepAlive'] as const).map((name): [string, Answer] => [
     name,
-    (under, socket, args) => {
+    (under, stream, args) => {
       Reflect.apply(under[name] as Method, under, args);
-      return socket;
+      return stream;
     },
   ]),
 ]);
 
-/** One TLSSocket, over whatever it is. */
-export function answerFor(secure: tls.TLSSocket): void {
-  patch(secure);
+/** One stream, over one of ours: a TLSSocket, or what http2 shows of a session's. */
+export function answerFor(stream: object): void {
+  const under = socketUnder(stream);
+  if (under === undefined) return;
+  // asked now, so that it is known after the end
+  void under.remoteAddress;
+  for (const [name, answer] of answers) {
+    if (isForbidden(stream, name)) continue;
+    const original = Reflect.get(stream, name) as Method;
+    const value = (...args: Args): unknown => answer(under, stream, args) ?? Reflect.apply(original, stream, args);
+    Reflect.set(stream, name, value);
+  }
 }
+
+/** http2 lets nobody but itself set these of its sockets. */
+const isForbidden = (stream: object, name: string): boolean =>
+  name.startsWith('set') && !(stream instanceof tls.TLSSocket);
 
 let isPatched = false;
 
@@ -82,23 +93,20 @@ let isPatched = false;
 export function answerForAll(): void {
   if (isPatched) return;
   isPatched = true;
-  patch(net.Socket.prototype);
-}
-
-function patch(object: object): void {
   for (const [name, answer] of answers) {
-    replaceMethod(object, name, (socket, original, args) => {
-      const under = socketUnder(socket);
-      const answered = under === undefined ? undefined : answer(under, socket, args);
-      return answered === undefined ? original(...args) : answered;
+    replaceMethod(net.Socket.prototype, name, (stream, original, args) => {
+      const under = socketUnder(stream);
+      return (under === undefined ? undefined : answer(under, stream, args)) ?? original(...args);
     });
   }
 }
 
-/** Ours, beneath the stream that stands for a handle beneath a TLSSocket. */
-function socketUnder(socket: object): Socket | undefined {
+/** Ours: beneath the stream that stands for a handle beneath a TLSSocket, or beneath such a stream. */
+function socketUnder(stream: object): Socket | undefined {
   // Node's own names for it, which have no types
-  const { _handle } = socket as { _handle?: { _parentWrap?: { stream?: unknown } } | null };
-  const stream = _handle?._parentWrap?.stream;
-  return stream instanceof Socket ? stream : undefined;
+  const { _handle, stream: direct } = stream as { _handle?: Handle | null; stream?: unknown };
+  const under = direct ?? _handle?._parentWrap?.stream;
+  return under instanceof Socket ? under : undefined;
 }
+
+type Handle = { readonly _parentWrap?: { readonly stream?: unknown } };

@@ -115,6 +115,7 @@ function serverFor(server: net.Server, network?: Network): Server {
     ours.on(event, (...args: readonly unknown[]) => void server.emit(event, ...args));
   // Before whoever asks it for an address.
   if (server instanceof tls.Server) server.prependListener('secureConnection', answerFor);
+  else if ('updateSettings' in server) server.prependListener('session', ({ socket }) => answerFor(socket));
   servers.set(server, ours);
   return ours;
 }

@@ -8,7 +8,7 @@ import { hashOf, plan } from './common.ts';
 
 const big = join(plan.directory, 'site/big');
 const tls = { key: readFileSync(plan.key), cert: readFileSync(plan.cert), allowHTTP1: true };
-const connections = new Map<object, number>();
+const connections = new WeakMap<object, number>();
 let aborted = 0;
 
 const answer = async (
@@ -16,8 +16,10 @@ const answer = async (
   response: (ServerResponse | Http2ServerResponse) & NodeJS.WritableStream,
 ): Promise<void> => {
   const { socket, url, httpVersion } = request;
-  const nth = (connections.get(socket) ?? 0) + 1;
-  connections.set(socket, nth);
+  // http/2's socket is a stand-in of its own in each request
+  const connection = 'stream' in request ? (request.stream.session ?? socket) : socket;
+  const nth = (connections.get(connection) ?? 0) + 1;
+  connections.set(connection, nth);
   response.on('close', () => {
     if (!response.writableFinished) aborted++;
   });
