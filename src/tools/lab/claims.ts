@@ -1,5 +1,35 @@
 /** All claims, in the order in which a connection lives through them. */
 import type { Claim } from './claim.ts';
+import { dataOnThird } from './claims/data-on-third.ts';
+import { fastOpen } from './claims/fast-open.ts';
+import { halfOpenTimeout } from './claims/half-open-timeout.ts';
 import { handshake } from './claims/handshake.ts';
+import { isn } from './claims/isn.ts';
+import { lostAck } from './claims/lost-ack.ts';
+import { lostSyn } from './claims/lost-syn.ts';
+import { lostSynack } from './claims/lost-synack.ts';
+import { oldDuplicateSyn } from './claims/old-duplicate-syn.ts';
+import { oldSynAfterClose } from './claims/old-syn-after-close.ts';
+import { refused } from './claims/refused.ts';
+import { resources } from './claims/resources.ts';
+import { simultaneousOpen } from './claims/simultaneous-open.ts';
+import { synFlood } from './claims/syn-flood.ts';
+import { wrongAck } from './claims/wrong-ack.ts';
 
-export const CLAIMS: readonly Claim[] = [handshake];
+export const CLAIMS: readonly Claim[] = [
+  handshake,
+  dataOnThird,
+  oldDuplicateSyn,
+  wrongAck,
+  lostSyn,
+  lostSynack,
+  lostAck,
+  refused,
+  oldSynAfterClose,
+  resources,
+  halfOpenTimeout,
+  simultaneousOpen,
+  synFlood,
+  isn,
+  fastOpen,
+];
