@@ -1,55 +1,72 @@
 /** The options of `tcpx compare`: how they are declared, and what they come to. */
 import { type Command, Option } from 'commander';
+import type { DriverName } from '../socket/host.ts';
+import { LAB_SCENARIOS } from '../tools/compare/lab-scenarios.ts';
+import type { Scenario } from '../tools/compare/scenario.ts';
 import { SCENARIOS } from '../tools/compare/scenarios.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
+import { CLOSED_PORT } from './compare-ground.ts';
 import { EXIT_CODES_AS_DIFF } from './exit.ts';
-import { colorOption, fileValue, pathOptions, secondsValue, wholeNumber } from './option-types.ts';
+import { anyDriver, colorOption, fileValue, pathOptions, secondsValue, wholeNumber } from './option-types.ts';
 
 /** As commander gives them, by long name. */
 export interface CompareOptions {
   readonly source?: Ipv4;
   readonly interface?: string;
   readonly numeric?: true;
-  readonly driver: 'raw';
+  readonly driver?: DriverName;
   readonly guard: 'auto' | 'md5' | 'nft' | 'none';
   readonly request: string;
   readonly closedPort?: number;
   readonly timeout: number;
   readonly ownSettings?: true;
+  readonly lab?: true;
+  readonly all?: true;
+  readonly segments?: true;
   readonly write?: string;
+  readonly html?: string;
   readonly json?: true;
   readonly color: ColorChoice;
 }
 
-const HELP = `
-Scenarios (default: all, in this order):
-${SCENARIOS.map((s) => `  ${s.name.padEnd(11)}${s.summary}`).join('\n')}
+const listed = (scenarios: readonly Scenario[]): string =>
+  scenarios.map((s) => `  ${s.name.padEnd(20)}${s.summary}`).join('\n');
 
-Each is run once through the kernel's sockets and once through tcpx, with the same settings and the same calls,
-and captured at the same place. \`!\` marks what differs, \`?\` what differs and doesn't count (the peer's own doing,
-or for the reason given), \`~\` a state that was not seen but inferred from the segments. Sequence numbers are
-relative. Waiting is compared by class: at once, delayed (from 25 ms), timeout (from 190 ms).
+const HELP = `
+Scenarios for any peer:
+${listed(SCENARIOS)}
+Scenarios that need a lab (--lab), whose peer and path do as they are told:
+${listed(LAB_SCENARIOS)}
+
+Each is run once through the kernel's sockets and once through tcpx, with the same settings and the same calls, and
+captured at the same place. What differs is told with what an RFC says about it, judged from the two runs themselves:
+required (tcpx must, and the kernel departs), allowed, forbidden (the kernel does as it must, and tcpx doesn't), or
+unexplained. \`!\` marks what is forbidden or unexplained, \`?\` what else differs, \`~\` a state that was not seen but
+inferred from the segments. Sequence numbers are relative. Waiting is compared by class: at once, delayed (from 25 ms),
+timeout (from 190 ms). What a second run doesn't show again was chance, and is not told.
 
 Examples:
   $ sudo tcpx compare localhost:8080
   $ sudo tcpx compare 10.0.0.2:7 request --request 'hello\\n'
   $ sudo tcpx compare 10.0.0.2:81 refused
+  $ sudo tcpx compare --lab --all
+  $ sudo tcpx compare --lab lost-data zero-window --html run.html
 
-${EXIT_CODES_AS_DIFF}`;
+${EXIT_CODES_AS_DIFF.replace('the same', 'the same, but for what an RFC allows or requires').replace('different', 'different: forbidden by an RFC, or unexplained')}`;
 
 const DEFAULT_REQUEST = 'GET / HTTP/1.0\\r\\n\\r\\n';
-/** Where nothing listens on nearly every machine. */
-export const CLOSED_PORT = 1;
 export function declareCompare(command: Command): void {
   command
-    .usage('[options] HOST:PORT [SCENARIO…]')
-    .argument('<target>', 'HOST:PORT')
+    .usage('[options] HOST:PORT [SCENARIO…]\n       tcpx compare [options] --lab [SCENARIO…]')
+    .argument('[target]', 'HOST:PORT; without it --lab')
     .argument('[scenario...]', 'what to compare');
   command.optionsGroup('Path:');
-  for (const option of pathOptions()) if (option.long !== '--port') command.addOption(option);
+  for (const option of pathOptions(anyDriver())) if (option.long !== '--port') command.addOption(option);
   command.optionsGroup('Scenario:');
   command
+    .addOption(new Option('--lab', 'in network namespaces of its own, against a peer and a path that play along'))
+    .addOption(new Option('--all', 'every scenario there is, the slow ones too, in one table'))
     .addOption(
       new Option('--request <text>', 'what `request` sends; \\r, \\n, \\t and \\\\ as in C').default(DEFAULT_REQUEST),
     )
@@ -75,6 +92,12 @@ export function declareCompare(command: Command): void {
         'write each run as PREFIX.SCENARIO.kernel.pcap and PREFIX.SCENARIO.tcpx.pcap',
       ).argParser(
         fileValue('-w', '-w takes the beginning of file names, for example -w run; the time limit is --timeout'),
+      ),
+    )
+    .addOption(new Option('--segments', 'both runs segment by segment, where only the table would be shown'))
+    .addOption(
+      new Option('--html <file>', 'write a page to look at: both runs side by side').argParser(
+        fileValue('--html', 'name a file, for example --html run.html'),
       ),
     )
     .addOption(new Option('--json', 'one JSON document on stdout'))

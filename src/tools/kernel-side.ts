@@ -7,10 +7,12 @@
  * such as the kernel's trace events, can stand in for StateWatch.
  */
 import { createConnection, type Socket } from 'node:net';
+import type { Micros } from '../base/time.ts';
 import { type Addresses, hasSocketDiag, SocketDiag } from '../link/socket-diag.ts';
 import type { State } from '../tcp/machine.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
 import type { Contact, OpenContact } from './compare/run.ts';
+import type { SeenState } from './compare/states.ts';
 
 /** By Linux's numbers (include/net/tcp_states.h); 12 is a SYN-RECEIVED that is not a whole socket yet. */
 const STATES: readonly (State | undefined)[] = [
@@ -36,14 +38,16 @@ const LAZY_MS = 4;
 /** Watches the kernel's state of one connection until `stop`. */
 class StateWatch {
   /** Each state that was seen, in order. */
-  readonly seen: State[] = [];
+  readonly seen: SeenState[] = [];
   readonly #diag: SocketDiag;
+  readonly #now: () => Micros;
   #newsAt = performance.now();
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(addresses: Addresses) {
+  constructor(addresses: Addresses, now: () => Micros) {
+    this.#now = now;
     this.#diag = new SocketDiag(addresses);
     this.look();
     this.#again();
@@ -62,8 +66,8 @@ class StateWatch {
   look(): void {
     if (this.#stopped) return;
     const state = STATES[this.#diag.state() ?? CLOSED] ?? 'CLOSED';
-    if (state === this.seen.at(-1)) return;
-    this.seen.push(state);
+    if (state === this.seen.at(-1)?.state) return;
+    this.seen.push({ state, at: this.#now() });
     this.#newsAt = performance.now();
   }
 
@@ -96,27 +100,31 @@ const CLOSED = 7;
 /**
  * Connects through the kernel. Resolves once connect(2) has been called, so that the port is known even of a connection
  * which is refused at once; the caller listens for 'connect' and 'error' in the same turn. Rejects with Node's error when
- * there is no connection to speak of (EADDRNOTAVAIL, ENETUNREACH).
+ * there is no connection to speak of (EADDRNOTAVAIL, ENETUNREACH). `now` dates its states.
  */
-export const openKernelContact: OpenContact = (target) => {
-  const { remote, remotePort, route } = target;
-  const socket = createConnection({
-    host: ipv4Text(remote),
-    port: remotePort,
-    localAddress: ipv4Text(route.source),
-    allowHalfOpen: true,
-  });
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject);
-    // net calls connect(2) in a tick of its own, queued by createConnection: ours comes right after it
-    process.nextTick(() => {
-      const { localPort } = socket;
-      if (localPort === undefined) return; // failed at once: 'error' follows
-      socket.removeListener('error', reject);
-      resolve(new KernelContact(socket, { local: route.source, localPort, remote, remotePort }));
+export const kernelContacts =
+  (now: () => Micros): OpenContact =>
+  (target) => {
+    const { remote, remotePort, route } = target;
+    const socket = createConnection({
+      host: ipv4Text(remote),
+      port: remotePort,
+      localAddress: ipv4Text(route.source),
+      allowHalfOpen: true,
+      ...(target.localPort !== undefined && { localPort: target.localPort }),
     });
-  });
-};
+    return new Promise((resolve, reject) => {
+      socket.once('error', reject);
+      // net calls connect(2) in a tick of its own, queued by createConnection: ours comes right after it
+      process.nextTick(() => {
+        const { localPort } = socket;
+        if (localPort === undefined) return; // failed at once: 'error' follows
+        socket.removeListener('error', reject);
+        const addresses = { local: route.source, localPort, remote, remotePort };
+        resolve(new KernelContact(socket, addresses, now, () => kernelContacts(now)({ ...target, localPort })));
+      });
+    });
+  };
 
 class KernelContact implements Contact {
   readonly socket: Socket;
@@ -125,21 +133,24 @@ class KernelContact implements Contact {
   readonly wholeStates = false;
   readonly notes: readonly string[];
   readonly #watch: StateWatch | undefined;
+  readonly #again: () => Promise<Contact>;
+  #next: Contact | undefined;
 
-  constructor(socket: Socket, addresses: Addresses) {
+  constructor(socket: Socket, addresses: Addresses, now: () => Micros, again: () => Promise<Contact>) {
+    this.#again = again;
     this.socket = socket;
     this.addresses = addresses;
-    this.#watch = hasSocketDiag() ? new StateWatch(addresses) : undefined;
+    this.#watch = hasSocketDiag() ? new StateWatch(addresses, now) : undefined;
     this.notes =
       this.#watch === undefined ? ['this kernel has no socket diagnostics (tcp_diag): its states are inferred'] : [];
   }
 
   get state(): State | undefined {
     this.#watch?.look();
-    return this.seen.at(-1);
+    return this.seen.at(-1)?.state;
   }
 
-  get seen(): readonly State[] {
+  get seen(): readonly SeenState[] {
     return this.#watch?.seen ?? [];
   }
 
@@ -147,8 +158,18 @@ class KernelContact implements Contact {
     this.#watch?.nudge();
   }
 
+  keepAlive(seconds: number): void {
+    this.socket.setKeepAlive(true, seconds * 1000);
+  }
+
+  async again(): Promise<Contact> {
+    this.#next = await this.#again();
+    return this.#next;
+  }
+
   close(): void {
     this.#watch?.stop();
+    this.#next?.close();
     this.socket.destroy();
   }
 }

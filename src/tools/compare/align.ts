@@ -3,7 +3,7 @@ import type { Row, Shot } from './model.ts';
 
 /**
  * The pairing of both runs, in order, that is worth most. Segments pair only when they go the same way and are of one
- * kind; among those, equal numbers are worth more.
+ * kind, and data only when they have octets in common; among those, equal numbers are worth more.
  */
 export function alignRuns(kernel: readonly Shot[], tcpx: readonly Shot[]): readonly Row[] {
   const worth = likenesses(kernel, tcpx);
@@ -41,6 +41,7 @@ function likenesses(kernel: readonly Shot[], tcpx: readonly Shot[]): (i: number,
     if (kindsA[i] !== kindsB[j]) return 0;
     const a = kernel[i]!;
     const b = tcpx[j]!;
+    if (a.len > 0 && b.len > 0 && (a.seq >= b.seq + b.len || b.seq >= a.seq + a.len)) return 0;
     return 4 + (a.ack === b.ack ? 2 : 0) + (a.seq === b.seq ? 1 : 0) + (a.len === b.len ? 1 : 0);
   };
 }

@@ -1,16 +1,16 @@
 /** A comparison as one JSON document: the model with its addresses spelt out. */
 import { ipv4Text } from '../../wire/ipv4.ts';
-import type { Comparison, Run } from './model.ts';
+import { type Comparison, comparisonWord, isSound, type Run, type VerdictWord } from './model.ts';
 import { verdictText } from './render.ts';
 
-export const COMPARE_SCHEMA = 'tcpx.compare/1';
+export const COMPARE_SCHEMA = 'tcpx.compare/2';
 
-export type Verdict = 'same' | 'different' | 'trouble';
+export type Judgement = VerdictWord | 'trouble';
 
-export function verdictOf(c: Comparison): Verdict {
-  if (c.complaint !== undefined) return 'trouble';
-  return c.same ? 'same' : 'different';
-}
+export const judgementOf = (c: Comparison): Judgement => (c.complaint === undefined ? comparisonWord(c) : 'trouble');
+
+/** No trouble, nothing forbidden, nothing unexplained. */
+export const isGood = (c: Comparison): boolean => c.complaint === undefined && isSound(comparisonWord(c));
 
 /** What the document says beside the scenarios. */
 export interface CompareFacts {
@@ -29,20 +29,24 @@ export interface CompareFacts {
 export function compareDocument(
   facts: CompareFacts,
   comparisons: readonly Comparison[],
+  scenarios: readonly { readonly name: string; readonly summary: string }[],
 ): Readonly<Record<string, unknown>> {
   return {
     schema: COMPARE_SCHEMA,
     ...facts,
     scenarios: comparisons.map((c) => ({
       name: c.scenario,
-      verdict: verdictOf(c),
+      summary: scenarios.find((s) => s.name === c.scenario)?.summary,
+      verdict: judgementOf(c),
       text: verdictText(c),
+      complaint: c.complaint,
+      verdicts: c.verdicts,
       differences: c.differences,
       rows: c.rows,
       kernel: runDocument(c.kernel),
       tcpx: runDocument(c.tcpx),
     })),
-    same: comparisons.every((c) => c.same),
+    good: comparisons.every(isGood),
   };
 }
 
@@ -52,5 +56,6 @@ const runDocument = (run: Run): Readonly<Record<string, unknown>> => ({
   segments: run.shots,
   states: run.states,
   outcome: run.outcome,
+  ...(run.again !== undefined && { again: run.again }),
   notes: run.notes,
 });

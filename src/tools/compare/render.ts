@@ -1,10 +1,23 @@
 /**
  * A comparison as text: the kernel's run on the left, ours on the right, each segment beside the one it pairs with.
- * A row has as many lines as its longer half; `!` between the halves marks what differs, `?` what differs and doesn't count.
+ * A row has as many lines as its longer half. Between the halves, `!` marks what an RFC forbids or nothing explains, `?` what else
+ * differs.
  */
 import { ipv4Text } from '../../wire/ipv4.ts';
 import { type Paint, paintState } from '../log-style.ts';
-import { type Comparison, type Difference, type Run, type Shot, type StateMark, shotText } from './model.ts';
+import { comparisonTexts, type DifferenceGroup, groupDifferences } from './group.ts';
+import {
+  type Comparison,
+  comparisonWord,
+  type Difference,
+  isSound,
+  type Run,
+  type Shot,
+  type StateMark,
+  shotText,
+  type VerdictWord,
+  wordOf,
+} from './model.ts';
 
 export interface RenderOptions {
   readonly paint: Paint;
@@ -22,8 +35,8 @@ const MARK_WIDTH = 3;
 const STATE_WIDTH = 13;
 const TIME_WIDTH = 8;
 const BEFORE_TEXT = STATE_WIDTH + 1 + TIME_WIDTH + 3;
-/** `  differs: `. */
-const LABEL_WIDTH = 12;
+/** `unexplained: `. */
+const LABEL_WIDTH = 13;
 /** What every segment but a SYN carries once both ends agreed on timestamps: not worth a line. */
 const USUAL_OPTIONS = 'nop,nop,TS';
 
@@ -46,16 +59,14 @@ export function renderComparison(c: Comparison, o: RenderOptions): readonly stri
       return `${head} ${painted(kernel[i] ?? [], half)} ${mark} ${painted(tcpx[i] ?? [], 0)}`.trimEnd();
     });
   };
-  const rows = c.rows.flatMap((row, i) => {
-    const differences = c.differences.filter((d) => d.row === i);
-    const mark = differences.some((d) => d.excuse === undefined)
-      ? paint.red('!')
-      : differences.length > 0
-        ? paint.yellow('?')
-        : paint.dim('|');
+  const marks = rowMarks(c);
+  const rows = shownRows(c, marks).flatMap((shown) => {
+    if (typeof shown === 'string') return [paint.dim(shown)];
+    const row = c.rows[shown]!;
+    const mark = marks[shown]!;
     return beside(
-      String(i + 1),
-      mark,
+      String(shown + 1),
+      mark === '!' ? paint.red(mark) : mark === '?' ? paint.yellow(mark) : paint.dim(mark),
       shotLines(c.kernel, row.kernel, half, paint),
       shotLines(c.tcpx, row.tcpx, half, paint),
     );
@@ -64,27 +75,76 @@ export function renderComparison(c: Comparison, o: RenderOptions): readonly stri
     ...beside('', ' ', [heading(c.kernel, paint)], [heading(c.tcpx, paint)]),
     ...rows,
     ...beside('', paint.dim('|'), unplacedLines(c.kernel, paint), unplacedLines(c.tcpx, paint)),
-    ...c.differences.flatMap((d) => differenceLines(d, c, width, paint)),
+    ...c.verdicts.flatMap((v) => verdictLines(v, width, paint)),
+    ...groupDifferences([c]).flatMap((group) => groupLines(group, c, width, paint)),
     ...[c.kernel, c.tcpx].flatMap((run) => run.notes.map((note) => paint.dim(`  note: ${run.side}: ${note}`))),
     paint.dim(`  states: ${sourceText(c.kernel)}; ${sourceText(c.tcpx)}`),
     `  ${verdictColor(c, paint)(verdictText(c))}`,
   ];
 }
 
+/** For each row: `!` what an RFC forbids or nothing explains, `?` what else differs, `|` alike. */
+function rowMarks(c: Comparison): readonly string[] {
+  const marks = c.rows.map(() => '|');
+  for (const d of c.differences) {
+    if (d.row === undefined || marks[d.row] === '!') continue;
+    const word = wordOf(d);
+    marks[d.row] = word !== undefined && !isSound(word) ? '!' : '?';
+  }
+  return marks;
+}
+
+/** All of a short comparison; of a long one what is worth looking at, and how much is left out in between. */
+function shownRows(c: Comparison, marks: readonly string[]): readonly (number | string)[] {
+  const keep = new Set<number>();
+  c.rows.forEach((row, i) => {
+    const shot = row.kernel === undefined ? c.tcpx.shots[row.tcpx!]! : c.kernel.shots[row.kernel]!;
+    const matters = /[SFR]/.test(shot.flags) || marks[i] === '!' || i < LONG_ENDS || i >= c.rows.length - LONG_ENDS;
+    if (matters || c.rows.length <= LONG) for (let j = i - AROUND; j <= i + AROUND; j++) keep.add(j);
+  });
+  const shown: (number | string)[] = [];
+  for (let i = 0; i < c.rows.length; i++) {
+    if (keep.has(i)) shown.push(i);
+    else {
+      const from = i;
+      while (i + 1 < c.rows.length && !keep.has(i + 1)) i++;
+      shown.push(`   … ${i - from + 1} rows of data and its acknowledgments`);
+    }
+  }
+  return shown;
+}
+const LONG = 60;
+const LONG_ENDS = 12;
+const AROUND = 1;
+
+const VERDICT_NAME = 16;
+const VERDICT_WORD = 12;
+
+/** `  ACK policy      allowed     kernel at once, tcpx delayed 40 ms; RFC 9293 §3.8.6.3`. */
+function verdictLines(v: Comparison['verdicts'][number], width: number, paint: Paint): readonly string[] {
+  const what = v.kernel === v.tcpx ? v.kernel : `kernel ${v.kernel} | tcpx ${v.tcpx}`;
+  const indent = 2 + VERDICT_NAME + VERDICT_WORD;
+  const words = `${what}${v.clauses.length > 0 ? ` (${v.clauses.join('; ')})` : ''}`.split(' ');
+  return wrapped(words, ' ', width - indent).map((line, i) =>
+    i === 0
+      ? `  ${v.property.padEnd(VERDICT_NAME)}${wordColor(v.word, paint)(v.word)}${' '.repeat(VERDICT_WORD - v.word.length)}${line}`
+      : `${' '.repeat(indent)}${line}`,
+  );
+}
+
+export function wordColor(word: VerdictWord, paint: Paint): (text: string) => string {
+  if (!isSound(word)) return paint.red;
+  return word === 'same' ? paint.green : paint.yellow;
+}
+
 /** In few words: `same: 6 segments, 5 states`. */
 export function verdictText(c: Comparison): string {
   if (c.complaint !== undefined) return `trouble: ${c.complaint}`;
-  const excused = c.differences.filter((d) => d.excuse !== undefined).length;
-  const counted = c.differences.length - excused;
-  const aside = excused === 0 ? '' : `, ${excused} more not counted`;
-  if (counted > 0) return `different: ${counted} ${counted === 1 ? 'difference' : 'differences'}${aside}`;
-  const size = `${c.tcpx.shots.length} segments, ${c.tcpx.states.length} states`;
-  return `same: ${size}${aside.replace(' more', excused === 1 ? ' difference' : ' differences')}`;
+  return comparisonTexts(c);
 }
 
 export function verdictColor(c: Comparison, paint: Paint): (text: string) => string {
-  if (c.complaint !== undefined) return paint.red;
-  return c.same ? paint.green : paint.yellow;
+  return c.complaint === undefined ? wordColor(comparisonWord(c), paint) : paint.red;
 }
 
 const heading = (run: Run, paint: Paint): Line => [
@@ -122,7 +182,7 @@ function segmentLines(shot: Shot, width: number): readonly string[] {
   ];
 }
 
-function wrapped(words: readonly string[], separator: string, width: number): readonly string[] {
+export function wrapped(words: readonly string[], separator: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const word of words) {
     const last = lines.at(-1);
@@ -150,23 +210,33 @@ function painted(line: Line, width: number): string {
   return line.map((piece) => piece.color(piece.text)).join('') + ' '.repeat(Math.max(0, width - len));
 }
 
-function differenceLines(d: Difference, c: Comparison, width: number, paint: Paint): readonly string[] {
-  const label = d.excuse === undefined ? 'differs:' : `${d.excuse.kind}:`;
-  const color = d.excuse === undefined ? paint.red : paint.yellow;
-  const row = d.row === undefined ? undefined : c.rows[d.row]!;
-  const shot =
-    row === undefined ? undefined : row.kernel === undefined ? c.tcpx.shots[row.tcpx!] : c.kernel.shots[row.kernel];
-  const where = shot === undefined ? [] : [String(d.row! + 1), shot.dir === 'out' ? '>' : '<', shot.flags];
-  const what =
-    d.property === 'segment'
-      ? `only ${d.kernel === '' ? `tcpx: ${d.tcpx}` : `kernel: ${d.kernel}`}`
-      : `${d.property}: kernel ${d.kernel}, tcpx ${d.tcpx}`;
-  const why = d.excuse?.kind === 'allowed' ? ` (${d.excuse.why})` : '';
-  const words = [...where, ...`${what}${why}`.split(' ')];
-  return wrapped(words, ' ', width - LABEL_WIDTH).map(
-    (line, i) =>
-      `${i === 0 ? `  ${color(label)}`.padEnd(LABEL_WIDTH + color(label).length - label.length) : ' '.repeat(LABEL_WIDTH)}${line}`,
+/** One kind of difference, with the row it first shows in. */
+function groupLines(group: DifferenceGroup, c: Comparison, width: number, paint: Paint): readonly string[] {
+  const d = group.first;
+  const word = wordOf(d) ?? 'peer';
+  const label = `${word}:`;
+  const color = word === 'peer' ? paint.dim : wordColor(word, paint);
+  const what = `${whereText(d, c)}${differenceText(d)}`;
+  const more = group.count > 1 ? `, and ${group.count - 1} more like it` : '';
+  const why = d.ruling === undefined || d.ruling.clause === '' ? '' : ` (${d.ruling.clause}: ${d.ruling.why})`;
+  const indent = LABEL_WIDTH + 2;
+  return wrapped(`${what}${more}${why}`.split(' '), ' ', width - indent).map((line, i) =>
+    i === 0 ? `  ${color(label)}${' '.repeat(LABEL_WIDTH - label.length)}${line}` : `${' '.repeat(indent)}${line}`,
   );
+}
+
+/** `4 > S ` of the row it shows in. */
+function whereText(d: Difference, c: Comparison): string {
+  const row = d.row === undefined ? undefined : c.rows[d.row];
+  if (row === undefined) return '';
+  const shot = row.kernel === undefined ? c.tcpx.shots[row.tcpx!]! : c.kernel.shots[row.kernel]!;
+  return `${d.row! + 1} ${shot.dir === 'out' ? '>' : '<'} ${shot.flags} `;
+}
+
+/** `options: kernel mss 1460, tcpx mss 536`; `only tcpx: . 1 ack 1 win 63`. */
+export function differenceText(d: Difference): string {
+  if (d.field === 'segment') return `only ${d.kernel === '' ? `tcpx: ${d.tcpx}` : `kernel: ${d.kernel}`}`;
+  return `${d.field}: kernel ${d.kernel || 'none'}, tcpx ${d.tcpx || 'none'}`;
 }
 
 /** Where a run's states are known from. */

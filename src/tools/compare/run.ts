@@ -1,23 +1,25 @@
 /**
- * One run of a scenario: a connection on one of the two stacks, everything of it captured at the same place on the
- * same interface, and both ends' doings turned into a `Run`.
+ * One run of a scenario: a connection on one of the two stacks, everything of it captured at the same place, and both ends'
+ * doings turned into a `Run`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Micros, micros } from '../../base/time.ts';
+import { micros } from '../../base/time.ts';
 import type { Route } from '../../link/route.ts';
-import { openSniffer } from '../../link/sniffer.ts';
 import type { Addresses } from '../../link/socket-diag.ts';
 import type { State } from '../../tcp/machine.ts';
-import { type Ipv4, ipv4Text } from '../../wire/ipv4.ts';
-import { Capture, type KeptPacket, shotsOf } from './capture.ts';
+import type { Ipv4 } from '../../wire/ipv4.ts';
+import { Capture, connectionIn, type KeptPacket, type SeenAt } from './capture.ts';
 import type { Run, Side, StateSource } from './model.ts';
-import { type Scenario, type ScenarioOptions, type ScenarioSocket, Talk } from './scenarios.ts';
-import { inferredMarks, mergeMarks } from './states.ts';
+import type { Meet, Scenario } from './scenario.ts';
+import { inferredMarks, mergeMarks, type SeenState } from './states.ts';
+import { type ScenarioSocket, Talk, type TalkOptions } from './talk.ts';
 
 export interface Target {
   readonly route: Route;
   readonly remote: Ipv4;
   readonly remotePort: number;
+  /** Absent: the kernel's choice. */
+  readonly localPort?: number;
 }
 
 /** A connection under way on one of the stacks. */
@@ -32,9 +34,13 @@ export interface Contact {
   /** The last of `seen`, as of now. */
   readonly state: State | undefined;
   /** States entered so far, in order. */
-  readonly seen: readonly State[];
+  readonly seen: readonly SeenState[];
   /** A packet has been captured. */
   nudge(): void;
+  /** Asks a silent peer after so many seconds, then every second. */
+  keepAlive(seconds: number): void;
+  /** One more between the same ports, when this one is over; `close` ends it too. */
+  again(): Promise<Contact>;
   /** Idempotent. */
   close(): void;
 }
@@ -42,23 +48,31 @@ export interface Contact {
 /** Starts a connection; called once the capture runs. */
 export type OpenContact = (target: Target) => Promise<Contact>;
 
+/** Where packets are seen, and by which clocks. */
+export interface Watch {
+  now(): SeenAt;
+  /** Hands packets on from now on; returns what ends it. */
+  start(target: Target, onPacket: OnPacket): () => void;
+}
+export type OnPacket = (bytes: Uint8Array, at: number, end: number, seenAt: SeenAt) => void;
+
 export interface RunOptions {
+  readonly watch: Watch;
   /** Keep packets whole, for a capture file. */
   readonly keepPayload: boolean;
   /** Ends the run: the connection is reset, and what there is by then is the result. */
   readonly signal: AbortSignal;
   /** What a scenario sends and how long it waits. */
-  readonly talk: Omit<ScenarioOptions, 'onCall' | 'signal'>;
+  readonly talk: Omit<TalkOptions, 'onCall' | 'signal'>;
+  /** In a lab: called when the connection is under way, does the peer's part. */
+  readonly serve?: (contact: Contact) => void;
+  readonly meet?: Meet;
 }
 
 export interface RunResult {
   readonly run: Run;
   readonly packets: readonly KeptPacket[];
 }
-
-const RING_OCTETS = 16 << 20;
-const now = (): Micros => micros(performance.now() * 1000);
-const idleTime = (): Micros => micros(performance.eventLoopUtilization().idle * 1000);
 
 /** Throws what opening throws (LinkFailure); what becomes of the connection is in the result. */
 export async function runScenario(
@@ -68,32 +82,45 @@ export async function runScenario(
   target: Target,
   o: RunOptions,
 ): Promise<RunResult> {
-  const capture = new Capture(now, side === 'kernel' ? now : idleTime, o.keepPayload);
+  const capture = new Capture(() => o.watch.now(), o.keepPayload);
   let contact: Contact | undefined;
-  const sniffer = openSniffer({
-    interface: target.route.interface,
-    filter: `tcp port ${target.remotePort} and host ${ipv4Text(target.remote)}`,
-    ringOctets: RING_OCTETS,
-    onPacket: (bytes, at, end) => {
-      capture.add(bytes, at, end);
-      contact?.nudge();
-    },
+  const stop = o.watch.start(target, (bytes, at, end, seenAt) => {
+    capture.add(bytes, at, end, seenAt);
+    contact?.nudge();
   });
   try {
     contact = await open(target);
-    const { socket, addresses } = contact;
-    const talk = new Talk(socket, { ...o.talk, signal: o.signal, onCall: () => capture.onCall() });
-    await scenario.converse(talk);
+    const opened = contact;
+    const { socket, addresses } = opened;
+    const talk = new Talk(socket, { ...o.talk, signal: o.signal, onCall: () => capture.onCall() }, (seconds) =>
+      opened.keepAlive(seconds),
+    );
+    o.serve?.(opened);
+    await scenario.converse(talk, o.meet ?? (() => Promise.resolve()));
     const { outcome } = talk;
-    if (outcome.undone === undefined) await settled(contact, capture, o.talk, o.signal);
+    if (outcome.undone === undefined) await settled(opened, capture, scenario, o);
     if (o.signal.aborted) {
       socket.resetAndDestroy();
-    } else if (!isOver(contact.state)) {
+    } else if (!isOver(opened.state)) {
       socket.destroy();
-      await settled(contact, capture, { ...o.talk, patience: o.talk.quiet * 2 }, o.signal);
+      await settled(opened, capture, scenario, { ...o, talk: { ...o.talk, patience: o.talk.quiet * 2 } });
     }
-    const shots = shotsOf(capture.packets, addresses);
-    const notes = [...contact.notes];
+    const endedAt = capture.now().t;
+    const states = [...opened.seen];
+    if (scenario.lab?.connectsAgain && !o.signal.aborted) await connectAgain(opened, capture, scenario, o);
+    const { packets, calls } = capture;
+    const { shots, iss, startedAt } = connectionIn(
+      packets.filter((p) => p.t <= endedAt),
+      calls,
+      addresses,
+    );
+    const next = connectionIn(
+      packets.filter((p) => p.t > endedAt),
+      calls,
+      addresses,
+    );
+    const seen = states.map((s) => ({ state: s.state, at: micros(s.at - (startedAt ?? s.at)) }));
+    const notes = [...opened.notes];
     if (capture.overflow > 0) notes.push(`${capture.overflow} packets more were not kept`);
     return {
       run: {
@@ -101,29 +128,42 @@ export async function runScenario(
         local: { address: addresses.local, port: addresses.localPort },
         remote: { address: addresses.remote, port: addresses.remotePort },
         shots,
-        states: mergeMarks(inferredMarks(shots), contact.seen, contact.source, contact.wholeStates),
+        states: mergeMarks(inferredMarks(shots), seen, opened.source, opened.wholeStates),
         outcome,
+        again:
+          iss === undefined || next.iss === undefined || startedAt === undefined || next.startedAt === undefined
+            ? undefined
+            : { issAhead: (next.iss - iss) >>> 0, later: micros(next.startedAt - startedAt) },
         notes,
       },
-      packets: capture.packets,
+      packets,
     };
   } finally {
     contact?.close();
-    sniffer.close();
+    stop();
   }
+}
+
+/** The next incarnation: connects, and is reset. */
+async function connectAgain(contact: Contact, capture: Capture, scenario: Scenario, o: RunOptions): Promise<void> {
+  const next = await contact.again();
+  const talk = new Talk(next.socket, { ...o.talk, signal: o.signal, onCall: () => capture.onCall() }, () => {});
+  if (await talk.connected()) await talk.quiet();
+  talk.abort();
+  await settled(next, capture, scenario, o);
 }
 
 const isOver = (state: State | undefined): boolean =>
   state === undefined || state === 'CLOSED' || state === 'TIME-WAIT';
 
+/** A minute of TIME-WAIT, and some more. */
+const LONGEST_TIME_WAIT = 70_000;
+
 /** Until the connection is over and the wire is quiet, or patience ends. */
-async function settled(
-  contact: Contact,
-  capture: Capture,
-  o: { quiet: number; patience: number },
-  signal: AbortSignal,
-): Promise<void> {
-  const end = performance.now() + o.patience;
-  while (performance.now() < end && !signal.aborted && !(isOver(contact.state) && capture.silence > o.quiet * 1000))
-    await sleep(5);
+async function settled(contact: Contact, capture: Capture, { lab }: Scenario, o: RunOptions): Promise<void> {
+  const quiet = (lab?.quiet ?? o.talk.quiet) * 1000;
+  const stays = lab?.staysInTimeWait === true;
+  const end = performance.now() + (stays ? LONGEST_TIME_WAIT : Math.max(o.talk.patience, lab?.quiet ?? 0));
+  const over = (): boolean => (stays ? contact.state === 'CLOSED' : isOver(contact.state));
+  while (performance.now() < end && !o.signal.aborted && !(over() && capture.silence > quiet)) await sleep(5);
 }

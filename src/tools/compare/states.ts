@@ -1,7 +1,14 @@
 /** The states of our end in one run: where the segments put them, and which of them were really seen. */
+import type { Micros } from '../../base/time.ts';
 import type { State } from '../../tcp/machine.ts';
 import { StateFollower } from '../infer-states.ts';
 import type { Shot, StateMark, StateSource } from './model.ts';
+
+/** A state that our end was seen in, and since when. */
+export interface SeenState {
+  readonly state: State;
+  readonly at: Micros;
+}
 
 /** The states an end that connects goes through by its segments alone. */
 export function inferredMarks(shots: readonly Shot[]): readonly StateMark[] {
@@ -18,20 +25,20 @@ export function inferredMarks(shots: readonly Shot[]): readonly StateMark[] {
  */
 export function mergeMarks(
   inferred: readonly StateMark[],
-  seen: readonly State[],
+  seen: readonly SeenState[],
   source: StateSource,
   whole: boolean,
 ): readonly StateMark[] {
   const merged: StateMark[] = [];
   let next = 0;
-  for (const state of seen) {
+  for (const { state, at: since } of seen) {
     const at = inferred.findIndex((mark, i) => i >= next && mark.state === state);
     if (at < 0) {
-      merged.push({ state, shot: undefined, source });
+      merged.push({ state, shot: undefined, source, at: since });
       continue;
     }
     if (!whole) merged.push(...inferred.slice(next, at));
-    merged.push({ state, shot: inferred[at]!.shot, source });
+    merged.push({ state, shot: inferred[at]!.shot, source, at: since });
     next = at + 1;
   }
   if (!whole) merged.push(...inferred.slice(next));

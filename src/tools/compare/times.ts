@@ -39,3 +39,9 @@ export function ackDelay(shots: readonly Shot[], i: number): Micros | 'never' | 
   }
   return 'never';
 }
+
+/** Seconds without their unit, to the hundredth where that matters. */
+export const secondsText = (t: Micros): string => {
+  const s = t / 1_000_000;
+  return s >= 10 ? s.toFixed(1) : s >= 0.1 ? s.toFixed(2) : s.toFixed(3);
+};

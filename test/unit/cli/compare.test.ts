@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseWords, unescaped } from '../../../src/cli/compare.ts';
 import { runProgram } from '../../../src/cli/program.ts';
+import { ALL_SCENARIOS } from '../../../src/tools/compare/scenarios.ts';
 import { fakeIo } from '../../support/cli-io.ts';
 
 const run = async (...args: string[]): Promise<{ exitCode: number; out: string; err: string }> => {
@@ -19,7 +20,7 @@ describe('what is to be compared', () => {
     expect(words('localhost:8080')).toEqual({
       host: 'localhost',
       port: 8080,
-      scenarios: ['handshake', 'request', 'refused'],
+      scenarios: ['handshake', 'request', 'half-close', 'abort', 'refused'],
     });
   });
 
@@ -41,9 +42,22 @@ describe('wrong use is trouble, with what would be right', () => {
     [['localhost:70000'], 'tcpx: port 70000 is out of range\n  hint: ports go from 1 to 65535\n'],
     [
       ['localhost:80', 'requests'],
-      "tcpx: unknown scenario 'requests'\n  hint: did you mean 'request'? scenarios are handshake, request, refused\n",
+      /^tcpx: unknown scenario 'requests'\n {2}hint: did you mean 'request'\? scenarios are handshake, request, /,
     ],
-    [['localhost:80', 'zzz'], "tcpx: unknown scenario 'zzz'\n  hint: scenarios are handshake, request, refused\n"],
+    [['localhost:80', 'zzz'], /^tcpx: unknown scenario 'zzz'\n {2}hint: scenarios are handshake, request, /],
+    [
+      ['localhost:80', 'lost-syn'],
+      /^tcpx: 'lost-syn' needs a peer and a path that play along\n {2}hint: tcpx compare --lab lost-syn; /,
+    ],
+    [['--lab', 'lost-sin'], /^tcpx: unknown scenario 'lost-sin'\n {2}hint: did you mean 'lost-syn'\?/],
+    [['--lab', 'localhost:80'], 'tcpx: --lab brings its own peer, not localhost:80\n  hint: leave one of them away\n'],
+    [['--lab', '--all', 'request'], 'tcpx: --all and request\n  hint: name scenarios, or say --all\n'],
+    [['--lab', '-s', '10.0.0.1'], /^tcpx: -s means nothing in a lab\n/],
+    [[], 'tcpx: nothing to compare with\n  hint: name a peer, HOST:PORT, or let --lab bring one\n'],
+    [
+      ['localhost:80', '--html', '5'],
+      "tcpx: --html '5' names no file\n  hint: name a file, for example --html run.html\n",
+    ],
     [
       ['localhost:80', '-w', '5'],
       "tcpx: -w '5' names no file\n  hint: -w takes the beginning of file names, for example -w run; the time limit is --timeout\n",
@@ -63,6 +77,6 @@ describe('wrong use is trouble, with what would be right', () => {
 
 test('the help names every scenario and the exit codes of diff', async () => {
   const { out } = await run('--help');
-  for (const name of ['handshake', 'request', 'refused']) expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
-  expect(out).toContain('1    different');
+  for (const { name } of ALL_SCENARIOS) expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+  expect(out).toMatch(/1 +different: forbidden by an RFC, or unexplained/);
 });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { toSeq } from '../../../src/base/seq.ts';
 import { type Micros, ms } from '../../../src/base/time.ts';
-import { Capture, MAX_PACKETS, shotsOf } from '../../../src/tools/compare/capture.ts';
+import { Capture, connectionIn, MAX_PACKETS } from '../../../src/tools/compare/capture.ts';
+import type { Shot } from '../../../src/tools/compare/model.ts';
 import { encodeIpv4, IpProtocol, type Ipv4, Ipv4Flag, Ipv4Header, parseIpv4 } from '../../../src/wire/ipv4.ts';
 import { encodeTcp, TcpFlag, TcpSegment } from '../../../src/wire/tcp.ts';
 
@@ -52,8 +53,7 @@ function packet(p: Parts): Uint8Array {
 
 function captured(parts: readonly Parts[], whole = false) {
   let t = 1000;
-  const now = () => t as Micros;
-  const capture = new Capture(now, now, whole);
+  const capture = new Capture(() => ({ t: t as Micros, pace: t as Micros }), whole);
   for (const p of parts) {
     const octets = packet(p);
     capture.add(octets, 0, octets.length);
@@ -62,15 +62,14 @@ function captured(parts: readonly Parts[], whole = false) {
   return capture;
 }
 
+const shotsOf = (capture: Capture): readonly Shot[] => connectionIn(capture.packets, capture.calls, ADDRESSES).shots;
+
 describe('a capture read as one connection', () => {
   const SYN = { from: US, seq: 0xffff_ffff, flags: TcpFlag.SYN, syn: true } as const;
   const SYN_ACK = { from: PEER, seq: 5000, ack: 0, flags: TcpFlag.SYN | TcpFlag.ACK, syn: true } as const;
 
   test("numbers are relative to each side's first, across the wrap, and times to the first segment", () => {
-    const shots = shotsOf(
-      captured([SYN, SYN_ACK, { from: US, seq: 0, ack: 5001, flags: TcpFlag.ACK, len: 100 }]).packets,
-      ADDRESSES,
-    );
+    const shots = shotsOf(captured([SYN, SYN_ACK, { from: US, seq: 0, ack: 5001, flags: TcpFlag.ACK, len: 100 }]));
     expect(shots.map((s) => [s.t, s.dir, s.flags, s.seq, s.ack, s.len])).toEqual([
       [0, 'out', 'S', 0, undefined, 0],
       [1000, 'in', 'S.', 0, 1, 0],
@@ -79,17 +78,11 @@ describe('a capture read as one connection', () => {
   });
 
   test('options keep their order and lose the values of their timestamps', () => {
-    expect(shotsOf(captured([SYN]).packets, ADDRESSES)[0]?.options).toEqual([
-      'mss 1460',
-      'sackOK',
-      'TS',
-      'nop',
-      'wscale 7',
-    ]);
+    expect(shotsOf(captured([SYN]))[0]?.options).toEqual(['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 7']);
   });
 
   test('what the IP header says is kept', () => {
-    expect(shotsOf(captured([SYN]).packets, ADDRESSES)[0]).toMatchObject({
+    expect(shotsOf(captured([SYN]))[0]).toMatchObject({
       ttl: 64,
       dontFragment: true,
       tos: 4,
@@ -98,34 +91,27 @@ describe('a capture read as one connection', () => {
   });
 
   test('other connections to the same peer are left out', () => {
-    expect(shotsOf(captured([SYN, { ...SYN, port: 40001 }]).packets, ADDRESSES)).toHaveLength(1);
+    expect(shotsOf(captured([SYN, { ...SYN, port: 40001 }]))).toHaveLength(1);
   });
 
   test('a packet kept without its payload still has its length', () => {
     const data = { from: PEER, seq: 5001, ack: 0, flags: TcpFlag.ACK, len: 1400 } as const;
     for (const whole of [false, true]) {
-      const { packets } = captured([SYN, SYN_ACK, data], whole);
-      expect(packets[2]!.octets.length).toBe(whole ? 1452 : 120);
-      expect(shotsOf(packets, ADDRESSES)[2]?.len).toBe(1400);
+      const capture = captured([SYN, SYN_ACK, data], whole);
+      expect(capture.packets[2]!.octets.length).toBe(whole ? 1452 : 120);
+      expect(shotsOf(capture)[2]?.len).toBe(1400);
     }
   });
 
   test('a refusal counts from its own numbers', () => {
-    const shots = shotsOf(
-      captured([SYN, { from: PEER, seq: 0, ack: 0, flags: TcpFlag.RST | TcpFlag.ACK }]).packets,
-      ADDRESSES,
-    );
+    const shots = shotsOf(captured([SYN, { from: PEER, seq: 0, ack: 0, flags: TcpFlag.RST | TcpFlag.ACK }]));
     expect(shots[1]).toMatchObject({ flags: 'R.', seq: 0, ack: 1 });
   });
 
   test('silence counts from the last segment or the last call, on the clock of the pace', () => {
     let wall = 0;
     let idle = 0;
-    const capture = new Capture(
-      () => wall as Micros,
-      () => idle as Micros,
-      false,
-    );
+    const capture = new Capture(() => ({ t: wall as Micros, pace: idle as Micros }), false);
     const add = (p: Parts): void => {
       const octets = packet(p);
       capture.add(octets, 0, octets.length);
@@ -139,7 +125,7 @@ describe('a capture read as one connection', () => {
     wall = 700;
     idle = 520;
     add({ from: US, seq: 0, ack: 5001, flags: TcpFlag.ACK | TcpFlag.FIN });
-    expect(shotsOf(capture.packets, ADDRESSES).map((s) => [s.t, s.pace, s.gap])).toEqual([
+    expect(shotsOf(capture).map((s) => [s.t, s.pace, s.gap])).toEqual([
       [0, 0, 0],
       [90, 10, 10],
       [700, 520, 20],
