@@ -115,6 +115,8 @@ const challenge: Probe = {
       text,
       agrees: (data) => {
         const gap = Number(member(data, 'gap') ?? Number.NaN);
+        // Fewer where all connections together may have few.
+        if (most < CHALLENGES) return Number.isNaN(gap) || gap >= limit * 1000 - 5_000;
         if (limit === 0) return gap < 2 * CHALLENGE_GAP;
         if (limit * 1000 > CHALLENGES * CHALLENGE_GAP) return member(data, 'answers') === 1;
         return gap >= limit * 1000 - 5_000 && gap < limit * 1000 + 5 * CHALLENGE_GAP;
