@@ -368,7 +368,11 @@ export class Stack implements LinkReceiver, EndpointHost, PassiveHost {
         this.#ackEndpoint = endpoint;
         this.#ack = this.#input.putBy();
         return;
-      } else endpoint.connection.onSegment(seg, this.now());
+      } else {
+        endpoint.connection.onSegment(seg, this.now());
+        // The sender's recovery wants to hear of each arrival as it comes (RFC 5681 §4.2), not of a batch of them.
+        if (endpoint.connection.isInDisorder) this.#drain(endpoint);
+      }
       this.touch(endpoint);
       return;
     }

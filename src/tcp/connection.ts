@@ -289,9 +289,14 @@ export class Connection {
     return (
       (tcb.state === 'ESTABLISHED' || tcb.state === 'CLOSE-WAIT') &&
       tcb.sendBuffer.len === 0 &&
-      tcb.dupAcksOwed === 0 &&
       (tcb.happened & Happened.connected) === 0
     );
+  }
+
+  /** An ACK is owed for something that came before its turn: the peer's recovery counts on one for each arrival. */
+  get isInDisorder(): boolean {
+    const tcb = this.#held;
+    return tcb instanceof Tcb && tcb.ackOwed === 'now' && !tcb.reassembly.isEmpty;
   }
 
   /** Everything was sent, and something of it is not acknowledged. */

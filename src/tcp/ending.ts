@@ -20,7 +20,6 @@ export function endConnection(tcb: Tcb, event: Event, error: ErrorCode | undefin
   // What had arrived in order can still be read, after a reset too: so does Linux, where RFC 9293 §3.10.7.4 forgets it then.
   if (error !== undefined && (tcb.isRfc || event === 'ABORT')) tcb.receiveBuffer.clear();
   tcb.ackOwed = 'none';
-  tcb.dupAcksOwed = 0;
   tcb.happened |= Happened.closed | Happened.readable;
 }
 

@@ -62,7 +62,7 @@ const AT_REST = [
   'urgentToSend', 'hasUrgent', 'tfoCookie', 'tfoGranted', 'finQueued', 'closePending', 'userGone', 'error', 'softError',
   'happened', 'userWaitsForRoom', 'recovery', 'dupAcks', 'inflation', 'rtxNote', 'timeouts', 'synDue', 'probeDue',
   'probeOctetDue', 'overrideDue', 'probeCount', 'probesUnanswered', 'keepAliveDue', 'keepAlivesUnanswered', 'ackOwed',
-  'dupAcksOwed', 'ackNote', 'rcvFin', 'rcvFinReached', 'hasDsack', 'pendingReset',
+  'ackNote', 'rcvFin', 'rcvFinReached', 'hasDsack', 'pendingReset',
 ] as const satisfies readonly (keyof Tcb)[];
 
 /**

@@ -45,12 +45,9 @@ function addSack(tcb: Tcb, out: TcpSegment): void {
 }
 
 export function acknowledged(tcb: Tcb): void {
-  // More blocks have changed than one segment could tell of.
-  const isMore = tcb.sackAgreed && tcb.reassembly.isUntold;
   tcb.lastAckSent = tcb.rcvNxt;
-  tcb.ackOwed = isMore ? 'now' : 'none';
-  tcb.dupAcksOwed = 0;
-  tcb.ackNote = isMore ? 'duplicate ACK' : undefined;
+  tcb.ackOwed = 'none';
+  tcb.ackNote = undefined;
   tcb.timers.stop(Timer.delayedAck);
   tcb.ackPolicy.onAckSent();
 }

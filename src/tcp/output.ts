@@ -108,15 +108,12 @@ function emitProbe(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
 
 function emitAck(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   const opened = tcb.windowMayHaveOpened && canStillReceive(tcb) && windowWorthAnAck(tcb);
-  if (tcb.ackOwed !== 'now' && tcb.dupAcksOwed === 0 && !opened) return false;
-  const note = tcb.ackNote ?? (tcb.ackOwed !== 'now' && tcb.dupAcksOwed === 0 ? 'window update' : undefined);
-  if (tcb.ackOwed === 'now') tcb.ackOwed = 'none';
-  else if (tcb.dupAcksOwed > 0) tcb.dupAcksOwed--;
-  const owedStill = tcb.dupAcksOwed;
+  const owed = tcb.ackOwed === 'now';
+  if (!owed && !opened) return false;
+  const note = tcb.ackNote ?? (owed ? undefined : 'window update');
   out.flags = TcpFlag.ACK;
   out.seq = acceptableSeq(tcb);
   addAck(tcb, now, out);
-  tcb.dupAcksOwed = owedStill;
   markEcn(tcb, out, false);
   sent(tcb, now, out, note);
   return true;

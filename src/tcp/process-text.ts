@@ -93,8 +93,8 @@ function advance(tcb: Tcb, len: number): void {
 }
 
 /**
- * A hole lies before it: kept (SHLD-31) and reported at once by a duplicate ACK (RFC 5681 §4.2). A peer with SACK
- * gets as many ACKs per batch as tell of every block; one without counts them, so it gets one for each segment.
+ * A hole lies before it: kept (SHLD-31) and reported at once by a duplicate ACK (RFC 5681 §4.2). A peer without SACK
+ * counts them, so one is to leave for each: see Connection.isInDisorder.
  */
 function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array, owned: boolean): void {
   tcb.oooSegsIn++;
@@ -107,7 +107,6 @@ function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array, owned: boolean): voi
   const taken = tcb.reassembly.insert(from, octets, owned);
   if (taken === 0) reportDuplicate(tcb, from, seqAdd(from, octets.length));
   tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
-  if (tcb.ackOwed === 'now' && !tcb.sackAgreed) tcb.dupAcksOwed++;
   tcb.ackOwed = 'now';
   tcb.ackNote = 'duplicate ACK';
 }

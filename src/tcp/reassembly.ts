@@ -1,8 +1,6 @@
 /**
  * Octets that arrived ahead of RCV.NXT, RFC 9293 §3.10.7.4 (SHLD-31), and the SACK blocks that report them
- * (RFC 2018 §4: the block with the newest arrival first, then the most recently reported ones). Where one batch has made
- * more blocks than a segment can carry, several segments tell of them, the oldest first: a sender that hears of the newest
- * alone takes the others for lost.
+ * (RFC 2018 §4: the block with the newest arrival first, then the most recently reported ones).
  * Pieces are kept sorted and never overlap; of octets that arrive twice the first copy stays.
  */
 import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
@@ -18,8 +16,6 @@ const PIECE_COST = 256;
 
 /** Blocks that are remembered: more than can be reported, so that those which merge leave others to tell of. */
 const MOST_RECENT = 4 * MAX_SACK_BLOCKS;
-/** As many as one batch can make. */
-const MOST_FRESH = 256;
 
 const endOf = (p: Piece): Seq => seqAdd(p.seq, p.octets.length);
 
@@ -27,8 +23,6 @@ export class Reassembly {
   readonly #pieces: Piece[] = [];
   /** A sequence number inside each block reported, newest first. */
   readonly #recent: Seq[] = [];
-  /** The same of those that no segment has told of yet, oldest first. */
-  readonly #fresh: Seq[] = [];
   /** Where the newest arrival ended. */
   #newestEnd: Seq | undefined;
   /** Octets held. */
@@ -97,42 +91,8 @@ export class Reassembly {
     }
   }
 
-  /** There are arrivals in blocks that no segment has told of yet. */
-  get isUntold(): boolean {
-    return this.#fresh.length > 0;
-  }
-
-  /**
-   * Writes up to `max` blocks to `sack` as left and right edges in turn, from index `at`; returns how many blocks. Where more
-   * have changed since the last time, it is those that changed first, and `isUntold` asks for another segment.
-   */
+  /** Writes up to `max` blocks to `sack` as left and right edges in turn, from index `at`; returns how many blocks. */
   writeSack(sack: Seq[], at: number, max: number): number {
-    const fresh = this.#fresh;
-    let count = 0;
-    let told = 0;
-    for (; told < fresh.length; told++) {
-      const piece = this.#pieceWith(fresh[told]!);
-      if (piece < 0) continue;
-      if (count < max) count += this.#writeBlock(piece, sack, at, count);
-      else if (!isAmong(sack, at, count, this.#leftOf(piece))) break;
-    }
-    if (told < fresh.length) {
-      fresh.splice(0, told);
-      reverseBlocks(sack, at, count);
-      return count;
-    }
-    fresh.length = 0;
-    return this.#writeRecent(sack, at, max);
-  }
-
-  clear(): void {
-    this.#pieces.length = 0;
-    this.#forget();
-    this.len = 0;
-    this.#pinned = 0;
-  }
-
-  #writeRecent(sack: Seq[], at: number, max: number): number {
     const recent = this.#recent;
     let count = 0;
     for (let r = 0; r < recent.length && count < max; ) {
@@ -143,6 +103,13 @@ export class Reassembly {
       count += written;
     }
     return count;
+  }
+
+  clear(): void {
+    this.#pieces.length = 0;
+    this.#forget();
+    this.len = 0;
+    this.#pinned = 0;
   }
 
   /** The block that the piece is part of, unless it is among the `count` that are written: how many that makes. */
@@ -183,7 +150,6 @@ export class Reassembly {
     this.#newestEnd = seqAdd(seq, len);
     // It is in the same block as what came before it.
     if (isContinued && recent.length > 0) {
-      if (this.#fresh.length === 0) this.#fresh.push(seq);
       recent[0] = seq;
       return;
     }
@@ -191,13 +157,10 @@ export class Reassembly {
     if (known >= 0) recent.splice(known, 1);
     recent.unshift(seq);
     if (recent.length > MOST_RECENT) recent.pop();
-    this.#fresh.push(seq);
-    if (this.#fresh.length > MOST_FRESH) this.#fresh.shift();
   }
 
   #forget(): void {
     this.#recent.length = 0;
-    this.#fresh.length = 0;
     this.#newestEnd = undefined;
   }
 }
@@ -205,14 +168,4 @@ export class Reassembly {
 function isAmong(sack: readonly Seq[], at: number, count: number, left: Seq): boolean {
   for (let b = 0; b < count; b++) if (sack[at + 2 * b] === left) return true;
   return false;
-}
-
-function reverseBlocks(sack: Seq[], at: number, count: number): void {
-  for (let a = at, b = at + 2 * (count - 1); a < b; a += 2, b -= 2) {
-    for (let edge = 0; edge < 2; edge++) {
-      const kept = sack[a + edge]!;
-      sack[a + edge] = sack[b + edge]!;
-      sack[b + edge] = kept;
-    }
-  }
 }

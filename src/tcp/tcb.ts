@@ -221,8 +221,6 @@ export class Tcb {
 
   // Acknowledgments owed.
   ackOwed: AckOwed = 'none';
-  /** Duplicate ACKs owed beyond the one in `ackOwed`: a peer without SACK counts them. */
-  dupAcksOwed = 0;
   ackNote: SendNote | undefined = undefined;
   /** Last answer to an unacceptable segment, for tcp_invalid_ratelimit. */
   lastInvalidAckAt: Micros = Number.NEGATIVE_INFINITY as Micros;

@@ -250,7 +250,10 @@ export class Harness {
 
   /** Segments from the peer that arrive in one batch. */
   injectBatch(...segs: readonly Seg[]): this {
-    for (const seg of segs) this.#arrive(seg);
+    for (const seg of segs) {
+      this.#arrive(seg);
+      if (this.connection.isInDisorder) this.#drain();
+    }
     return this.#drain();
   }
 

@@ -470,6 +470,15 @@ describe('the life of a connection', () => {
     expect(r.wire.take()).toMatchObject([{ flags: '.', ack: 5301 }]);
   });
 
+  test('but of what is out of order each segment is reported as it comes', () => {
+    const r = rig();
+    const { endpoint, ack } = connected(r);
+    const octets = (n: number): Uint8Array =>
+      tcpPacket({ dstPort: endpoint.localPort, seq: 5001 + n * 100, flags: 'P.', ack, payload: new Uint8Array(100) });
+    r.wire.deliver(octets(1), octets(2), octets(0), octets(3));
+    expect(r.wire.take()).toMatchObject([{ ack: 5001 }, { ack: 5001 }, { flags: '.', ack: 5401 }]);
+  });
+
   test('close with unread octets resets, abort resets, each once', () => {
     const r = rig();
     const first = connected(r);
