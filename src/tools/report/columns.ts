@@ -25,7 +25,7 @@ export function connectionColumns(c: ReportConnection): PageConnection {
     names: names ?? ['us', 'peer'],
     ends: [endText(open.local, open.localPort), endText(open.remote, open.remotePort)],
     start: [words.index(ourStart), words.index(peerStart ?? '?')],
-    inferred: names !== undefined,
+    inferred: c.inferred ?? names !== undefined,
     remarks: c.remarks ?? [],
     rows,
     moves: moveColumns(c.moves ?? movesOf(c.ladder), places, words),

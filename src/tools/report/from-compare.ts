@@ -2,7 +2,18 @@
  * The document of `tcpx compare --json` for the report: its scenarios side by side. A document is somebody's file: what is
  * not as it should be is named; a field that may be absent is.
  */
-import type { ComparedFinding, ComparedMark, ComparedRow, ComparedSegment, ReportComparison } from './model.ts';
+import { micros } from '../../base/time.ts';
+import type { SegmentRecord } from '../../tcp/trace.ts';
+import { buildLadder, type Ladder } from '../ladder.ts';
+import type { LogRecord, OpenRecord } from '../log-record.ts';
+import type {
+  ComparedFinding,
+  ComparedMark,
+  ComparedRow,
+  ComparedSegment,
+  ReportComparison,
+  ReportConnection,
+} from './model.ts';
 
 /** The document is none, or a part of it is not what it should be. */
 export class ComparisonFormatError extends Error {
@@ -13,8 +24,22 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** The scenarios of a parsed document. Throws ComparisonFormatError. */
 export function documentComparisons(document: unknown): readonly ReportComparison[] {
+  return scenariosOf(document).map(comparison);
+}
+
+/** Each of their runs as a connection of its own. Throws ComparisonFormatError. */
+export function documentConnections(document: unknown): readonly ReportConnection[] {
+  return scenariosOf(document).flatMap((scenario) =>
+    (['kernel', 'tcpx'] as const).flatMap((side) => {
+      const name = `${text(scenario['name'])}: ${side}`;
+      return runConnection(object(scenario[side], name), name, side);
+    }),
+  );
+}
+
+function scenariosOf(document: unknown): readonly Json[] {
   const top = object(document, 'the document');
-  return array(top['scenarios'], 'scenarios').map((scenario, i) => comparison(object(scenario, `scenarios[${i}]`)));
+  return array(top['scenarios'], 'scenarios').map((scenario, i) => object(scenario, `scenarios[${i}]`));
 }
 
 function comparison(o: Json): ReportComparison {
@@ -136,6 +161,60 @@ function segment(o: Json, state: string | undefined): ComparedSegment {
     ...(options === '' ? [] : [`[${options}]`]),
   ];
   return { t: number(t), dir: dir === 'out' ? 'out' : 'in', text: parts.join(' '), state };
+}
+
+/** A run as a log would have it, but for our states, which the document knows better. */
+function runConnection(o: Json, title: string, side: string): readonly ReportConnection[] {
+  const shots = list(o['segments']).map((s, i) => object(s, `${title}: segment ${i + 1}`));
+  const [local, localPort] = endOf(o['local']);
+  const [remote, remotePort] = endOf(o['remote']);
+  const open: OpenRecord = { type: 'open', t: 0, conn: 1, local, localPort, remote, remotePort };
+  const segments = shots.map((s): LogRecord => {
+    const record = { type: 'segment', conn: 1, dir: s['dir'] === 'out' ? 'out' : 'in', seg: segmentRecord(s) } as const;
+    return { ...record, t: micros(number(s['t'])) };
+  });
+  const ladder = buildLadder([open, ...segments]);
+  if (ladder === undefined || shots.length === 0) return [];
+  const marks = list(o['states']).map((m) => object(m, `${title}: a state`));
+  const inferred = marks.some((m) => m['source'] === 'inferred');
+  return [{ title, ladder: withStates(ladder, marks, side), inferred }];
+}
+
+function withStates(ladder: Ladder, marks: readonly Json[], side: string): Ladder {
+  let shot = -1;
+  const rows = ladder.rows.map((row) => {
+    if (row.segment === undefined) return row;
+    shot++;
+    const entered = marks.findLast((m) => m['shot'] === shot);
+    return entered === undefined ? row : { ...row, ours: text(entered['state']) };
+  });
+  return { ...ladder, rows, names: [side, 'peer'] };
+}
+
+/** 'ADDR:PORT'. */
+function endOf(value: unknown): readonly [address: string, port: number] {
+  const [, address = '', port = '0'] = /^(.*):(\d+)$/.exec(text(value)) ?? [];
+  return [address, Number(port)];
+}
+
+function segmentRecord(s: Json): SegmentRecord {
+  const options = list(s['options']).map(text);
+  const numberAfter = (name: string): number | undefined => {
+    const found = options.find((option) => option.startsWith(`${name} `));
+    return found === undefined ? undefined : Number(found.slice(name.length + 1));
+  };
+  const mss = numberAfter('mss');
+  const wscale = numberAfter('wscale');
+  return {
+    seq: number(s['seq']) >>> 0,
+    ack: number(s['ack']) >>> 0,
+    flags: text(s['flags']),
+    wnd: number(s['wnd']),
+    len: number(s['len']),
+    ...(mss !== undefined && { mss }),
+    ...(wscale !== undefined && { wscale }),
+    ...(options.includes('sackOK') && { sackOk: true as const }),
+  };
 }
 
 const shotAt = (of: RunShots, index: unknown): ComparedSegment | undefined =>

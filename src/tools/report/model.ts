@@ -29,6 +29,8 @@ export interface ReportConnection {
   /** What it is called where several are to choose from. */
   readonly title: string;
   readonly ladder: Ladder;
+  /** The left end's states, too, are inferred. Default: where the ladder names its ends, for then it was seen from outside. */
+  readonly inferred?: boolean;
   /** Which rows of the table were taken; without it they are found from the states in `ladder`. */
   readonly moves?: readonly ReportMove[];
   readonly samples?: ReportSamples;

@@ -9,7 +9,7 @@ import { PcapError } from '../../pcap/pcap-reader.ts';
 import { LogFormatError, readLog } from '../log-ndjson.ts';
 import { traceFile } from '../trace/run.ts';
 import { Trace } from '../trace/trace.ts';
-import { ComparisonFormatError, documentComparisons } from './from-compare.ts';
+import { ComparisonFormatError, documentComparisons, documentConnections } from './from-compare.ts';
 import { LogCollector } from './from-log.ts';
 import { CaptureCollector } from './from-trace.ts';
 import type { ReportComparison, ReportConnection, ReportSection } from './model.ts';
@@ -152,7 +152,8 @@ async function comparisonPart(path: string): Promise<ReportPart> {
   try {
     document = JSON.parse(await readFile(path, 'utf8'));
     const comparisons = documentComparisons(document);
-    return { about: documentAbout(document), connections: [], comparisons, remarks: [], broken: false };
+    const connections = documentConnections(document);
+    return { about: documentAbout(document), connections, comparisons, remarks: [], broken: false };
   } catch (error) {
     if (!(error instanceof ComparisonFormatError) && !(error instanceof SyntaxError)) throw error;
     throw new ReportInputError(`${path} is no whole comparison: ${error.message}`, 'run `tcpx compare --json` again', {

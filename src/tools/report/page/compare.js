@@ -2,12 +2,15 @@
 /** @import { PageComparison, PageShot } from '../page-data.ts' */
 import { card, data, element, secondsText, words } from './dom.js';
 
+/** So many scenarios are shown open. */
+const FEW = 2;
+
 export function compareCard() {
   const list = element('div', { class: 'scenarios' });
   const only = element('input', { type: 'checkbox', change: () => list.classList.toggle('only', only.checked) });
   const tools = [element('label', {}, only, words('onlyDifferences'))];
-  const one = data.comparisons.length === 1;
-  list.append(overview(), ...data.comparisons.map((c) => scenario(c, one)));
+  const few = data.comparisons.length <= FEW;
+  list.append(overview(), ...data.comparisons.map((c) => scenario(c, few)));
   return card('comparisons', words('comparisons'), tools, list);
 }
 
@@ -18,12 +21,21 @@ function overview() {
     element(
       'tr',
       { class: c.mark },
-      element('td', {}, element('a', { href: `#scenario-${data.comparisons.indexOf(c)}` }, c.name)),
+      element(
+        'td',
+        {},
+        element('a', { href: `#scenario-${data.comparisons.indexOf(c)}`, click: () => show(c) }, c.name),
+      ),
       element('td', {}, verdict(c.verdict, c.mark)),
       element('td', {}, c.summary),
     ),
   );
   return element('div', { class: 'scroll' }, element('table', {}, element('tbody', {}, ...rows)));
+}
+
+/** @param {PageComparison} c */
+function show(c) {
+  document.getElementById(`scenario-${data.comparisons.indexOf(c)}`)?.setAttribute('open', '');
 }
 
 /**
@@ -63,13 +75,27 @@ function scenario(c, open) {
             element('tbody', {}, ...findings),
           ),
         );
-  const sides = element('div', { class: 'pair heads' }, ...c.sides.map((side) => element('b', {}, side)));
-  return element(
+  const rows = element('div');
+  // Rows may be many: those of a scenario are made when somebody wants to see them.
+  const fill = () => {
+    if (made.open && rows.childElementCount === 0) rows.append(...pairs(c));
+  };
+  const made = element(
     'details',
-    { open: open || c.mark !== 'same', id: `scenario-${data.comparisons.indexOf(c)}` },
+    { open: open || c.mark === 'differs', id: `scenario-${data.comparisons.indexOf(c)}`, toggle: fill },
     element('summary', {}, element('b', {}, c.name), ' ', verdict(c.verdict, c.mark), ` ${c.summary}`),
     table,
-    sides,
+    rows,
+    ...c.notes.map((note) => element('p', { class: 'hint' }, note)),
+  );
+  fill();
+  return made;
+}
+
+/** @param {PageComparison} c */
+function pairs(c) {
+  return [
+    element('div', { class: 'pair heads' }, ...c.sides.map((side) => element('b', {}, side))),
     ...c.rows.map((row) =>
       element(
         'div',
@@ -79,8 +105,7 @@ function scenario(c, open) {
         row.remarks.length === 0 ? undefined : element('p', {}, row.remarks.join('; ')),
       ),
     ),
-    ...c.notes.map((note) => element('p', { class: 'hint' }, note)),
-  );
+  ];
 }
 
 /**

@@ -17,7 +17,7 @@ class DiagramView {
   #ends = element('div', { class: 'switch', role: 'group' });
   #told = element('p', { class: 'told', 'aria-live': 'polite' });
   #steps = element('ol', { class: 'steps' });
-  #play = button('▶', words('play'), () => this.#toggle());
+  #play = button(words('play'), words('play'), () => this.#toggle());
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
 
@@ -29,19 +29,20 @@ class DiagramView {
     );
     this.#svg.removeAttribute('width');
     this.#svg.removeAttribute('height');
+    addHeads(this.#svg);
     const controls = element(
       'div',
       { class: 'controls' },
-      button('⏮', words('first'), () => chooseStep(-1)),
+      button('|◀', words('first'), () => chooseStep(-1)),
       button('◀', words('previous'), () => chooseStep(view.step - 1)),
       this.#play,
-      button('▶|', words('next'), () => chooseStep(view.step + 1)),
-      button('⏭', words('last'), () => chooseStep(Number.MAX_SAFE_INTEGER)),
+      button('▶', words('next'), () => chooseStep(view.step + 1)),
+      button('▶|', words('last'), () => chooseStep(Number.MAX_SAFE_INTEGER)),
     );
     const picture = element('div', { class: 'picture' }, this.#svg);
     this.element = card('states', words('states'), [this.#ends], controls, this.#told, picture, this.#steps);
     on('connection', () => this.#begin());
-    on('rows', () => this.#begin());
+    on('rows', () => this.#grow());
     on('end', () => this.#begin());
     on('row', () => this.#draw());
     this.#begin();
@@ -55,7 +56,7 @@ class DiagramView {
     const c = connection();
     if (c === undefined) return;
     if (view.step >= movesOf(c, view.end).length - 1) chooseStep(-1);
-    this.#play.textContent = '⏸';
+    this.#play.textContent = words('stop');
     this.#play.title = words('stop');
     this.#timer = setInterval(() => {
       const now = connection();
@@ -68,7 +69,7 @@ class DiagramView {
   #stop() {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#play.textContent = '▶';
+    this.#play.textContent = words('play');
     this.#play.title = words('play');
   }
 
@@ -102,6 +103,13 @@ class DiagramView {
     this.#draw();
   }
 
+  /** Where nothing is chosen, the diagram goes along with what happens. */
+  #grow() {
+    const c = connection();
+    if (c !== undefined && view.row < 0) view.step = movesOf(c, view.end).length - 1;
+    this.#begin();
+  }
+
   #draw() {
     const c = connection();
     if (c === undefined) return;
@@ -125,10 +133,20 @@ class DiagramView {
     });
     const at = last === undefined ? start : last.to === 'CLOSED' ? 'the end' : last.to;
     this.#mark(`[data-state="${CSS.escape(at)}"]`, 'been now');
+    this.#bringInSight();
     [...this.#steps.children].forEach((item, i) => {
       item.className = i === view.step ? 'now' : i < view.step ? 'been' : '';
-      if (i === view.step) item.scrollIntoView({ block: 'nearest' });
+      if (i === view.step && item instanceof HTMLElement) scrollTo(this.#steps, item);
     });
+  }
+
+  /** Where the picture is wider than its place, the state is brought to the middle. */
+  #bringInSight() {
+    const picture = this.#svg.parentElement;
+    const box = this.#svg.querySelector('.now rect')?.getBoundingClientRect();
+    if (picture === null || box === undefined || picture.scrollWidth <= picture.clientWidth) return;
+    const from = picture.getBoundingClientRect().left;
+    picture.scrollLeft += box.left + box.width / 2 - from - picture.clientWidth / 2;
   }
 
   /**
@@ -159,6 +177,7 @@ class DiagramView {
     line.setAttribute('stroke-dasharray', '6 5');
     line.setAttribute('fill', 'none');
     line.setAttribute('stroke-width', '1.5');
+    line.setAttribute('marker-end', 'url(#head)');
     const label = document.createElementNS(SVG, 'text');
     label.setAttribute('x', String((from[0] + to[0]) / 2));
     label.setAttribute('y', String((from[1] + to[1]) / 2));
@@ -180,6 +199,31 @@ class DiagramView {
     if (box === null) return undefined;
     const at = (/** @type {string} */ name) => Number(box.getAttribute(name));
     return [at('x') + at('width') / 2, at('y') + at('height') / 2];
+  }
+}
+
+/**
+ * Brings a line of a list in sight, and leaves the page where it is.
+ * @param {HTMLElement} list
+ * @param {HTMLElement} line
+ */
+function scrollTo(list, line) {
+  const top = line.offsetTop - list.offsetTop;
+  const hidden = top < list.scrollTop || top + line.offsetHeight > list.scrollTop + list.clientHeight;
+  if (hidden) list.scrollTop = top - list.clientHeight / 2;
+}
+
+/** Arrow heads in the colours of arrows that were taken, of one size however thick the arrow. @param {SVGSVGElement} svg */
+function addHeads(svg) {
+  const head = svg.querySelector('marker');
+  if (head === null) return;
+  head.setAttribute('markerUnits', 'userSpaceOnUse');
+  head.setAttribute('markerWidth', '13');
+  head.setAttribute('markerHeight', '13');
+  for (const kind of ['taken', 'now']) {
+    const other = /** @type {SVGMarkerElement} */ (head.cloneNode(true));
+    other.id = `head-${kind}`;
+    head.after(other);
   }
 }
 

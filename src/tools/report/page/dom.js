@@ -12,7 +12,6 @@ export const view = {
   step: -1,
   /** 0: the left end's states are shown in the diagram; 1: the right one's. */
   end: 0,
-  follow: data.events !== undefined,
 };
 
 /** @typedef {'connection' | 'rows' | 'row' | 'end' | 'theme'} Topic */

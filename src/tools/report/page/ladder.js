@@ -68,10 +68,12 @@ class LadderView {
     this.#refilter();
   }
 
+  /** Stays at the end where it was there; goes along with what is new as long as no row is chosen. */
   #grow() {
-    const atEnd = view.follow && view.row < 0;
+    const { scrollTop, clientHeight, scrollHeight } = this.#list;
+    const follows = view.row < 0 && scrollTop + clientHeight >= scrollHeight - 2 * rowHeight();
     this.#refilter();
-    if (atEnd) this.#list.scrollTop = this.#list.scrollHeight;
+    if (follows) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   #refilter() {

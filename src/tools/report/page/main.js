@@ -20,8 +20,8 @@ function draw() {
   page?.replaceChildren(
     heading(),
     ...about(),
-    ...(data.connections.length > 0 ? connectionParts() : []),
     ...(data.comparisons.length > 0 ? [compareCard()] : []),
+    ...(data.connections.length > 0 ? connectionParts() : []),
     ...(data.connections.length + data.comparisons.length === 0
       ? [element('p', { class: 'hint' }, words(data.events === undefined ? 'empty' : 'waiting'))]
       : []),

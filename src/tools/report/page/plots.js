@@ -8,7 +8,7 @@ import { button, card, colour, connection, element, on, view, words } from './do
 const Plot = Reflect.get(globalThis, 'uPlot');
 
 /** @typedef {readonly (number | null)[]} Values */
-/** @typedef {{ label: string, t: readonly number[], v: Values, colour: string, kind: 'line' | 'steps' | 'points', dash?: number[] }} Series */
+/** @typedef {{ label: string, t: readonly number[], v: Values, colour: string, kind: 'line' | 'steps' | 'points', dash?: number[], hidden?: boolean }} Series */
 
 /** Most sent segments in sight that are drawn with their length. */
 const MOST_BARS = 4000;
@@ -113,7 +113,10 @@ class PlotsView {
         height: into === this.#sequence ? 300 : 220,
         scales: { x: { time: false } },
         cursor: { sync: { key: 'tcpx' }, drag: { x: true, y: false, dist: 4 }, focus: { prox: 20 } },
-        axes: [axis, { ...axis, values, size: 58 }],
+        axes: [
+          { ...axis, size: 32 },
+          { ...axis, values, size: 58 },
+        ],
         series: [
           { label: words('seconds'), value: (_, v) => (v === null ? '' : v.toFixed(6)) },
           ...series.map(plotted),
@@ -232,6 +235,7 @@ function plotted(s) {
   const stepped = Plot.paths.stepped?.({ align: 1 });
   return {
     label: s.label,
+    show: s.hidden !== true,
     stroke,
     width: 1.5,
     spanGaps: true,
@@ -269,6 +273,16 @@ function ordered(s) {
   return [times, values];
 }
 
+/** What is sent again, in the words of a log and of a capture. */
+const AGAIN = /retrans|tail loss/;
+
+/**
+ * For each word of the connection whether it is one of these: rows are many, words few.
+ * @param {PageConnection} c
+ * @param {RegExp} pattern
+ */
+const wordsLike = (c, pattern) => c.words.map((word) => pattern.test(word));
+
 /**
  * @param {PageConnection} c
  * @param {number} direction
@@ -277,44 +291,44 @@ function ordered(s) {
 function sequenceSeries(c, direction) {
   const { rows } = c;
   const back = direction === OUT ? IN : OUT;
+  const isReset = wordsLike(c, /^[^a-z]*R[^a-z]*$/);
+  const takesOne = wordsLike(c, /^[^a-z]*[SF][^a-z]*$/);
+  const isAgain = wordsLike(c, AGAIN);
   const column = (/** @type {(i: number) => number | null} */ of) => rows.t.map((_, i) => of(i));
-  const sent = (/** @type {number} */ i) => {
-    if (rows.kind[i] !== direction || /R/.test(wordAt(c, rows.flags[i]))) return null;
+  const flagged = (/** @type {readonly boolean[]} */ which, /** @type {number} */ i) =>
+    which[rows.flags[i] ?? 0] === true;
+  const sent = (/** @type {number} */ i, /** @type {boolean} */ again) => {
+    if (rows.kind[i] !== direction || flagged(isReset, i) || (isAgain[rows.note[i] ?? 0] === true) !== again)
+      return null;
     const len = rows.len[i] ?? 0;
-    return len > 0 || /[SF]/.test(wordAt(c, rows.flags[i])) ? (rows.seq[i] ?? 0) + len : null;
+    return len > 0 || flagged(takesOne, i) ? (rows.seq[i] ?? 0) + len : null;
   };
-  const again = (/** @type {number} */ i) => /retrans|tail loss/.test(wordAt(c, rows.note[i]));
+  const came = (/** @type {Values} */ of) =>
+    column((i) => (rows.kind[i] === back && !flagged(isReset, i) ? (of[i] ?? null) : null));
+  const data = column((i) => sent(i, false));
+  const edge = came(rows.edge);
   return [
     {
       label: words('windowEdge'),
       t: rows.t,
-      v: column((i) => (rows.kind[i] === back ? (rows.edge[i] ?? null) : null)),
+      v: edge,
       colour: '--violet',
       kind: 'steps',
       dash: [4, 4],
+      // A window that is never reached would press all else to the floor; its legend brings it back.
+      hidden: highest(edge) > 3 * highest(data),
     },
-    {
-      label: words('acked'),
-      t: rows.t,
-      v: column((i) => (rows.kind[i] === back && !/R/.test(wordAt(c, rows.flags[i])) ? (rows.ack[i] ?? null) : null)),
-      colour: '--green',
-      kind: 'steps',
-    },
-    {
-      label: words('dataSent'),
-      t: rows.t,
-      v: column((i) => (again(i) ? null : sent(i))),
-      colour: '--blue',
-      kind: 'points',
-    },
-    {
-      label: words('sentAgain'),
-      t: rows.t,
-      v: column((i) => (again(i) ? sent(i) : null)),
-      colour: '--red',
-      kind: 'points',
-    },
+    { label: words('acked'), t: rows.t, v: came(rows.ack), colour: '--green', kind: 'steps' },
+    { label: words('dataSent'), t: rows.t, v: data, colour: '--blue', kind: 'points' },
+    { label: words('sentAgain'), t: rows.t, v: column((i) => sent(i, true)), colour: '--red', kind: 'points' },
   ];
+}
+
+/** @param {Values} values */
+function highest(values) {
+  let most = 0;
+  for (const v of values) if (v !== null && v > most) most = v;
+  return most;
 }
 
 /**
@@ -340,7 +354,7 @@ function bars(c, direction) {
       const len = rows.len[i] ?? 0;
       if (rows.kind[i] !== direction || len === 0) continue;
       const x = u.valToPos((rows.t[i] ?? 0) / 1e6, 'x', true);
-      ctx.strokeStyle = colour(/retrans|tail loss/.test(wordAt(c, rows.note[i])) ? '--red' : '--blue');
+      ctx.strokeStyle = colour(AGAIN.test(wordAt(c, rows.note[i])) ? '--red' : '--blue');
       ctx.beginPath();
       ctx.moveTo(x, u.valToPos(rows.seq[i] ?? 0, 'y', true));
       ctx.lineTo(x, u.valToPos((rows.seq[i] ?? 0) + len, 'y', true));
