@@ -45,7 +45,7 @@ class DiagramView {
     on('rows', () => this.#grow());
     on('end', () => this.#begin());
     on('row', () => this.#draw());
-    this.#begin();
+    this.#grow();
   }
 
   #toggle() {

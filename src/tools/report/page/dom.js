@@ -14,7 +14,10 @@ export const view = {
   end: 0,
 };
 
-/** @typedef {'connection' | 'rows' | 'row' | 'end' | 'theme'} Topic */
+/**
+ * Another connection is chosen, it has got rows, a row is chosen, the other end, other colours; there is news of the whole.
+ * @typedef {'connection' | 'rows' | 'row' | 'end' | 'theme' | 'news'} Topic
+ */
 
 /** @type {Map<Topic, (() => void)[]>} */
 const listeners = new Map();

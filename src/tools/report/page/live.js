@@ -2,27 +2,33 @@
 /** @import { PageConnection, PageNews } from '../page-data.ts' */
 import { data, tell, view } from './dom.js';
 
+/** What has become of the feed; undefined for a page without one. @type {'live' | 'ended' | 'lost' | undefined} */
+let status;
+
+export const feedStatus = () => status;
+
 /**
- * Listens for as long as the page is open; `changed` is told what has become of the feed, and `drawn` when the page has to be
- * drawn anew.
- * @param {(status: 'live' | 'ended' | 'lost') => void} changed
+ * Listens for as long as the page is open. `drawn`: the page has to be drawn anew, now that there is something to show.
  * @param {() => void} drawn
  */
-export function listenToNews(changed, drawn) {
+export function listenToNews(drawn) {
   if (data.events === undefined) return;
   const source = new EventSource(data.events);
+  const changed = (/** @type {typeof status} */ now) => {
+    status = now;
+    tell('news');
+  };
   source.onopen = () => changed('live');
   source.onerror = () => changed('lost');
   source.onmessage = (event) => {
     /** @type {PageNews} */
     const news = JSON.parse(event.data);
-    const had = data.connections.length;
+    const isFirst = data.connections.length === 0;
     take(news);
-    if (data.connections.length !== had || news.ended) drawn();
+    if (isFirst && data.connections.length > 0) drawn();
     else if (news.patches.some((patch) => patch.connection === view.connection)) tell('rows');
-    if (!news.ended) return;
-    source.close();
-    changed('ended');
+    if (news.ended) source.close();
+    changed(news.ended ? 'ended' : 'live');
   };
 }
 

@@ -6,11 +6,8 @@ import { diagramCard } from './diagram.js';
 import { button, connection, data, element, forgetAll, on, tell, view, words } from './dom.js';
 import { chooseConnection, help, listenToKeys } from './keys.js';
 import { detailCard, ladderCard } from './ladder.js';
-import { listenToNews } from './live.js';
+import { feedStatus, listenToNews } from './live.js';
 import { plotsCard } from './plots.js';
-
-/** @type {'live' | 'ended' | 'lost' | undefined} */
-let feed;
 
 function draw() {
   forgetAll();
@@ -19,7 +16,7 @@ function draw() {
   const page = document.getElementById('page');
   page?.replaceChildren(
     heading(),
-    ...about(),
+    about(),
     ...(data.comparisons.length > 0 ? [compareCard()] : []),
     ...(data.connections.length > 0 ? connectionParts() : []),
     ...(data.connections.length + data.comparisons.length === 0
@@ -30,11 +27,21 @@ function draw() {
 }
 
 function heading() {
-  const status = feed === undefined ? undefined : element('span', { class: `feed ${feed}` }, words(feed));
+  const title = element('h1');
+  const status = element('span');
+  const told = () => {
+    title.textContent = data.title;
+    const feed = feedStatus();
+    status.className = `feed ${feed ?? ''}`;
+    status.textContent = feed === undefined ? '' : words(feed);
+    status.hidden = feed === undefined;
+  };
+  on('news', told);
+  told();
   return element(
     'header',
     { class: 'top' },
-    element('h1', {}, data.title),
+    title,
     status,
     connectionChoice(),
     element(
@@ -48,32 +55,36 @@ function heading() {
 }
 
 function connectionChoice() {
-  if (data.connections.length < 2) return undefined;
-  const select = element(
-    'select',
-    { 'aria-label': words('connection'), change: () => chooseConnection(select.selectedIndex) },
-    ...data.connections.map((c) => element('option', {}, c.title)),
-  );
-  const follow = () => {
+  const select = element('select', {
+    'aria-label': words('connection'),
+    change: () => chooseConnection(select.selectedIndex),
+  });
+  const fill = () => {
+    if (select.options.length !== data.connections.length)
+      select.replaceChildren(...data.connections.map((c) => element('option', {}, c.title)));
     select.selectedIndex = view.connection;
+    select.hidden = data.connections.length < 2;
   };
-  follow();
-  on('connection', follow);
+  on('connection', fill);
+  on('news', fill);
+  fill();
   return select;
 }
 
 function about() {
-  if (data.about.length === 0) return [];
-  return [
-    element(
-      'section',
-      { class: 'about', 'aria-label': words('about') },
-      ...data.about.flatMap((section) => [
-        section.heading === undefined ? undefined : element('h2', {}, section.heading),
-        ...section.lines.map((line) => element('p', {}, line)),
+  const section = element('section', { class: 'about', 'aria-label': words('about') });
+  const fill = () => {
+    section.replaceChildren(
+      ...data.about.flatMap(({ heading: text, lines }) => [
+        ...(text === undefined ? [] : [element('h2', {}, text)]),
+        ...lines.map((line) => element('p', {}, line)),
       ]),
-    ),
-  ];
+    );
+    section.hidden = data.about.length === 0;
+  };
+  on('news', fill);
+  fill();
+  return section;
 }
 
 function connectionParts() {
@@ -113,7 +124,4 @@ if (data.events === undefined && connection() !== undefined) {
   chooseStep(-1);
   chooseRow(0);
 }
-listenToNews((status) => {
-  feed = status;
-  draw();
-}, draw);
+listenToNews(draw);
