@@ -1,17 +1,14 @@
 /**
  * How each requirement's check was seen to fail: a change to one place of the sources that breaks the rule, under which the
- * check fails. breaks.json holds them by requirement; `npm run rfc -- --breaks` proves them anew (prove.ts), and
- * `npm run rfc -- --find-breaks` looks for those that are missing (find.ts).
+ * check fails. breaks.json holds them by requirement, written by hand; `npm run rfc -- --breaks` proves them anew (prove.ts).
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Mutant, mutantAt } from '../../../scripts/mutants/mutant.ts';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const FILE = new URL('breaks.json', import.meta.url);
 
-/** `from` stands once in the file, and becomes `to`. Whole lines, without the white space around them. */
+/** `from` stands once in the file, and becomes `to`; how its white space is laid out doesn't matter. */
 export interface Break {
   readonly file: string;
   readonly from: string;
@@ -23,41 +20,26 @@ export type Breaks = Readonly<Record<string, Break>>;
 /** By requirement. */
 export function readBreaks(): Breaks {
   // This project's own; breaks.test.ts looks at what it holds.
-  return JSON.parse(readFileSync(FILE, 'utf8')) as Breaks;
+  return JSON.parse(readFileSync(new URL('breaks.json', import.meta.url), 'utf8')) as Breaks;
 }
 
-export function writeBreaks(breaks: Breaks): void {
-  writeFileSync(FILE, `${JSON.stringify(breaks, null, 2)}\n`);
-}
-
-/** Throws when the sources have changed, and it does not apply any more. */
-export function mutantOf({ file, from, to }: Break): Mutant {
-  return mutantAt(file, readFileSync(join(ROOT, file), 'utf8'), from, to);
+/** `text` with the break in force. Throws when it can't be applied. */
+export function brokenText(text: string, { from, to }: Pick<Break, 'from' | 'to'>): string {
+  const words = from.trim().split(/\s+/);
+  const pattern = words.map((word) => word.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('\\s+');
+  const [first, second] = text.matchAll(new RegExp(pattern, 'g'));
+  if (first === undefined) throw new Error(`does not have '${from}'`);
+  if (second !== undefined) throw new Error(`has '${from}' more than once`);
+  return text.slice(0, first.index) + to + text.slice(first.index + first[0].length);
 }
 
 /** Why a break can't be applied to the sources as they are; undefined when it can. */
 export function staleness(b: Break): string | undefined {
   try {
-    mutantOf(b);
+    brokenText(readFileSync(join(ROOT, b.file), 'utf8'), b);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-/** A mutant as whole lines: as few as stand once in the file. */
-export function breakOf(text: string, { file, start, end, replacement }: Mutant): Break {
-  let from = text.lastIndexOf('\n', start - 1) + 1;
-  let to = text.indexOf('\n', end);
-  if (to < 0) to = text.length;
-  for (let isBelow = false; ; isBelow = !isBelow) {
-    const original = text.slice(from, to).trim();
-    if (text.indexOf(original) === text.lastIndexOf(original)) {
-      const head = text.slice(from, start).trimStart();
-      return { file, from: original, to: `${head}${replacement}${text.slice(end, to).trimEnd()}`.trimEnd() };
-    }
-    if (isBelow) to = text.indexOf('\n', to + 1);
-    else from = text.lastIndexOf('\n', from - 2) + 1;
+    return `${b.file} ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 
