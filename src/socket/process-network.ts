@@ -7,15 +7,15 @@
  * by `process.exit` our FIN leaves, as from a kernel, but is not sent again.
  */
 import { LinkFailure } from '../link/failure.ts';
-import { type Route, routeTo } from '../link/route.ts';
 import type { Endpoint } from '../stack/endpoint.ts';
 import { TcpError } from '../stack/errors.ts';
 import type { Listener } from '../stack/listener.ts';
-import type { Stack } from '../stack/stack.ts';
 import type { Sysctl } from '../tcp/config.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { mayBeRaw } from './driver.ts';
-import { type Host, type HostOptions, openHost, openHostNow } from './host.ts';
+import type { HostOptions } from './host.ts';
+import { HostPool, type HostPoolOptions } from './host-pool.ts';
+import { isUsed, type Kept, KeptHosts } from './kept-hosts.ts';
 import { Keeper, Lingering } from './lingering.ts';
 import { type ListenHost, type ListenHostOptions, openListenHost, openListenHostNow } from './listen-host.ts';
 import type { Listening, Network, NetworkConnect, NetworkListen } from './network.ts';
@@ -27,24 +27,14 @@ export interface NetworkOptions
   readonly sysctl?: Partial<Sysctl>;
 }
 
-/** How long a route is believed, ms. */
-const ROUTE_AGE = 1000;
-const MOST_ROUTES = 4096;
-/** How often it is looked whether a host is still of use. */
-const LOOK_MS = 10_000;
+/** Milliseconds before a port that nobody listens on, and no connection is left on, goes back to the kernel. */
+const IDLE_TIME = 30_000;
 
-interface Ours {
-  readonly stacks: readonly Stack[];
+/** A port that is ours, on one address or all. */
+interface Door extends Kept {
+  readonly host: ListenHost;
   /** Servers that listen on it. */
   servers: number;
-  /** Had nothing to do when it was looked at last. */
-  idle: boolean;
-  close(): void;
-}
-
-interface KnownRoute {
-  readonly route: Route;
-  readonly askedAt: number;
 }
 
 export class HostNetwork implements Network {
@@ -55,49 +45,22 @@ export class HostNetwork implements Network {
     () => this.#keeper.hold(),
     () => this.#keeper.release(),
   );
-  readonly #routes = new Map<string, KnownRoute>();
-  /** By way out, and port where it has one. */
-  readonly #ways = new Map<string, Ours & { readonly host: Host }>();
-  readonly #opening = new Map<string, Promise<Host>>();
+  readonly #pool: HostPool;
   /** By address and port. */
-  readonly #doors = new Map<string, Ours & { readonly host: ListenHost }>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #doors = new KeptHosts<Door>(IDLE_TIME);
   #lastId = 0;
   #closed = false;
   readonly #onExit = (): void => this.#sayGoodbye();
-  readonly #nextId = (): number => ++this.#lastId;
 
   constructor(o: NetworkOptions = {}) {
     this.#o = o;
     this.#tracer = new TransitionTracer(o.tracer);
+    this.#pool = new HostPool(this.#hostOptions);
     process.once('exit', this.#onExit);
   }
 
   connect(o: NetworkConnect): Endpoint | Promise<Endpoint> {
-    const route = this.#route(o.address, o.localAddress);
-    const key = `${route.interface} ${route.source} ${o.localPort ?? 'any'}`;
-    const way = this.#ways.get(key);
-    if (way !== undefined) return connectBy(way.host, o);
-    const pending = this.#opening.get(key);
-    if (pending !== undefined) return pending.then((host) => connectBy(host, o));
-    const options: HostOptions = {
-      ...this.#hostOptions,
-      remote: o.address,
-      source: route.source,
-      ...(o.localPort === undefined ? { ports: 'many' } : { sourcePort: o.localPort }),
-    };
-    if (this.#o.driver !== 'raw') {
-      try {
-        return connectBy(this.#addWay(key, openHostNow(options)), o);
-      } catch (error) {
-        if (this.#o.driver === 'packet' || !mayBeRaw(error)) throw error;
-      }
-    }
-    const opening = openHost(options)
-      .then((host) => this.#addWay(key, host))
-      .finally(() => this.#opening.delete(key));
-    this.#opening.set(key, opening);
-    return opening.then((host) => connectBy(host, o));
+    return this.#pool.connect(o);
   }
 
   listen(o: NetworkListen): Listening | Promise<Listening> {
@@ -139,51 +102,28 @@ export class HostNetwork implements Network {
     if (this.#closed) return;
     this.#closed = true;
     process.off('exit', this.#onExit);
-    clearInterval(this.#timer);
-    for (const ours of [...this.#ways.values(), ...this.#doors.values()]) ours.close();
-    this.#ways.clear();
-    this.#doors.clear();
+    this.#pool.close();
+    this.#doors.close();
   }
 
-  get #hostOptions(): Omit<HostOptions, 'remote'> {
-    const { driver, ...o } = this.#o;
-    return {
-      ...o,
-      ...(driver !== undefined && { driver }),
-      tracer: this.#tracer,
-      nextId: this.#nextId,
-      background: true,
+  get #hostOptions(): HostPoolOptions {
+    return { ...this.#o, tracer: this.#tracer, nextId: () => ++this.#lastId, background: true };
+  }
+
+  #addDoor(address: Ipv4 | undefined, host: ListenHost): Door {
+    const door: Door = {
+      host,
+      stacks: host.paths.map(({ stack }) => stack),
+      servers: 0,
+      isWanted: () => door.servers > 0,
+      close: () => host.close(),
     };
-  }
-
-  /** The kernel is asked once a second for each destination. */
-  #route(to: Ipv4, source: Ipv4 | undefined): Route {
-    const key = `${to} ${source ?? ''}`;
-    const now = performance.now();
-    const known = this.#routes.get(key);
-    if (known !== undefined && now - known.askedAt < ROUTE_AGE) return known.route;
-    const route = routeTo(to, source === undefined ? {} : { source });
-    if (this.#routes.size >= MOST_ROUTES) this.#routes.clear();
-    this.#routes.set(key, { route, askedAt: now });
-    return route;
-  }
-
-  #addWay(key: string, host: Host): Host {
-    this.#ways.set(key, { host, stacks: [host.stack], servers: 0, idle: false, close: () => host.close() });
-    this.#beginLooking();
-    return host;
-  }
-
-  #addDoor(address: Ipv4 | undefined, host: ListenHost): Ours & { readonly host: ListenHost } {
-    const stacks = host.paths.map(({ stack }) => stack);
-    const door = { host, stacks, servers: 0, idle: false, close: () => host.close() };
-    this.#doors.set(doorKey(address, host.port), door);
-    this.#beginLooking();
+    this.#doors.add(doorKey(address, host.port), door);
     return door;
   }
 
   /** A port whose last server has closed, and which still has connections, can be listened on again. */
-  #listenAt(door: Ours & { readonly host: ListenHost }, { backlog, options }: NetworkListen): Listening {
+  #listenAt(door: Door, { address, backlog, options }: NetworkListen): Listening {
     const { port } = door.host;
     if (door.servers > 0) throw new TcpError('EADDRINUSE', `port ${port} is already listening`, 'choose another port');
     const listeners: readonly Listener[] = door.host.listen({
@@ -191,7 +131,6 @@ export class HostNetwork implements Network {
       ...(options !== undefined && { options }),
     });
     door.servers++;
-    door.idle = false;
     let isOpen = true;
     return {
       port,
@@ -201,56 +140,20 @@ export class HostNetwork implements Network {
         isOpen = false;
         for (const listener of listeners) listener.close();
         door.servers--;
-        if (!isUsed(door)) this.#drop(this.#doors, door);
+        if (!isUsed(door)) this.#doors.drop(doorKey(address, port), door);
       },
     };
   }
 
-  #beginLooking(): void {
-    if (this.#timer !== undefined) return;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
-    this.#timer.unref();
-  }
-
-  /** What has had nothing to do for a while goes back to the kernel. */
-  #look(): void {
-    for (const kind of [this.#ways, this.#doors] as readonly Map<string, Ours>[]) {
-      for (const ours of kind.values()) {
-        const isIdle = !isUsed(ours);
-        if (isIdle && ours.idle) this.#drop(kind, ours);
-        else ours.idle = isIdle;
-      }
-    }
-    if (this.#ways.size + this.#doors.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #drop(kind: Map<string, Ours>, ours: Ours): void {
-    for (const [key, each] of kind) if (each === ours) kind.delete(key);
-    ours.close();
-  }
-
   /** The process ends at once: what can leave still does. */
   #sayGoodbye(): void {
-    for (const { stacks } of [...this.#ways.values(), ...this.#doors.values()])
-      for (const stack of stacks) for (const endpoint of [...stack.endpoints()]) endpoint.close();
+    const stacks = [...this.#doors.values()].flatMap((door) => door.stacks);
+    for (const { stack } of this.#pool.hosts()) stacks.push(stack);
+    for (const stack of stacks) for (const endpoint of [...stack.endpoints()]) endpoint.close();
   }
 }
 
 const doorKey = (address: Ipv4 | undefined, port: number): string => `${address ?? 'any'} ${port}`;
-
-const isUsed = ({ stacks, servers }: Ours): boolean =>
-  servers > 0 || stacks.some((stack) => stack.endpoints().next().done !== true);
-
-function connectBy(host: Host, { address, port, localPort, options }: NetworkConnect): Endpoint {
-  return host.stack.connect({
-    address,
-    port,
-    ...(localPort !== undefined && { localPort }),
-    ...(options !== undefined && { options }),
-  });
-}
 
 let ours: HostNetwork | undefined;
 

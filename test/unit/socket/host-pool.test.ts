@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { VirtualTime } from '../../../src/base/virtual-time.ts';
+import { LinkFailure } from '../../../src/link/failure.ts';
 import { memoryLink } from '../../../src/link/memory.ts';
 import type { Host, HostOptions } from '../../../src/socket/host.ts';
 import { HostPool } from '../../../src/socket/host-pool.ts';
@@ -16,38 +17,46 @@ interface Opened extends Host {
   closed: boolean;
 }
 
-/** 10.0.1.x leaves by eth1, all else by eth0. */
-function machine(): { readonly opened: Opened[]; readonly pool: HostPool } {
+function openedBy(asked: HostOptions, opened: Opened[]): Opened {
+  const time = new VirtualTime();
+  const [link] = memoryLink(time, {});
+  const clock = time.clock();
+  const stack = new Stack({ clock, random: seededRandom(1), link, address: SOURCE });
+  const host: Opened = {
+    asked,
+    closed: false,
+    stack,
+    clock,
+    link,
+    port: 40_000,
+    route: { interface: 'eth0', ifindex: 1, source: SOURCE, gateway: undefined, mtu: 1500, loopback: false },
+    guard: { kind: 'none', address: SOURCE, port: 40_000, note: '', close() {} },
+    close() {
+      host.closed = true;
+      stack.close();
+    },
+  };
+  opened.push(host);
+  return host;
+}
+
+/** 10.0.1.x leaves by eth1, all else by eth0. `atOnce`: hosts are there before the call returns; what it throws is in the way. */
+function machine(atOnce?: () => void): { readonly opened: Opened[]; readonly pool: HostPool } {
   const opened: Opened[] = [];
   const pool = new HostPool(
     { idleTime: 3000 },
     {
-      open: async (asked) => {
-        const time = new VirtualTime();
-        const [link] = memoryLink(time, {});
-        const clock = time.clock();
-        const stack = new Stack({ clock, random: seededRandom(1), link, address: SOURCE });
-        const host: Opened = {
-          asked,
-          closed: false,
-          stack,
-          clock,
-          link,
-          port: 40_000,
-          route: { interface: 'eth0', ifindex: 1, source: SOURCE, gateway: undefined, mtu: 1500, loopback: false },
-          guard: { kind: 'none', address: SOURCE, port: 40_000, note: '', close() {} },
-          close() {
-            host.closed = true;
-            stack.close();
-          },
-        };
-        opened.push(host);
-        return host;
-      },
-      route: (to) => ({
+      open: async (asked) => openedBy(asked, opened),
+      ...(atOnce !== undefined && {
+        openNow: (asked) => {
+          atOnce();
+          return openedBy(asked, opened);
+        },
+      }),
+      route: (to, { source = SOURCE } = {}) => ({
         interface: ipv4Text(to).startsWith('10.0.1.') ? 'eth1' : 'eth0',
         ifindex: 1,
-        source: SOURCE,
+        source,
         gateway: undefined,
         mtu: 1500,
         loopback: false,
@@ -100,4 +109,39 @@ test('a host whose link is gone is not used again', async () => {
   await pool.hostFor(address('10.0.0.2'));
   expect(opened).toHaveLength(2);
   pool.close();
+});
+
+test('a connection is there at once where a host is, or can be opened at once', async () => {
+  const { pool } = machine(() => {});
+  const first = pool.connect({ address: address('10.0.0.2'), port: 80 });
+  expect(first).toMatchObject({ remotePort: 80, state: 'SYN-SENT' });
+  pool.close();
+  const slow = machine(() => {
+    throw new LinkFailure('ENOTSUP', 'no Ethernet', 'use --driver raw');
+  });
+  const pending = slow.pool.connect({ address: address('10.0.0.2'), port: 80 });
+  expect(pending).toBeInstanceOf(Promise);
+  await pending;
+  expect(slow.pool.connect({ address: address('10.0.0.3'), port: 80 })).not.toBeInstanceOf(Promise);
+  slow.pool.close();
+  const never = machine(() => {
+    throw new LinkFailure('EPERM', 'not permitted', 'be root');
+  });
+  expect(() => never.pool.connect({ address: address('10.0.0.2'), port: 80 })).toThrow('not permitted');
+});
+
+test('who names a source address or port has a host for that', async () => {
+  const { opened, pool } = machine(() => {});
+  const other = address('10.0.0.9');
+  void pool.connect({ address: address('10.0.0.2'), port: 80 });
+  void pool.connect({ address: address('10.0.0.2'), port: 80, localAddress: other });
+  void pool.connect({ address: address('10.0.0.2'), port: 80, localPort: 5000 });
+  void pool.connect({ address: address('10.0.0.3'), port: 80, localPort: 5000 });
+  expect(opened.map(({ asked }) => [asked.source, asked.sourcePort, asked.ports])).toEqual([
+    [undefined, undefined, 'many'],
+    [other, undefined, 'many'],
+    [undefined, 5000, undefined],
+  ]);
+  pool.close();
+  expect(opened.every(({ closed }) => closed)).toBe(true);
 });
