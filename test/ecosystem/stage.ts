@@ -68,7 +68,7 @@ export async function resultsOf(stage: Stage, child: Child): Promise<Readonly<Re
   expect(exit, child.stderr).toEqual({ code: 0, signal: null });
   await until(() => peersOf(stage).length === 0, 60_000);
   // as the program wrote it
-  return JSON.parse(child.stdout) as Readonly<Record<string, unknown>>;
+  return JSON.parse(child.stdout.trim().split('\n').at(-1)!) as Readonly<Record<string, unknown>>;
 }
 
 /** Connections of the counterparts' that are not over. */

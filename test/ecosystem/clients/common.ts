@@ -39,6 +39,8 @@ export async function hashOf(stream: Readable | AsyncIterable<Uint8Array>): Prom
   return hash.digest('hex');
 }
 
+export const sha256 = (octets: Uint8Array): string => createHash('sha256').update(octets).digest('hex');
+
 /** `count` times, so many at once; what they gave, in order. */
 export async function many<T>(count: number, atOnce: number, one: (i: number) => Promise<T>): Promise<T[]> {
   const all: T[] = [];
