@@ -180,7 +180,7 @@ export class Socket extends EndpointStream {
 
   /** What is known of the connection, with the names and units of Linux's struct tcp_info; undefined without one. */
   tcpInfo(): LinuxTcpInfo | undefined {
-    return this.endpoint === undefined ? undefined : linuxTcpInfo(this.endpoint.info());
+    return this.endpoint === undefined ? undefined : linuxTcpInfo(this.endpoint);
   }
 
   // Calls.

@@ -1,15 +1,26 @@
 /** STATUS as programs for Linux read it: the fields of struct tcp_info, in its names, order and units. */
-import type { CaState, TcpInfo } from '../tcp/info.ts';
+
+import type { Endpoint } from '../stack/endpoint.ts';
+import type { CaState } from '../tcp/info.ts';
 import type { State } from '../tcp/machine.ts';
 
-/** Times are µs but for those that say ms, windows and counts of what is in flight are segments, `bytes` are octets. */
+/**
+ * Times are µs, windows and counts of what is in flight are segments, `bytes` are octets, unless said otherwise. What tcpx
+ * keeps no account of is left out rather than said to be 0: ages (last_data_sent, last_data_recv, last_ack_recv), what the
+ * sender waited for (busy_time, rwnd_limited, sndbuf_limited), the receiver's own round trip and pace (rcv_rtt, rcv_space,
+ * ato), delivered_ce, rehash, fastopen_client_fail and the totals of timeouts.
+ */
 export interface LinuxTcpInfo {
   /** TCP_ESTABLISHED is 1, as in the kernel's tcp_states.h. */
   readonly tcpi_state: number;
   /** Not in Linux: the same by its name. */
   readonly state: State;
   readonly tcpi_ca_state: number;
-  /** Timeouts in a row. */
+  /** Timeouts since something was acknowledged last. */
+  readonly tcpi_retransmits: number;
+  /** Of a shut window, without an answer. */
+  readonly tcpi_probes: number;
+  /** Doublings of the RTO. */
   readonly tcpi_backoff: number;
   /** Bits: 1 timestamps, 2 SACK, 4 window scaling. */
   readonly tcpi_options: number;
@@ -23,6 +34,14 @@ export interface LinuxTcpInfo {
   readonly tcpi_sacked: number;
   readonly tcpi_lost: number;
   readonly tcpi_retrans: number;
+  /** 0, as in Linux, which counts no forward acknowledgments any more. */
+  readonly tcpi_fackets: number;
+  /** 0, as in Linux, which does not remember it. */
+  readonly tcpi_last_ack_sent: number;
+  /** Octets of the largest packet that the path is known to carry. */
+  readonly tcpi_pmtu: number;
+  /** Octets that the window may grow to for now. */
+  readonly tcpi_rcv_ssthresh: number;
   readonly tcpi_rtt: number;
   readonly tcpi_rttvar: number;
   /** Segments; 2^31 - 1 before the first loss. */
@@ -33,6 +52,8 @@ export interface LinuxTcpInfo {
   readonly tcpi_total_retrans: number;
   /** Octets per second; -1: no limit (in Linux all bits). */
   readonly tcpi_pacing_rate: number;
+  /** -1: no limit (in Linux all bits). */
+  readonly tcpi_max_pacing_rate: number;
   readonly tcpi_bytes_acked: number;
   readonly tcpi_bytes_received: number;
   readonly tcpi_segs_out: number;
@@ -70,14 +91,22 @@ const STATES: readonly State[] = [
   'CLOSING',
 ];
 const CA_STATES: readonly CaState[] = ['Open', 'Disorder', 'CWR', 'Recovery', 'Loss'];
+/** Octets of the IPv4 and TCP headers, and of the timestamps option. */
+const HEADERS = 40;
+const TIMESTAMPS = 12;
 const NO_THRESHOLD = 0x7fff_ffff;
 
-export function linuxTcpInfo(info: TcpInfo): LinuxTcpInfo {
+export function linuxTcpInfo(endpoint: Endpoint): LinuxTcpInfo {
+  const info = endpoint.info();
+  // Nothing is under way where these are not kept.
+  const { variables } = endpoint.connection;
   const segments = (octets: number): number => Math.ceil(octets / Math.max(1, info.snd_mss));
   return {
     tcpi_state: STATES.indexOf(info.state) + 1,
     state: info.state,
     tcpi_ca_state: CA_STATES.indexOf(info.ca_state),
+    tcpi_retransmits: variables?.timeouts ?? 0,
+    tcpi_probes: variables?.probesUnanswered ?? 0,
     tcpi_backoff: info.backoff,
     tcpi_options: (info.timestamps ? 1 : 0) | (info.sack ? 2 : 0) | (info.snd_wscale + info.rcv_wscale > 0 ? 4 : 0),
     tcpi_snd_wscale: info.snd_wscale,
@@ -90,6 +119,10 @@ export function linuxTcpInfo(info: TcpInfo): LinuxTcpInfo {
     tcpi_sacked: segments(info.sacked),
     tcpi_lost: segments(info.lost),
     tcpi_retrans: segments(info.retrans),
+    tcpi_fackets: 0,
+    tcpi_last_ack_sent: 0,
+    tcpi_pmtu: HEADERS + (variables?.pathMtu.mss ?? info.snd_mss + (info.timestamps ? TIMESTAMPS : 0)),
+    tcpi_rcv_ssthresh: variables?.receiveBuffer.capacity ?? info.rcv_wnd,
     tcpi_rtt: info.rtt,
     tcpi_rttvar: info.rttvar,
     tcpi_snd_ssthresh: info.snd_ssthresh < 0 ? NO_THRESHOLD : segments(info.snd_ssthresh),
@@ -98,6 +131,7 @@ export function linuxTcpInfo(info: TcpInfo): LinuxTcpInfo {
     tcpi_reordering: info.reordering,
     tcpi_total_retrans: info.total_retrans,
     tcpi_pacing_rate: info.pacing_rate,
+    tcpi_max_pacing_rate: -1,
     tcpi_bytes_acked: info.bytes_acked,
     tcpi_bytes_received: info.bytes_received,
     tcpi_segs_out: info.segs_out,

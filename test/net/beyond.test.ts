@@ -55,6 +55,23 @@ test('events can be iterated over', async () => {
   end();
 });
 
+/** linux/tcp.h, struct tcp_info, of Linux 6.18. */
+const STRUCT_TCP_INFO =
+  `state ca_state retransmits probes backoff options snd_wscale rcv_wscale delivery_rate_app_limited
+  fastopen_client_fail rto ato snd_mss rcv_mss unacked sacked lost retrans fackets last_data_sent last_ack_sent last_data_recv
+  last_ack_recv pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss reordering rcv_rtt rcv_space total_retrans pacing_rate
+  max_pacing_rate bytes_acked bytes_received segs_out segs_in notsent_bytes min_rtt data_segs_in data_segs_out delivery_rate
+  busy_time rwnd_limited sndbuf_limited delivered delivered_ce bytes_sent bytes_retrans dsack_dups reord_seen rcv_ooopack
+  snd_wnd rcv_wnd rehash total_rto total_rto_recoveries total_rto_time`
+    .split(/\s+/)
+    .map((name) => `tcpi_${name}`);
+/** Left out, see LinuxTcpInfo. */
+const NOT_KEPT =
+  `last_data_sent last_data_recv last_ack_recv busy_time rwnd_limited sndbuf_limited rcv_rtt rcv_space ato
+  delivered_ce rehash fastopen_client_fail total_rto total_rto_recoveries total_rto_time`
+    .split(/\s+/)
+    .map((name) => `tcpi_${name}`);
+
 test('tcpInfo has the names and units of Linux’s struct tcp_info, while there is a connection', async () => {
   const { client, peer, end } = await pair();
   client.write(Buffer.alloc(100_000));
@@ -67,6 +84,10 @@ test('tcpInfo has the names and units of Linux’s struct tcp_info, while there 
   expect(info.tcpi_snd_cwnd).toBeGreaterThanOrEqual(10);
   expect(info.tcpi_snd_cwnd).toBeLessThan(100);
   expect(info.tcpi_rtt).toBeGreaterThan(0);
+  expect(info).toMatchObject({ tcpi_retransmits: 0, tcpi_probes: 0, tcpi_pmtu: 65_535, tcpi_max_pacing_rate: -1 });
+  expect(info.tcpi_rcv_ssthresh).toBeGreaterThanOrEqual(info.tcpi_rcv_wnd);
+  const names = Object.keys(info).filter((name) => name.startsWith('tcpi_'));
+  expect([...names, ...NOT_KEPT].sort()).toEqual([...STRUCT_TCP_INFO].sort());
   client.destroy();
   expect(client.tcpInfo()).toBeUndefined();
   peer.destroy();
