@@ -142,7 +142,7 @@ async function tell(found: readonly Found[], aloud: boolean): Promise<number> {
     }
     process.stdout.write(`\nrun ${number}: ${explained.violation.message}\n`);
     process.stdout.write(`again: npm run fuzz -- --only ${number}; shrunk to ${explained.size}:\n\n`);
-    process.stdout.write(`${explained.text}\n`);
+    process.stdout.write(`${explained.text}\n${explained.json}\n`);
   }
   return 1;
 }

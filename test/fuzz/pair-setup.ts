@@ -52,9 +52,13 @@ export interface PairSetup {
 export function drawPair(number: number): PairSetup {
   const random = seededRandom(number);
   const both = chance(random, 0.1);
-  const [a, b] = [drawSetup(random), drawSetup(random)];
+  // Ends that are patient on a path that is good enough have no excuse.
+  const isPatient = chance(random, 0.5);
+  const [a, b] = isPatient
+    ? [patient(drawSetup(random)), patient(drawSetup(random))]
+    : [drawSetup(random), drawSetup(random)];
   const gso = Math.max(a.path.maxGsoPayload, b.path.maxGsoPayload);
-  const path = drawPath(random, gso);
+  const path = drawPath(random, gso, isPatient);
   const ends = [
     withPeer(a, b, both ? undefined : (a.tfo ?? b.tfo)),
     withPeer(b, a, undefined, !both && chance(random, 0.3)),
@@ -72,14 +76,20 @@ export function drawPair(number: number): PairSetup {
   };
 }
 
+function patient({ sysctl, options, ...rest }: Setup): Setup {
+  const { tcp_syn_retries: _, tcp_synack_retries: __, tcp_retries2: ___, ...others } = sysctl;
+  const { TCP_USER_TIMEOUT: ____, SO_KEEPALIVE: _____, ...more } = options;
+  return { ...rest, sysctl: others, options: more };
+}
+
 function withPeer({ tfo: _, tfoAccept: __, ...own }: Setup, peer: Setup, tfo?: string, tfoAccept = false): Setup {
   return { ...own, irs: peer.iss, ...(tfo !== undefined && { tfo }), ...(tfoAccept && { tfoAccept: true as const }) };
 }
 
-function drawPath(random: Random, maxGsoPayload: number): PathPlan {
-  const bad = pick(random, [0, 0, 0.01, 0.05, 0.1, 0.3]);
+function drawPath(random: Random, maxGsoPayload: number, isGood: boolean): PathPlan {
+  const bad = pick(random, isGood ? [0, 0, 0.01] : [0, 0, 0.01, 0.05, 0.1, 0.3]);
   const delay = pick(random, [1, 50, 1000, 20_000, 20_000, 300_000]);
-  const outAt = chance(random, 0.1) ? intBelow(random, 3_000_000) : Number.MAX_SAFE_INTEGER;
+  const outAt = !isGood && chance(random, 0.1) ? intBelow(random, 3_000_000) : Number.MAX_SAFE_INTEGER;
   return {
     delay,
     jitter: chance(random, 0.3) ? intBelow(random, delay + 100) : 0,

@@ -21,7 +21,10 @@ export interface Explained {
   readonly violation: Violation;
   /** How much is left. */
   readonly size: string;
+  /** A scenario, where it is one. */
   readonly text: string;
+  /** The whole run as JSON. */
+  readonly json: string;
 }
 
 export interface ExplainedRun extends Explained {
@@ -37,7 +40,7 @@ export async function explain(run: Run, o: EndOptions = {}): Promise<ExplainedRu
   const { text, leftOut } = storyOf(least, now.rule, o);
   const note = leftOut.length === 0 ? '' : `// not in packetdrill's language: ${leftOut.join('; ')}\n`;
   const size = `${least.actions.length} actions`;
-  return { violation: now, run: least, size, text: `${text}${note}\n${JSON.stringify(least)}` };
+  return { violation: now, run: least, size, text: `${text}${note}`, json: JSON.stringify(least) };
 }
 
 export async function explainNumber(number: number): Promise<Explained | undefined> {
@@ -59,12 +62,12 @@ async function explainPair(number: number, violation: Violation): Promise<Explai
   const setup = shrinkPair(first.setup, violation.rule);
   const least = playPair(setup);
   const stories = least.runs.map((run, i) => storyOf(run, `${violation.rule}: end ${i + 1}`).text);
-  const text = [...stories, JSON.stringify(setup)].join('\n');
-  return { violation: least.violation ?? violation, size: `${least.segmentsOut} segments`, text };
+  const size = `${least.segmentsOut} segments`;
+  return { violation: least.violation ?? violation, size, text: stories.join('\n'), json: JSON.stringify(setup) };
 }
 
 function explainOctets(number: number, violation: Violation): Explained {
   const run = shrinkOctets(drawOctets(number).run, violation.rule);
   const now = playOctets(run).violation ?? violation;
-  return { violation: now, size: `${run.steps.length} steps`, text: JSON.stringify(run) };
+  return { violation: now, size: `${run.steps.length} steps`, text: '', json: JSON.stringify(run) };
 }
