@@ -42,7 +42,7 @@ async function work(orders: WorkerOrders, report: (of: WorkerReport) => void): P
       counting = false;
       await counter!.end();
     }
-    if (result.found.length > 0 || result.runs === 0) break;
+    if (result.found.length > 0) break;
   }
   if (counting) await counter!.end();
   report({ kind: 'done' });
