@@ -2,18 +2,26 @@
 import type { Claim } from './claim.ts';
 import { dataOnThird } from './claims/data-on-third.ts';
 import { fastOpen } from './claims/fast-open.ts';
+import { halfClose } from './claims/half-close.ts';
 import { halfOpenTimeout } from './claims/half-open-timeout.ts';
 import { handshake } from './claims/handshake.ts';
 import { isn } from './claims/isn.ts';
+import { lateFin } from './claims/late-fin.ts';
 import { lostAck } from './claims/lost-ack.ts';
 import { lostSyn } from './claims/lost-syn.ts';
 import { lostSynack } from './claims/lost-synack.ts';
+import { noWaitServerError } from './claims/no-wait-server-error.ts';
 import { oldDuplicateSyn } from './claims/old-duplicate-syn.ts';
 import { oldSynAfterClose } from './claims/old-syn-after-close.ts';
 import { refused } from './claims/refused.ts';
 import { resources } from './claims/resources.ts';
+import { simultaneousClose } from './claims/simultaneous-close.ts';
 import { simultaneousOpen } from './claims/simultaneous-open.ts';
 import { synFlood } from './claims/syn-flood.ts';
+import { teardown } from './claims/teardown.ts';
+import { teardownThree } from './claims/teardown-three.ts';
+import { timeWait } from './claims/time-wait.ts';
+import { tupleInUse } from './claims/tuple-in-use.ts';
 import { wrongAck } from './claims/wrong-ack.ts';
 
 export const CLAIMS: readonly Claim[] = [
@@ -32,4 +40,12 @@ export const CLAIMS: readonly Claim[] = [
   synFlood,
   isn,
   fastOpen,
+  teardown,
+  teardownThree,
+  halfClose,
+  simultaneousClose,
+  timeWait,
+  lateFin,
+  noWaitServerError,
+  tupleInUse,
 ];

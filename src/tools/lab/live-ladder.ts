@@ -50,7 +50,7 @@ export interface LadderSource {
   /** Somebody listens there, on the peer's side. */
   isListening(port: number): boolean;
   /** Connections that are not to be shown. */
-  isHidden(segment: LabSegment): boolean;
+  isHidden(port: number): boolean;
 }
 
 /** Microseconds by which a segment's consequences may be later than it: the way there and a busy machine. */
@@ -72,13 +72,18 @@ export class LiveLadder {
 
   packet(packet: SeenPacket): void {
     const { segment, at } = packet;
-    if (segment !== undefined && !this.#source.isHidden(segment))
+    if (segment !== undefined && !this.#isHidden(segment.srcPort, segment.dstPort))
       this.#events.push({ kind: 'packet', at, packet, segment });
   }
 
   state(endpoint: Endpoint, record: StateRecord, at: Micros): void {
+    if (this.#isHidden(endpoint.localPort, endpoint.remotePort)) return;
     const key = keyOf(endpoint.localAddress, endpoint.localPort, endpoint.remotePort);
     this.#events.push({ kind: 'state', at, key, record });
+  }
+
+  #isHidden(a: number, b: number): boolean {
+    return this.#source.isHidden(a) || this.#source.isHidden(b);
   }
 
   /** What has happened until then has shown what it led to; of the monotonic clock, as `now`. */

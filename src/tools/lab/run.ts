@@ -24,7 +24,7 @@ export async function runClaim(claim: Claim, o: RunClaimOptions = {}): Promise<L
     o.onLab?.(lab.text);
     if (o.onPacket !== undefined) lab.path.onPacket(o.onPacket);
     stage = new Stage(lab, claim, o.sabotage ?? {}, o.onStep ?? (() => {}));
-    await claim.run(stage);
+    await within((claim.seconds ?? 3) * 3 + PATIENCE, claim.run(stage));
   } catch (error) {
     failure = failureOf(error);
   } finally {
@@ -55,4 +55,22 @@ function failureOf(error: unknown): Text {
   if (error instanceof ClaimFailed) return error.text;
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return text(`it broke off: ${what}`, `中断了：${what}`);
+}
+
+/** Seconds that a claim may take beyond what it takes by itself: another end that never answers must not hold it for ever. */
+const PATIENCE = 12;
+
+async function within(seconds: number, run: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const what = text(`not over after ${seconds} s`, `${seconds} 秒后仍未结束`);
+    timer = setTimeout(() => reject(new ClaimFailed(what)), seconds * 1000);
+  });
+  // It may fail later still, when nobody asks any more.
+  run.catch(() => {});
+  try {
+    await Promise.race([run, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -69,7 +69,7 @@ export class Stage {
     const source = {
       isTcpx: (address: Ipv4) => LAB_OWN.includes(address),
       isListening: (port: number) => lab.sockets('peer', port).some((s) => s.state === 'LISTEN'),
-      isHidden: (s: LabSegment) => this.hiddenPorts.has(s.srcPort) || this.hiddenPorts.has(s.dstPort),
+      isHidden: (port: number) => this.hiddenPorts.has(port),
     };
     const { local, peer } = claim.lab?.faults ?? {};
     const oneWay = Math.max(local?.delay ?? 0, peer?.delay ?? 0);

@@ -69,9 +69,9 @@ export const lostSyn: Claim = {
     );
     const [a, b] = [stage.sent({ is: 'S', port: 40_034 }), stage.sent({ is: 'S', port: 40_032 })];
     stage.check(
-      areAbout(gapsOf(a), [1, 2]) && areAbout(gapsOf(b), [1, 1]),
-      'two retries each: tcpx doubles the wait, the kernel is still in its linear part',
-      '各重试两次：tcpx 的等待加倍，内核仍处于线性阶段',
+      areAbout(gapsOf(a), [1, 2]) && areAbout(gapsOf(b).slice(0, 3), [1, 1, 1]),
+      'tcpx doubles the wait; the kernel begins with its linear part, which it does not count as retries',
+      'tcpx 的等待加倍；内核先走线性阶段，且不计入重试次数',
     );
     const line = (who: string, gaps: string, after: number, gaveUp: string): string =>
       `${who.padEnd(8)} ${gaps.padEnd(14)} ${gaveUp} ${after.toFixed(2)} s`;

@@ -40,7 +40,7 @@ export const synFlood: Claim = {
     const held = stage.peerStates(81).filter((s) => s === 'SYN-RECEIVED').length;
     const refused = await stage.connect(81);
     stage.check(
-      !(await refused.reached('ESTABLISHED', 1500)) && held > 0 && held <= BACKLOG,
+      !(await refused.reached('ESTABLISHED', 1500)) && held > 0 && held <= 2 * BACKLOG,
       `the queue holds ${held}; an honest client's SYN, and the next, are dropped`,
       `队列里有 ${held} 个；正常客户端的 SYN 及其重发都被丢弃`,
     );
@@ -69,7 +69,7 @@ export const synFlood: Claim = {
     const cookies = after['TcpExtSyncookiesSent']! - dropped['TcpExtSyncookiesSent']!;
     const heldNow = stage.peerStates(81).filter((s) => s === 'SYN-RECEIVED').length;
     stage.check(
-      open === CLIENTS && cookies >= FLOOD / 2 && heldNow <= BACKLOG,
+      open === CLIENTS && cookies >= FLOOD / 2 && heldNow <= 2 * BACKLOG,
       `all ${open} honest clients get in; ${cookies} cookies were sent, and the queue still holds ${heldNow}`,
       `全部 ${open} 个正常客户端都连上了；发出 ${cookies} 个 cookie，队列里仍是 ${heldNow} 个`,
     );
