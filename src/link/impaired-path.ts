@@ -141,7 +141,7 @@ export class ImpairedPath<P, H extends Held> {
     if (!(waits || leaves === OVERFLOW || drawn.lost || drawn.corrupted || drawn.duplicated)) {
       const outcome = ends.pass(packet);
       this.#isDrawn = outcome === 'full' && !spared;
-      if (held !== undefined) ends.drop(held);
+      if (isCopy(held, packet)) ends.drop(held);
       if (outcome === 'full') return 'full';
       counters.packets = n;
       this.#overtake(n, 1, now);
@@ -154,7 +154,7 @@ export class ImpairedPath<P, H extends Held> {
       if (leaves === OVERFLOW) counters.overflowed++;
       else counters.lost++;
       ends.lose(packet);
-      if (held !== undefined) ends.drop(held);
+      if (isCopy(held, packet)) ends.drop(held);
       return 'sent';
     }
     held ??= ends.copy(packet);
@@ -268,6 +268,9 @@ export class ImpairedPath<P, H extends Held> {
     this.counters.corrupted++;
   }
 }
+
+/** What the script was shown is the packet itself where its user keeps it as it came: then there is nothing more to give back. */
+const isCopy = <H>(held: H | undefined, packet: unknown): held is H => held !== undefined && held !== packet;
 
 function asScripted(fate: Fate): Drawn {
   return {

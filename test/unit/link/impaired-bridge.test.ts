@@ -237,3 +237,17 @@ test('closed, nothing waits and no alarm is left; errors say whose they are', ()
   bridge.close();
   expect([a.closed, b.closed, time.pending]).toEqual([true, true, 0]);
 });
+
+test.for([0, 5])(
+  'a packet that a script drops or passes is given back once: those after it keep their octets (delay %i ms)',
+  (delay) => {
+    const { time, a, b } = bridged({
+      ab: { ...(delay > 0 && { delay: ms(delay) }), script: (_, n) => (n % 2 === 1 ? 'drop' : undefined) },
+    });
+    for (let round = 0; round < 3; round++) {
+      a.arrive(...Array.from({ length: 6 }, (_, i) => ({ octets: segment({ seq: 10 * round + i }) })));
+      time.runUntil(ms(10 * (round + 1)));
+    }
+    expect(b.left.map(({ octets }) => seqOf(octets))).toEqual([1, 3, 5, 11, 13, 15, 21, 23, 25]);
+  },
+);
