@@ -17,6 +17,7 @@ import {
   listenError,
   notTcp,
 } from './net-errors.ts';
+import { setKeepAlive } from './net-settings.ts';
 import { Socket, type SocketOwner } from './net-socket.ts';
 import type { Listening, Network } from './network.ts';
 import { processNetwork } from './process-network.ts';
@@ -239,7 +240,7 @@ export class Server extends EventEmitter implements SocketOwner {
       this.#network.leave(endpoint);
       return;
     }
-    if (this.keepAlive) keepAlive(endpoint, this.keepAliveInitialDelay);
+    if (this.keepAlive) setKeepAlive(endpoint, true, this.keepAliveInitialDelay);
     const socket = new Socket({
       endpoint,
       network: this.#network,
@@ -316,15 +317,6 @@ function portOf(o: Loose, args: readonly unknown[]): number {
   if (isAny) return 0;
   checkListenPort(port, o);
   return Number(port) | 0;
-}
-
-function keepAlive(endpoint: Endpoint, delay: number): void {
-  if (delay > 0) {
-    endpoint.setOption('TCP_KEEPIDLE', Math.min(delay, 32_767));
-    endpoint.setOption('TCP_KEEPINTVL', 1);
-    endpoint.setOption('TCP_KEEPCNT', 10);
-  }
-  endpoint.setOption('SO_KEEPALIVE', true);
 }
 
 function addressesOf(endpoint: Endpoint): net.DropArgument {

@@ -7,37 +7,37 @@
  */
 import type net from 'node:net';
 import { addAbortSignal, type DuplexOptions } from 'node:stream';
-import { checkCongestion } from '../stack/check-options.ts';
 import type { Endpoint } from '../stack/endpoint.ts';
-import type { CongestionName, SocketOptions } from '../tcp/config.ts';
+import type { CongestionName } from '../tcp/config.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
 import { EndpointStream, type WriteChunk, type WriteDone } from './endpoint-stream.ts';
+import { allowWrites, refuseWrites } from './net-after-fin.ts';
 import { type Callback, destination, normalized } from './net-arguments.ts';
 import {
   checkConstruction,
   closedBeforeConnect,
-  codedError,
   errnoError,
   hostPortError,
   notTcp,
   socketClosed,
-  timeoutMs,
 } from './net-errors.ts';
 import { type Destination, Opening } from './net-opening.ts';
 import { type OnRead, onReadOf, ReadBuffer } from './net-read-buffer.ts';
+import { type SettingOpts, Settings } from './net-settings.ts';
+import { SocketTimeout } from './net-timeout.ts';
+import { TransitionWatch } from './net-watch.ts';
 import type { Network } from './network.ts';
 import { processNetwork } from './process-network.ts';
 import { type LinuxTcpInfo, linuxTcpInfo } from './tcp-info.ts';
-import { activeOpen, type Transition } from './transitions.ts';
+import type { Transition } from './transitions.ts';
 
 /** Those of `net`, save `fd` and `handle`, and where connections come from. */
-export interface SocketOpts extends Omit<net.SocketConstructorOpts, 'fd'>, Pick<DuplexOptions, HighWaterMarks> {
+export interface SocketOpts
+  extends Omit<net.SocketConstructorOpts, 'fd'>,
+    Pick<DuplexOptions, HighWaterMarks>,
+    SettingOpts {
   readonly signal?: AbortSignal | undefined;
   readonly onread?: OnRead | undefined;
-  readonly noDelay?: boolean | undefined;
-  readonly keepAlive?: boolean | undefined;
-  /** Milliseconds. */
-  readonly keepAliveInitialDelay?: number | undefined;
   /** The process's own hosts when absent. */
   readonly network?: Network;
   /** A connection there is already: of `Listener.accept` or `Stack.connect`. */
@@ -73,21 +73,18 @@ export class Socket extends EndpointStream {
   #resets = false;
   #keepsProcess = true;
   #holds = false;
-  #timer: NodeJS.Timeout | undefined;
-  /** Octets queued when a write last began, or the timer last rang. */
-  #queuedThen = 0;
+  readonly #timeout = new SocketTimeout(
+    () => this.emit('timeout'),
+    () => (this.isWriting ? (this.endpoint?.sendQueued ?? 0) : 0),
+  );
   #bytesRead = 0;
   #bytesWritten = 0;
   /** Octets of the write that waits for the connection. */
   #pendingLen = 0;
-  #noDelay: boolean;
-  #keepAlive: boolean;
-  /** Seconds; 0: the system's. */
-  #keepAliveDelay: number;
-  #congestion: CongestionName | undefined;
+  readonly #settings: Settings;
   #readBuffer: ReadBuffer | undefined;
   #peer: net.AddressInfo | undefined;
-  #unwatch: (() => void) | undefined;
+  readonly #watching = new TransitionWatch((transition) => this.emit('transition', transition));
 
   constructor(o: SocketOpts = {}) {
     refuseHandles(o);
@@ -105,9 +102,7 @@ export class Socket extends EndpointStream {
       mark !== undefined,
     );
     this.#givenNetwork = o.network;
-    this.#noDelay = Boolean(o.noDelay);
-    this.#keepAlive = Boolean(o.keepAlive);
-    this.#keepAliveDelay = seconds(o.keepAliveInitialDelay);
+    this.#settings = new Settings(o);
     if (o.onread !== undefined) {
       const onRead = onReadOf(o.onread);
       if (onRead !== undefined) this.#readBuffer = new ReadBuffer(onRead);
@@ -195,14 +190,14 @@ export class Socket extends EndpointStream {
     if (callback !== undefined) this.once('connect', callback);
     if (options['port'] !== undefined || options['path'] != null) this.#makeAnew();
     const to = destination(options);
-    this.#timer?.refresh();
+    this.#timeout.stir();
     this.connecting = true;
     if (this.#opening !== undefined || this.endpoint !== undefined) {
       process.nextTick(() => this.#connectAgain(to));
       return this;
     }
     this.#keep();
-    this.#opening = new Opening(this.#opener, this.#network, { ...to, options: this.#socketOptions() });
+    this.#opening = new Opening(this.#opener, this.#network, { ...to, options: this.#settings.options() });
     this.#opening.start();
     return this;
   }
@@ -235,47 +230,26 @@ export class Socket extends EndpointStream {
   setTimeout(timeout: number, callback?: Callback): this {
     if (this.destroyed) return this;
     this.timeout = timeout;
-    const msecs = timeoutMs(timeout, callback);
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (msecs === 0) {
-      if (callback !== undefined) this.removeListener('timeout', callback);
-      return this;
-    }
-    this.#timer = setTimeout(() => this.#onTimeout(), msecs);
-    this.#timer.unref();
-    if (callback !== undefined) this.once('timeout', callback);
-    return this;
+    const msecs = this.#timeout.set(timeout, callback);
+    if (callback === undefined) return this;
+    return msecs === 0 ? this.removeListener('timeout', callback) : this.once('timeout', callback);
   }
 
   /** Nagle's algorithm off, or on again. */
   setNoDelay(noDelay = true): this {
-    const wanted = Boolean(noDelay);
-    if (wanted !== this.#noDelay && !this.connecting) this.endpoint?.setOption('TCP_NODELAY', wanted);
-    this.#noDelay = wanted;
+    this.#settings.setNoDelay(noDelay, this.#settled);
     return this;
   }
 
   /** `initialDelay`: milliseconds of silence before the first probe; 0: as it was. The next come each second, ten at most. */
   setKeepAlive(enable = false, initialDelay = 0): this {
-    const wanted = Boolean(enable);
-    const delay = seconds(initialDelay);
-    const differs = wanted !== this.#keepAlive || (wanted && delay !== this.#keepAliveDelay);
-    this.#keepAlive = wanted;
-    this.#keepAliveDelay = delay;
-    const { endpoint } = this;
-    if (!differs || endpoint === undefined || this.connecting) return this;
-    const { SO_KEEPALIVE, ...times } = keepAliveOptions(wanted, delay);
-    for (const [name, value] of Object.entries(times)) endpoint.setOption(name as keyof typeof times, value);
-    endpoint.setOption('SO_KEEPALIVE', SO_KEEPALIVE);
+    this.#settings.setKeepAlive(enable, initialDelay, this.#settled);
     return this;
   }
 
   /** Who decides how much may be in flight: 'cubic', 'reno', 'bbr'. Before `connect`, or at any time. Throws TcpError EINVAL. */
   setCongestionControl(name: CongestionName): this {
-    checkCongestion('TCP_CONGESTION', name);
-    this.#congestion = name;
-    if (!this.connecting) this.endpoint?.setOption('TCP_CONGESTION', name);
+    this.#settings.setCongestion(name, this.#settled);
     return this;
   }
 
@@ -341,7 +315,7 @@ export class Socket extends EndpointStream {
       return;
     }
     this.#bytesWritten += chunk.length;
-    this.#timer?.refresh();
+    this.#timeout.stir();
     super._write(chunk, encoding, done);
     this.#wrote(endpoint);
   }
@@ -359,7 +333,7 @@ export class Socket extends EndpointStream {
       return;
     }
     this.#bytesWritten += len;
-    this.#timer?.refresh();
+    this.#timeout.stir();
     super._writev(chunks, done);
     this.#wrote(endpoint);
   }
@@ -377,7 +351,7 @@ export class Socket extends EndpointStream {
   override _destroy(error: Error | null, done: WriteDone): void {
     const hadError = error !== null;
     this.connecting = false;
-    clearTimeout(this.#timer);
+    this.#timeout.stop();
     this.#opening?.cancel();
     this.#opening = undefined;
     if (this.#open) {
@@ -397,7 +371,7 @@ export class Socket extends EndpointStream {
 
   protected override deliver(octets: Uint8Array): boolean {
     this.#bytesRead += octets.length;
-    this.#timer?.refresh();
+    this.#timeout.stir();
     return this.#readBuffer === undefined ? this.push(octets) : this.#readBuffer.give(octets);
   }
 
@@ -413,6 +387,11 @@ export class Socket extends EndpointStream {
 
   get #network(): Network {
     return this.#givenNetwork ?? processNetwork();
+  }
+
+  /** The connection, where options take effect at once. */
+  get #settled(): Endpoint | undefined {
+    return this.connecting ? undefined : this.endpoint;
   }
 
   get #local(): net.AddressInfo | undefined {
@@ -445,13 +424,13 @@ export class Socket extends EndpointStream {
       },
       connected: (endpoint) => this.#onConnected(endpoint),
       failed: (error) => void this.destroy(error),
-      stir: () => void this.#timer?.refresh(),
+      stir: () => this.#timeout.stir(),
     };
   }
 
   /** A socket that was used before begins again; `connect` on one that is in use is as `net` has it. */
   #makeAnew(): void {
-    if (this.write !== Socket.prototype.write) Reflect.deleteProperty(this, 'write');
+    allowWrites(this);
     if (this.destroyed) {
       this.#peer = undefined;
       this.#bytesRead = 0;
@@ -498,34 +477,17 @@ export class Socket extends EndpointStream {
     });
   }
 
-  #socketOptions(): Partial<SocketOptions> {
-    return {
-      ...(this.#noDelay && { TCP_NODELAY: true }),
-      ...(this.#keepAlive && keepAliveOptions(true, this.#keepAliveDelay)),
-      ...(this.#congestion !== undefined && { TCP_CONGESTION: this.#congestion }),
-    };
-  }
-
   #onConnected(endpoint: Endpoint): void {
     this.#opening = undefined;
     this.connecting = false;
     this.endpoint = endpoint;
     endpoint.onEvent = () => this.#onEvent(endpoint);
-    this.#takeUpOptions(endpoint);
-    this.#timer?.refresh();
+    this.#settings.takeUp(endpoint);
+    this.#timeout.stir();
     this.emit('connect');
     this.emit('ready');
     if (this.readable && !this.isPaused()) this.read(0);
     this.#onEvent(endpoint);
-  }
-
-  /** What was set while it was connecting. */
-  #takeUpOptions(endpoint: Endpoint): void {
-    const wanted = this.#socketOptions();
-    for (const name of Object.keys(wanted) as (keyof SocketOptions)[]) {
-      const value = wanted[name];
-      if (value !== undefined && endpoint.getOption(name) !== value) endpoint.setOption(name, value);
-    }
   }
 
   #onEvent(endpoint: Endpoint): void {
@@ -548,7 +510,7 @@ export class Socket extends EndpointStream {
 
   #wrote(endpoint: Endpoint): void {
     if (!this.isWriting) return;
-    this.#queuedThen = endpoint.sendQueued;
+    this.#timeout.writeBegan(endpoint.sendQueued);
     if (endpoint.error !== undefined) this.#tellError();
   }
 
@@ -562,17 +524,6 @@ export class Socket extends EndpointStream {
       write();
     });
     this.once('close', onClose);
-  }
-
-  #onTimeout(): void {
-    const queued = this.isWriting ? (this.endpoint?.sendQueued ?? 0) : 0;
-    // What was written is on its way: it is not idle.
-    if (queued !== 0 && queued !== this.#queuedThen) {
-      this.#queuedThen = queued;
-      this.#timer?.refresh();
-      return;
-    }
-    this.emit('timeout');
   }
 
   #reset(): this {
@@ -606,40 +557,16 @@ export class Socket extends EndpointStream {
   }
 
   #watch(): void {
-    if (this.#unwatch !== undefined) return;
-    const { endpoint } = this;
-    if (endpoint === undefined) {
-      // told when there is one: before its first segment is answered
-      this.once('connectionAttempt', () => {
-        if (this.listenerCount('transition') > 0) this.#watch();
-      });
+    if (this.endpoint !== undefined) {
+      this.#watching.begin(this.endpoint, this.#network);
       return;
     }
-    const tell = (transition: Transition): void => {
-      this.emit('transition', transition);
-      if (transition.to === 'CLOSED') this.#endWatch();
-    };
-    this.#unwatch = this.#network.watch(endpoint, tell);
-    if (endpoint.state === 'SYN-SENT') process.nextTick(() => this.emit('transition', activeOpen()));
+    if (this.#watching.isOn) return;
+    // told when there is one: before its first segment is answered
+    this.once('connectionAttempt', () => {
+      if (this.listenerCount('transition') > 0) this.#watch();
+    });
   }
-
-  #endWatch(): void {
-    this.#unwatch?.();
-    this.#unwatch = undefined;
-  }
-}
-
-/** Milliseconds to whole seconds, as Node does it. */
-const seconds = (msecs: number | undefined): number => Math.max(0, Math.trunc(Number(msecs ?? 0) / 1000)) || 0;
-
-/** As libuv sets them: where a delay is given, the probes follow each other by a second, ten at most. */
-function keepAliveOptions(
-  enable: boolean,
-  delay: number,
-): Pick<SocketOptions, 'SO_KEEPALIVE'> &
-  Partial<Pick<SocketOptions, 'TCP_KEEPIDLE' | 'TCP_KEEPINTVL' | 'TCP_KEEPCNT'>> {
-  const times = enable && delay > 0 ? { TCP_KEEPIDLE: Math.min(delay, 32_767), TCP_KEEPINTVL: 1, TCP_KEEPCNT: 10 } : {};
-  return { SO_KEEPALIVE: enable, ...times };
 }
 
 function refuseHandles(o: object): void {
@@ -648,20 +575,4 @@ function refuseHandles(o: object): void {
     const value: unknown = Reflect.get(o, name);
     if (value !== undefined && value !== null) throw notTcp(`options.${name}`, value);
   }
-}
-
-/** After the peer's FIN: a write is the peer's doing, and 'write after end' would blame the writer. */
-function refuseWrites(this: Socket): void {
-  Reflect.set(this, 'write', writeAfterFin);
-}
-
-function writeAfterFin(this: Socket, chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-  const told = typeof encoding === 'function' ? encoding : callback;
-  // the overloads of Duplex, handed on
-  if (!this.writableEnded)
-    return Socket.prototype.write.call(this, chunk, encoding as BufferEncoding, callback as Callback);
-  const error = codedError('EPIPE', 'This socket has been ended by the other party');
-  if (typeof told === 'function') process.nextTick(told, error);
-  this.destroy(error);
-  return false;
 }
