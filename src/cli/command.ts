@@ -10,6 +10,9 @@ export interface CliCommand {
   readonly group: string;
   /** Adds arguments, options and examples. */
   declare(command: Command): void;
-  /** Returns the exit code; throws CliFailure (or anything) when it fails. `options` are commander's, checked by the parsers given in `declare`. */
-  run(args: readonly string[], options: Readonly<Record<string, unknown>>, io: Io): Promise<number>;
+  /**
+   * Returns the exit code; throws CliFailure (or anything) when it fails. `options` are commander's, checked by the parsers
+   * given in `declare`. `program` is the tree of all commands, for what is generated from it.
+   */
+  run(args: readonly string[], options: Readonly<Record<string, unknown>>, io: Io, program?: Command): Promise<number>;
 }

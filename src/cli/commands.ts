@@ -1,6 +1,7 @@
 /** All commands, in the order `tcpx --help` shows them. */
 import type { CliCommand } from './command.ts';
 import { compare } from './compare.ts';
+import { completion } from './completion.ts';
 import { conform } from './conform.ts';
 import { connect } from './connect.ts';
 import { doctor } from './doctor.ts';
@@ -9,6 +10,7 @@ import { impair } from './impair.ts';
 import { lab } from './lab.ts';
 import { ladder } from './ladder.ts';
 import { listen } from './listen.ts';
+import { man } from './man.ts';
 import { perf } from './perf.ts';
 import { ping } from './ping.ts';
 import { probe } from './probe.ts';
@@ -24,18 +26,20 @@ export const COMMANDS: readonly CliCommand[] = [
   listen,
   perf,
   ping,
+  compare,
   probe,
+  lab,
+  conform,
+  impair,
+  trace,
+  ladder,
+  report,
+  replay,
   socks,
   forward,
   serve,
   ss,
   doctor,
-  compare,
-  conform,
-  impair,
-  lab,
-  ladder,
-  replay,
-  report,
-  trace,
+  completion,
+  man,
 ];

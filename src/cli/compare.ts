@@ -29,7 +29,7 @@ import { tcpxVersion } from './version.ts';
 export const compare: CliCommand = {
   name: 'compare',
   summary: 'run the same connection through the kernel and through tcpx, and show what differs',
-  group: 'Connections:',
+  group: 'Experiments:',
   declare: declareCompare,
   run: async (args, options, io) => {
     try {

@@ -1,5 +1,5 @@
 /** `tcpx conform [ID…|FILE…|DIR]`: plays scenarios on tcpx and on the kernel, and says which come out as they say. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, openSync, writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
 import { openAgainstTarget } from '../tools/scenario/against-target.ts';
@@ -22,6 +22,7 @@ import {
 import type { CliCommand } from './command.ts';
 import { CliFailure, EXIT_CODES_AS_DIFF, Exit } from './exit.ts';
 import type { Io } from './io.ts';
+import { nearestName } from './nearest.ts';
 import { parseTarget, resolveHost } from './target.ts';
 
 interface ConformOptions {
@@ -38,7 +39,7 @@ interface ConformOptions {
 export const conform: CliCommand = {
   name: 'conform',
   summary: 'play scenarios (packetdrill scripts) on tcpx and on the kernel',
-  group: 'Connections:',
+  group: 'Experiments:',
   declare,
   // commander's options by the names and parsers of declare.
   run: (args, options, io) => runConform(args, options as unknown as ConformOptions, io),
@@ -66,7 +67,7 @@ function declare(command: Command): void {
       ).conflicts('on'),
     )
     .addOption(new Option('--format <format>', 'how to tell').choices(['text', 'tap', 'junit']).default('text'))
-    .addOption(new Option('--json', 'print one JSON document instead'))
+    .addOption(new Option('--json', 'print one JSON document instead').conflicts('format'))
     .addOption(new Option('-o, --output <file>', 'write it to a file'))
     .addOption(new Option('--list', 'only list the scenarios, with what they cover'))
     .addOption(new Option('-q, --quiet', 'tell of failures only'))
@@ -95,6 +96,7 @@ async function runConform(words: readonly string[], o: ConformOptions, io: Io): 
   const paint = paintFor(o.output === undefined && useColor(o.color, io.stdout, io.env));
   const live = o.format === 'text' && !o.json && o.output === undefined;
   const against = o.against === undefined ? undefined : await hostOf(o.against, io);
+  const output = o.output === undefined ? undefined : openOutput(o.output);
   const played: Played[] = [];
   for (const plan of loaded.plans) {
     for (const target of against === undefined ? targetsOf(o.on) : (['live'] as const)) {
@@ -105,15 +107,21 @@ async function runConform(words: readonly string[], o: ConformOptions, io: Io): 
   }
   const totals = totalsOf(played);
   if (live) io.stdout.write(`${summaryText(totals)}\n`);
-  else tell(o, played, io);
+  else tell(o, played, output, io);
+  if (totals.skip === played.length)
+    throw new CliFailure('every scenario was skipped: nothing was played', {
+      exitCode: Exit.USAGE,
+      hint: 'the reasons are in the report; `tcpx conform --list` shows what else there is',
+    });
   return totals.fail === 0 ? Exit.OK : Exit.FAILURE;
 }
 
 /** The same once more, for the process inside. */
 function commandLine(words: readonly string[], o: ConformOptions): readonly string[] {
   const flags = [o.json && '--json', o.quiet && '--quiet'].filter((flag) => typeof flag === 'string');
+  const format = o.json ? [] : ['--format', o.format];
   const output = o.output === undefined ? [] : ['--output', o.output];
-  return ['conform', '--on', o.on, '--format', o.format, '--color', o.color, ...flags, ...output, '--', ...words];
+  return ['conform', '--on', o.on, ...format, '--color', o.color, ...flags, ...output, '--', ...words];
 }
 
 /** Mistakes are told, all of them, before anything is played. */
@@ -128,12 +136,38 @@ function complain({ problems, unknown, plans }: Loaded, io: Io): void {
         hint: 'what is supported is in docs/scenarios.md',
       },
     );
-  if (unknown.length > 0)
-    throw new CliFailure(`no file, scenario or requirement is called ${unknown.join(', ')}`, {
-      exitCode: Exit.USAGE,
-      hint: '`tcpx conform --list` shows what there is',
-    });
+  for (const word of unknown)
+    throw new CliFailure(
+      existsSync(word)
+        ? `${word}: there are no scenarios in it; their names end in .pkt`
+        : `no file, and no scenario or requirement that one covers, is called ${word}`,
+      { exitCode: Exit.USAGE, hint: `${meant(word)}\`tcpx conform --list\` shows what there is` },
+    );
   if (plans.length === 0) throw new CliFailure('there are no scenarios', { exitCode: Exit.USAGE });
+}
+
+function meant(word: string): string {
+  const names = loadScenarios([]).plans.flatMap(({ scenario: { name, file, about } }) => [
+    name,
+    file.replace(/\/.*$/, ''),
+    file.replace(/\.pkt$/, ''),
+    ...about.covers,
+  ]);
+  const near = nearestName(word, [...new Set(names)]);
+  return near === undefined ? '' : `did you mean ${near}? `;
+}
+
+/** Before anything is played, that may take a while. */
+function openOutput(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliFailure(`cannot write ${path}: ${why}`, {
+      exitCode: Exit.USAGE,
+      hint: 'name a file in a folder that is there; nothing was played',
+    });
+  }
 }
 
 const listLine = ({ scenario }: Plan): string =>
@@ -158,7 +192,7 @@ function openOf(target: TargetName): OpenTarget {
   }
 }
 
-function tell(o: ConformOptions, played: readonly Played[], io: Io): void {
+function tell(o: ConformOptions, played: readonly Played[], output: number | undefined, io: Io): void {
   const text = o.json
     ? `${JSON.stringify(conformDocument(played))}\n`
     : o.format === 'tap'
@@ -166,6 +200,6 @@ function tell(o: ConformOptions, played: readonly Played[], io: Io): void {
       : o.format === 'junit'
         ? junitText(played)
         : `${played.flatMap((p) => playedLines(p, paintFor(false))).join('\n')}\n${summaryText(totalsOf(played))}\n`;
-  if (o.output === undefined) io.stdout.write(text);
-  else writeFileSync(o.output, text);
+  if (output === undefined) io.stdout.write(text);
+  else writeFileSync(output, text);
 }

@@ -62,7 +62,7 @@ export function forwardThrough(parts: ForwardParts): CliCommand {
   return {
     name: 'forward',
     summary: 'pass connections to a local port on to another host',
-    group: 'Connections:',
+    group: 'For other programs:',
     declare: declareForward,
     // commander's options by the names and parsers of declareForward.
     run: (args, options, io) => runForward(pairsOf(args), options as unknown as ForwardOptions, io, parts),

@@ -46,7 +46,7 @@ ${EXIT_CODES}`;
 export const impair: CliCommand = {
   name: 'impair',
   summary: 'join two interfaces by a path that loses, delays, reorders…, to test what runs over it',
-  group: 'Connections:',
+  group: 'Experiments:',
   declare,
   // commander's options by the names and parsers of declare.
   run: (args, options, io) => run(args[0] ?? '', args[1] ?? '', options as unknown as ImpairOptions, io),

@@ -30,7 +30,7 @@ interface LabCliOptions {
 export const lab: CliCommand = {
   name: 'lab',
   summary: 'make a claim about TCP happen, between tcpx and this kernel, and check it on the segments',
-  group: 'Connections:',
+  group: 'Experiments:',
   declare,
   // commander's options by the names and parsers of declare.
   run: (args, options, io) => runLab(args, options as unknown as LabCliOptions, io),

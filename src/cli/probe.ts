@@ -44,7 +44,7 @@ export function probeThrough(network: ProbeNetwork): CliCommand {
   return {
     name: 'probe',
     summary: 'find out what kind of TCP is there, question by question',
-    group: 'Connections:',
+    group: 'Experiments:',
     declare: declareProbe,
     run: (args, options, io) => {
       // commander's options by the names and parsers of declareProbe.

@@ -11,11 +11,14 @@ import { versionText } from './version.ts';
 
 const EXAMPLES = `
 Examples:
-  $ sudo tcpx connect localhost:8080             talk to a local server, watch every transition
-  $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sudo tcpx connect -v example.com:80
+  $ sudo tcpx connect localhost:8080                  every transition, and why
   $ sudo tcpx connect 10.0.0.2:7 --json-file run.ndjson -w run.pcap
-  $ tcpx ladder run.ndjson                       draw the recorded connection
-  $ tcpx replay run.ndjson                       run it through the core again
+  $ tcpx ladder run.ndjson                            draw the recorded connection
+  $ tcpx replay run.ndjson                            run it through the core again
+  $ tcpx trace capture.pcap --only trouble            what went wrong in a capture
+  $ sudo tcpx compare localhost:8080                  the kernel and tcpx, side by side
+  $ sudo tcpx probe localhost:8080                    what kind of TCP is there
+  $ sudo tcpx lab run handshake                       see it happen, step by step
 
 ${EXIT_CODES}`;
 
@@ -73,7 +76,7 @@ export function buildProgram(io: Io, commands: readonly CliCommand[], done: (exi
       const options = sub.opts();
       if (variables.length > 0 && options['quiet'] !== true && options['json'] !== true)
         io.stderr.write(`tcpx: from the environment: ${variables.join(', ')}\n`);
-      done(await command.run(sub.args, options, io));
+      done(await command.run(sub.args, options, io, program));
     });
   }
   return program;
@@ -91,7 +94,7 @@ function settle(command: Command, io: Io): void {
   command
     .exitOverride()
     .helpOption('-h, --help', 'show this help')
-    .configureHelp({ sortOptions: false, showGlobalOptions: false })
+    .configureHelp({ sortOptions: false, showGlobalOptions: false, subcommandTerm: (sub) => sub.name() })
     .configureOutput({
       writeOut: (text) => {
         io.stdout.write(text);

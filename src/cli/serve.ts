@@ -49,7 +49,7 @@ export function serveThrough(open: OpenListenHost): CliCommand {
   return {
     name: 'serve',
     summary: 'serve the files of a directory over HTTP',
-    group: 'Connections:',
+    group: 'For other programs:',
     declare: declareServe,
     // commander's options by the names and parsers of declareServe.
     run: ([directory = '.'], options, io) => runServe(directory, options as unknown as ServeOptions, io, open),

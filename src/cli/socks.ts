@@ -54,7 +54,7 @@ export function socksThrough(parts: HostPoolParts | undefined): CliCommand {
   return {
     name: 'socks',
     summary: 'be a SOCKS5 proxy: any program can connect through tcpx',
-    group: 'Connections:',
+    group: 'For other programs:',
     declare: declareSocks,
     // commander's options by the names and parsers of declareSocks.
     run: (_, options, io) => runSocks(options as unknown as SocksOptions, io, parts),

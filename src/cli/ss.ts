@@ -48,7 +48,7 @@ const quietly = (flags: string, text: string): Option => new Option(flags, text)
 export const ss: CliCommand = {
   name: 'ss',
   summary: 'show the connections of running tcpx processes',
-  group: 'Connections:',
+  group: 'This machine:',
   declare: declareSs,
   // commander's options by the names and parsers of declareSs.
   run: (words, options, io) => runSs(words.join(' '), options as unknown as SsOptions, io),
