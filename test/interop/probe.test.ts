@@ -54,6 +54,7 @@ const CASES: readonly (readonly [name: string, value: string, rows: Readonly<Rec
     '1',
     {
       'rst-window': /^(ACK|silence), connection stays$/,
+      'ack-future': /^(ACK|silence), connection stays$/,
       'ack-past': /^(ACK|silence), data dropped$/,
       'challenge-ack': /^ACK/,
       'challenge-limit': '1 of 10 connections',

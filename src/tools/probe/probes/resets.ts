@@ -70,7 +70,7 @@ const ackOfTheFuture: Probe = {
   clause: 'RFC 9293 §3.10.7.4',
   how: 'an ACK 100 octets beyond SND.NXT: an ACK is due, and the segment is dropped',
   lane: 'moment',
-  settings: [],
+  settings: ['tcp_challenge_ack_limit'],
   run: async (bench) => finding(await afterIt(bench, (line) => ({ ack: line.rcvNxt + 100 }))),
 };
 
