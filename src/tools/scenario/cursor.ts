@@ -75,7 +75,11 @@ export class Cursor {
   /** `what` is what should stand here. */
   wrong(what: string): ScenarioError {
     const { kind, text, place } = this.token;
-    const found = kind === 'end' ? 'the end' : `'${text.length > 30 ? `${text.slice(0, 30)}…` : text}'`;
+    const found = kind === 'end' ? 'the end' : `'${printable(text.length > 30 ? `${text.slice(0, 30)}…` : text)}'`;
     return new ScenarioError(place, `expected ${what}, found ${found}`);
   }
 }
+
+/** A file that is no text at all must not write to a terminal what it likes. */
+const printable = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\ufffd]/gu, (c) => `\\u${(c.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);

@@ -100,8 +100,11 @@ export function tapText(played: readonly Played[]): string {
       p.verdict === 'skip' ? ` # SKIP ${p.note ?? ''}` : p.verdict === 'differs' ? ` # TODO ${p.note ?? ''}` : '';
     const name = `${p.target} ${p.scenario.file}: ${titleOf(p.scenario)}`.replaceAll('#', '\\#');
     lines.push(`${isOk && p.verdict !== 'differs' ? 'ok' : 'not ok'} ${i + 1} - ${name}${directive}`);
-    if (p.failure !== undefined)
-      lines.push('  ---', ...failureLines(p.scenario, p.failure).map((line) => `  # ${line}`), '  ...');
+    if (p.failure !== undefined) {
+      // YAML: a text between quotes as JSON has it, and a block of lines as they are.
+      const details = failureLines(p.scenario, p.failure).map((line) => `    ${line}`.trimEnd());
+      lines.push('  ---', `  message: ${JSON.stringify(p.failure.message)}`, '  details: |', ...details, '  ...');
+    }
   }
   return `${lines.join('\n')}\n`;
 }
@@ -130,7 +133,11 @@ export function junitText(played: readonly Played[]): string {
 }
 
 function caseXml(p: Played): string {
-  const folder = p.scenario.file.replace(/\/?[^/]*$/, '').replaceAll('/', '.') || 'scenario';
+  const folder =
+    p.scenario.file
+      .replace(/\/?[^/]*$/, '')
+      .replace(/^[./]+/, '')
+      .replaceAll('/', '.') || 'scenario';
   const head = `    <testcase classname="${xml(`${p.target}.${folder}`)}" name="${xml(`${p.scenario.name}: ${titleOf(p.scenario)}`)}" time="${(p.took / 1e6).toFixed(6)}"`;
   if (p.verdict === 'pass') return `${head}/>`;
   const inner =

@@ -1,7 +1,7 @@
 /** Tries breaks in processes of their own, some side by side: what does not end is ended, and what is loaded is left behind. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, constants, setPriority } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Trial, TrialOutcome } from './order.ts';
 
@@ -39,9 +39,7 @@ export async function runTrials(
 }
 
 function startWorker(): ChildProcess {
-  const child = fork(WORKER, { execArgv: ['--max-old-space-size=2048', '--import', LOADER], stdio: 'ignore' });
-  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
-  return child;
+  return fork(WORKER, { execArgv: ['--max-old-space-size=2048', '--import', LOADER], stdio: 'ignore' });
 }
 
 /** A process that ends by itself has not ended its check either: there is more wrong than a rule. */

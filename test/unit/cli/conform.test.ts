@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -53,11 +53,45 @@ test('a mistake in a file is told with line and column, nothing is played, and t
   expect(out).toBe('');
 });
 
-test('words that name nothing are wrong usage', async () => {
+test('words that name nothing are wrong usage, and the nearest name is suggested', async () => {
   expect(await run('no-such-thing')).toMatchObject({
     code: Exit.USAGE,
     err: expect.stringContaining('is called no-such-thing'),
   });
+  expect((await run('must-13')).err).toContain('did you mean MUST-13? ');
+  expect((await run('pasive-open')).err).toContain('did you mean passive-open? ');
+});
+
+test('a folder without scenarios is not said to be no folder', async () => {
+  const empty = join(dir, 'empty');
+  mkdirSync(empty);
+  const { code, err } = await run(empty);
+  expect(code).toBe(Exit.USAGE);
+  expect(err).toContain(`${empty}: there are no scenarios in it; their names end in .pkt`);
+});
+
+test('octets that are no text are shown as numbers', async () => {
+  const { code, err } = await run(file('binary.pkt', '\0\x1b[31m'));
+  expect(code).toBe(Exit.USAGE);
+  expect(err).toContain(":1:1: expected a time in seconds, found '\\u0000'");
+});
+
+test('when all are skipped nothing was compared, and the exit code is 2', async () => {
+  const { code, out, err } = await run(file('kernel-only.pkt', '//! on: kernel\n+.1 < S 0:0(0) win 5\n'));
+  expect(code).toBe(Exit.USAGE);
+  expect(out).toContain('skip');
+  expect(err).toContain('every scenario was skipped');
+});
+
+test('a file that cannot be written is told before anything is played', async () => {
+  const { code, out, err } = await run('-o', join(dir, 'no', 'such', 'folder'), good);
+  expect(code).toBe(Exit.USAGE);
+  expect(out).toBe('');
+  expect(err).toContain('cannot write');
+});
+
+test('--json and --format are not for one run', async () => {
+  expect(await run('--json', '--format', 'tap', good)).toMatchObject({ code: Exit.USAGE, out: '' });
 });
 
 test('a requirement, a name and a folder choose among those that come with tcpx', async () => {
@@ -77,6 +111,44 @@ test('TAP has a plan, and what failed as a diagnosis', async () => {
     `ok 1 - tcpx ${good}: nobody listens`,
     `not ok 2 - tcpx ${bad}: bad`,
   ]);
+  expect(isTap(out)).toBe(true);
+  expect(isTap(out.replace('1..2', '1..3'))).toBe(false);
+  expect(out).toContain('  ---\n  message: "another segment left"\n  details: |\n');
+});
+
+/** TAP 13: a plan, its lines in order, and blocks that end. */
+function isTap(text: string): boolean {
+  const [version, plan, ...lines] = text.trimEnd().split('\n');
+  let count = 0;
+  let inBlock = false;
+  for (const line of lines) {
+    if (inBlock) inBlock = line !== '  ...';
+    else if (line === '  ---') inBlock = true;
+    else if (new RegExp(`^(not )?ok ${count + 1} - `).test(line)) count++;
+    else return false;
+  }
+  return version === 'TAP version 13' && plan === `1..${count}` && !inBlock;
+}
+
+/** Elements that nest, attributes between quotes, and no character that has to be escaped. */
+function isWellFormed(xml: string): boolean {
+  const open: string[] = [];
+  const rest = xml
+    .replace(/^<\?xml [^>]*\?>/, '')
+    .replace(/<(\/?)([a-z]+)((?: [a-z]+="[^"<]*")*)(\/?)>/g, (_, end, name, __, empty) => {
+      if (end === '' && empty === '') open.push(name);
+      else if (end === '/' && open.pop() !== name) open.push('wrong');
+      return '';
+    });
+  return open.length === 0 && !/[<>]|&(?!(amp|lt|gt|quot|apos|#\d+);)/.test(rest);
+}
+
+test('JUnit is well-formed, whatever is in a title', async () => {
+  const odd = file('odd.pkt', '//! title: a <b> & "q" \'x\' ]]> \u0007\n+.1 < S 0:0(0) win 5\n+0 > R. 0:0(0) ack 2\n');
+  const { out } = await run('--format', 'junit', good, odd);
+  expect(isWellFormed(out)).toBe(true);
+  expect(out).toContain('a &lt;b&gt; &amp; &quot;q&quot;');
+  expect(isWellFormed(out.replace('&lt;b', '<b'))).toBe(false);
 });
 
 test('JUnit goes to a file, escaped', async () => {
