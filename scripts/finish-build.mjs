@@ -1,8 +1,9 @@
 /**
  * The end of `npm run build`, after tsc: removes from dist/ what no longer has a source, copies the files that tsc
- * leaves behind, makes the command executable, and notes what was built. `--is-current` only asks: status 0 when
+ * leaves behind, makes the command executable, has it print its manual page, and notes what was built. `--is-current` only asks: status 0 when
  * dist/ was built from the sources as they are, else 1 with the reason on stdout.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -68,7 +69,10 @@ function finish() {
     mkdirSync(dirname(join(dist, path)), { recursive: true });
     copyFileSync(join(src, path), join(dist, path));
   }
-  if (existsSync(main)) chmodSync(main, 0o755);
+  if (existsSync(main)) {
+    chmodSync(main, 0o755);
+    writeFileSync(join(dist, 'tcpx.1'), execFileSync(process.execPath, [main, 'man']));
+  }
   if (existsSync(dirname(stamp))) writeFileSync(stamp, `${sourceHash()}\n`);
 }
 
