@@ -119,6 +119,11 @@ export class LabSocket {
     return (await this.#call('read', `${Math.min(most, MAX_OCTETS)} 0`)).octets;
   }
 
+  /** What there is, without waiting; rejects with EAGAIN when there is nothing. */
+  async readNow(most = MAX_OCTETS): Promise<Uint8Array> {
+    return (await this.#call('read', `${Math.min(most, MAX_OCTETS)} ${Msg.DONTWAIT}`)).octets;
+  }
+
   /** Exactly `len` octets, or what there was before the end of the stream. */
   async readAll(len: number = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];

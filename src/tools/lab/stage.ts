@@ -13,7 +13,7 @@ import type { State } from '../../tcp/machine.ts';
 import type { TraceRecord } from '../../tcp/trace.ts';
 import type { Ipv4 } from '../../wire/ipv4.ts';
 import { monotonicMicros } from '../scenario/kernel-process.ts';
-import { LAB_INTERFACE, LAB_OWN, labMac } from './addresses.ts';
+import { LAB_INTERFACE, LAB_OWN, LAB_PREFIX_LEN, labMac } from './addresses.ts';
 import { type Claim, ClaimFailed, type LabStep, type Lang, type Sabotage, type Text, text } from './claim.ts';
 import type { Lab } from './lab.ts';
 import { LiveLadder } from './live-ladder.ts';
@@ -28,6 +28,8 @@ export type Seen = SeenPacket & { readonly segment: LabSegment };
 export interface TcpxOptions {
   readonly sysctl?: Partial<Sysctl>;
   readonly own?: number;
+  /** With the kernel's address, 10.77.0.1, and ports of its range instead. */
+  readonly shared?: boolean;
 }
 type HowToConnect = Omit<ConnectOptions, 'address' | 'port'> & { readonly tcpx?: Host };
 
@@ -91,10 +93,11 @@ export class Stage {
   /** A tcpx; 10.77.0.3 unless `own` says otherwise. */
   async open(o: TcpxOptions = {}): Promise<Host> {
     const address = LAB_OWN[o.own ?? 0]!;
+    const own = { address, prefixLen: LAB_PREFIX_LEN, mac: labMac(address), probe: 'off' } as const;
     const host = await openHost({
       remote: this.lab.remote,
       interface: LAB_INTERFACE,
-      ownAddress: { address, prefixLen: 24, mac: labMac(address), probe: 'off' },
+      ...(o.shared === true ? { ports: 'many' as const } : { ownAddress: own }),
       sysctl: { tcp_msl: 1, ...o.sysctl, ...this.#sabotage.sysctl },
       nextId: () => ++this.#lastId,
       tracer: this.#tracer(),

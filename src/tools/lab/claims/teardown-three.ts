@@ -2,7 +2,7 @@
 import { type Claim, text } from '../claim.ts';
 import { codeOfCall } from '../peer.ts';
 import type { Stage } from '../stage.ts';
-import { fromFin, opened } from './closing.ts';
+import { fromFin, type Opened, opened } from './closing.ts';
 
 export const teardownThree: Claim = {
   name: 'teardown-three',
@@ -25,7 +25,7 @@ export const teardownThree: Claim = {
       'tcpx 先关闭。内核服务器读到结尾立即关闭；已让它延迟确认（关闭 TCP_QUICKACK）。',
     );
     const { client, server } = await opened(stage, 80, { localPort: 40_311 });
-    await server.setOption('TCP_QUICKACK', 0);
+    await someData(client, server);
     const reading = server.read();
     client.close();
     await reading;
@@ -49,6 +49,13 @@ export const teardownThree: Claim = {
     );
   },
 };
+
+/** Linux has no time to delay an ACK by before it has received something, and is quick with the first ones. */
+async function someData(client: Opened['client'], server: Opened['server']): Promise<void> {
+  client.write('bye');
+  await server.read();
+  await server.setOption('TCP_QUICKACK', 0);
+}
 
 async function checkThree(stage: Stage, port: number, active: 'local' | 'peer'): Promise<number> {
   await stage.settle();

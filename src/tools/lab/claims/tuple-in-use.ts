@@ -14,9 +14,9 @@ export const tupleInUse: Claim = {
     'During 2 MSL the same addresses and ports can not be used for a new connection; once the wait is over they can.',
     '2 MSL 期间，相同的地址与端口不能用于新连接；等待结束后就可以。',
   ),
-  written: ['RFC 9293 §3.6.1 MAY-2', 'RFC 9293 §3.10.1', 'connect(2) EADDRNOTAVAIL'],
+  written: ['RFC 9293 §3.6.1 MAY-2', 'RFC 9293 §3.10.1', 'RFC 6191', 'connect(2) EADDRNOTAVAIL'],
   seconds: 5,
-  lab: { sysctls: { peer: { 'net.ipv4.tcp_tw_reuse': 0 } } },
+  lab: { sysctls: { peer: { 'net.ipv4.tcp_timestamps': 0 } } },
   sabotage: { sysctl: { tcp_max_tw_buckets: 0 } },
   async run(stage) {
     const host = await stage.open({ sysctl: { tcp_msl: MSL, tcp_tw_reuse: 0 } });
@@ -32,8 +32,8 @@ export const tupleInUse: Claim = {
     const code = codeOfThrown(connect);
     stage.check(code === 'EADDRINUSE', `connecting from the same port: ${code}`, `从同一端口连接：${code}`);
     await stage.say(
-      'The kernel as the side that closed first: its wait is 60 s.',
-      '内核作为先关闭的一方：它要等待 60 秒。',
+      'The kernel as the side that closed first: its wait is 60 s. (Without timestamps: with them it would take the port again, as RFC 6191 allows.)',
+      '内核作为先关闭的一方：它要等待 60 秒。（不用时间戳：有时间戳时它会按 RFC 6191 重用该端口。）',
     );
     const listener = await stage.listen(8080);
     const socket = await stage.lab.peer.connect(stage.address, 8080, PORT + 1);
