@@ -103,12 +103,16 @@ class Path {
         fate: undefined,
         injected: true,
       });
+    // Only headers fit in front: the rest lies where it is.
+    const headerLen = Math.min(packet.length, (packet[0]! & 0xf) * 4);
+    const payload = new Gather();
+    payload.push(packet, headerLen, packet.length - headerLen);
     this.#links[to].send(frameHeader(labMac(readIpv4(packet, Ipv4At.SRC)), labMac(readIpv4(packet, Ipv4At.DST))), {
       header: packet,
-      headerLen: packet.length,
-      payload: new Gather(),
+      headerLen,
+      payload,
       gsoSize: 0,
-      transportAt: (packet[0]! & 0xf) * 4,
+      transportAt: headerLen,
       checksumPartial: false,
     });
   }

@@ -18,7 +18,7 @@ export const noTimeWait: Claim = {
     'Without the wait a late segment of an old incarnation of the same four-tuple can be taken as data of the new one: a corrupt stream. With it there is no new incarnation yet. Timestamps save it again (PAWS).',
     '没有等待时，同一四元组旧化身的迟到报文段可能被当作新连接的数据：数据流损坏。有等待时新化身还不能出现。时间戳可以再次挽救（PAWS）。',
   ),
-  written: ['RFC 9293 §3.4.3', 'RFC 1337 §1', 'RFC 7323 §5'],
+  written: ['RFC 9293 §3.4.3', 'RFC 1337 §1', 'RFC 7323 §5', 'RFC 5961 §5'],
   seconds: 8,
   sabotage: { sysctl: { tcp_timestamps: true } },
   async run(stage) {
@@ -96,7 +96,12 @@ async function replayed(stage: Stage, own: number, port: number, timestamps: boo
     '有一个旧报文段落在新连接的窗口之内',
   );
   const sent = (late!.segment.seq - begin) >>> 0;
-  await stage.lab.path.inject('peer', late!.bytes);
+  await stage.say(
+    "As it was, the kernel would find its acknowledgment too old (RFC 5961 §5), because its own numbers have moved on; where they have not, that is no help. So it comes with one that fits.",
+    '原样到来时，内核会因自己的序号已前进而发现其确认号太旧（RFC 5961 §5）；序号若未前进，这就帮不上忙。因此让它带上合适的确认号。',
+  );
+  const { segment: synAck } = stage.segments({ from: 'peer', is: 'S.', port }).at(-1)!;
+  await stage.lab.path.inject('peer', { ...late!.segment, ack: synAck.seq + 1 });
   await stage.settle();
   second.client.write(new Uint8Array(sent).fill('n'.charCodeAt(0)));
   await stage.settle();

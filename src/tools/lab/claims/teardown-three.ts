@@ -39,6 +39,10 @@ export const teardownThree: Claim = {
     );
     await stage.say('The other way round: tcpx closes when it has read the end.', '反过来：tcpx 读到结尾后关闭。');
     const second = await opened(stage, 81, { localPort: 40_312 });
+    await second.server.write('hello');
+    await second.client.read(5);
+    second.client.write('bye');
+    await second.server.read();
     second.client.socket.on('end', () => second.client.close());
     await codeOfCall(second.server.close());
     stage.check(await second.client.reached('CLOSED'), 'tcpx is CLOSED', 'tcpx 已 CLOSED');
