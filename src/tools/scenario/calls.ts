@@ -36,7 +36,7 @@ export type CallRequest =
       readonly fds: readonly { readonly fd: number; readonly events: number }[];
       readonly timeout: number;
     }
-  | { readonly call: 'ioctl'; readonly fd: number; readonly request: 'SIOCINQ' | 'SIOCOUTQ' };
+  | { readonly call: 'ioctl'; readonly fd: number; readonly request: 'SIOCINQ' | 'SIOCOUTQ' | 'SIOCOUTQNSD' };
 
 /** What a call came to. */
 export interface CallResult {
@@ -157,7 +157,8 @@ const CALLS: Readonly<Record<string, (args: Args) => Made>> = {
   ioctl: (args) => {
     const request = args.at(1);
     const name = request.kind === 'name' ? (request.name === 'FIONREAD' ? 'SIOCINQ' : request.name) : '';
-    if (name !== 'SIOCINQ' && name !== 'SIOCOUTQ') throw args.wrong('ioctl knows SIOCINQ and SIOCOUTQ here');
+    if (name !== 'SIOCINQ' && name !== 'SIOCOUTQ' && name !== 'SIOCOUTQNSD')
+      throw args.wrong('ioctl knows SIOCINQ, SIOCOUTQ and SIOCOUTQNSD here');
     const value = args.at(2);
     const wanted = value.kind === 'any' ? undefined : firstOf(args, value);
     return { request: { call: 'ioctl', fd: args.fd(), request: name }, values: [wanted] };

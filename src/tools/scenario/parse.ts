@@ -68,6 +68,11 @@ const KNOWN_OPTIONS = new Set([
   'tcp_ts_tick_usecs',
   'bind_port',
   'connect_port',
+  // Addresses are what they are here: nothing in a script depends on them but Fast Open's cookies.
+  'local_ip',
+  'remote_ip',
+  'gateway_ip',
+  'netmask_ip',
 ]);
 
 function parseStep(at: Cursor): Step {

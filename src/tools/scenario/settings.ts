@@ -62,13 +62,10 @@ const PACKETDRILL_DEFAULTS: readonly (readonly [string, string])[] = [
 /** Effects of a command. Throws ScenarioError at `place` on one that is not understood. */
 export function commandEffects(command: string, place: Place): readonly Effect[] {
   const lines = command
+    // A backslash at the end of a line: it goes on.
+    .replaceAll(/\\[ \t]*(\n|$)/g, ' ')
     .split(/\n|;|&&/)
-    .map((line) =>
-      line
-        .replace(/\\$/, '')
-        .replace(/&?>\s*\/dev\/null|2>&1/g, '')
-        .trim(),
-    )
+    .map((line) => line.replace(/&?>\s*\/dev\/null|2>&1/g, '').trim())
     .filter((line) => line !== '');
   return lines.flatMap((line) => lineEffects(line, place));
 }

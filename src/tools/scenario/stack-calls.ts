@@ -145,7 +145,7 @@ export class StackCalls {
       case 'ioctl':
         return () => ({
           result: 0,
-          values: [r.request === 'SIOCINQ' ? unread(sock) : (sock.endpoint?.sendQueued ?? 0)],
+          values: [queued(sock, r.request)],
         });
     }
   }
@@ -326,6 +326,12 @@ function shutdown(sock: Sock, how: number): CallResult {
 
 const unread = (sock: Sock): number =>
   sock.rest.length + (sock.endpoint === undefined ? 0 : sock.endpoint.info().bytes_received - sock.taken);
+
+/** Octets, as the kernel counts them. */
+function queued(sock: Sock, what: 'SIOCINQ' | 'SIOCOUTQ' | 'SIOCOUTQNSD'): number {
+  if (what === 'SIOCINQ') return unread(sock);
+  return (what === 'SIOCOUTQ' ? sock.endpoint?.sendQueued : sock.endpoint?.info().notsent_bytes) ?? 0;
+}
 
 function ready(sock: Sock): number {
   const { endpoint, listener } = sock;

@@ -141,6 +141,7 @@ describe('what is not right is told with its place, and what was expected there'
     ['+0 socket(..., SOCK_DGRAM, 0) = 3', '1:1 a socket is SOCK_STREAM and IPPROTO_TCP here (SOCK_DGRAM)'],
     ['+0 `rm -rf /`', "1:1 the command 'rm -rf /' is not supported: sysctl and sleep are"],
     ['+0 `sysctl -q net.core.rmem_max=1`', /^1:1 'net.core.rmem_max=1' is no setting of net.ipv4/],
+    ['+0 ioctl(3, FIONBIO, [1]) = 0', '1:1 ioctl knows SIOCINQ, SIOCOUTQ and SIOCOUTQNSD here'],
     ['--wire_server=1\n+0 > S 0:0(0)', '1:1 the option --wire_server is not supported'],
     ['--ip_version=ipv6\n+0 > S 0:0(0)', '1:1 --ip_version=ipv6 is not supported: IPv4 only'],
     ['//! colour: red\n+0 > S 0:0(0)', "1:1 '//! colour' is not known here"],
@@ -164,6 +165,18 @@ test('commands that set and wait are understood', () => {
   );
   expect(plan.before).toContainEqual({ kind: 'sysctl', name: 'tcp_timestamps', value: '0' });
   expect(plan.before).toContainEqual({ kind: 'sysctl', name: 'tcp_rmem', value: '4096 540000 15728640' });
+});
+
+test('a command may go on in the next line, and addresses are read and not used', () => {
+  const plan = planScenario(
+    parse(
+      '--local_ip=192.168.0.1\n--remote_ip=192.0.2.1\n`../common/set_sysctls.py /proc/sys/net/ipv4/tcp_sack=0\\\n\t/proc/sys/net/ipv4/tcp_wmem="4096 5 6"\\\n`\n+0 > S 0:0(0)',
+    ),
+  );
+  expect(plan.before).toEqual([
+    { kind: 'sysctl', name: 'tcp_sack', value: '0' },
+    { kind: 'sysctl', name: 'tcp_wmem', value: '4096 5 6' },
+  ]);
 });
 
 const files = readdirSync(SCENARIOS_DIR, { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.pkt'));

@@ -146,3 +146,14 @@ test('the same scenario in TypeScript is the same model, and its text reads back
   expect(built.text()).toContain('+0.1 < S 0:0(0) win 9000 <mss 1000>\n+0 > S. 0:0(0) ack 1 <...>\n');
   expect((await playText(built.text())).failure).toBeUndefined();
 });
+
+test('ioctl tells what is unread, what is unacknowledged, and what of it has not been sent', async () => {
+  const text = `${ESTABLISHED}+.1 write(4, ..., 40000) = 40000
++0 ioctl(4, SIOCOUTQ, [40000]) = 0
++0 ioctl(4, SIOCOUTQNSD, [30000]) = 0
++0 < P. 1:101(100) ack 1 win 32792
++0 ioctl(4, SIOCINQ, [100]) = 0
+`;
+  expect(await outcome(text)).toBe('passes');
+  expect(await outcome(text.replace('[30000]', '[29999]'))).toContain('ioctl');
+});
