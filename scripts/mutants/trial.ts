@@ -26,7 +26,7 @@ export type Progress = (tests: number, caught: number, alive: number) => void;
 const LOG = 'mutants-log.ndjson';
 const LOOK_EVERY_MS = 500;
 /** The slow tests see only what the quick ones have left. By themselves, in ms. */
-const QUICK_MS = [50, 500, 3000, Number.MAX_VALUE];
+const QUICK_MS = [50, 500, 5000];
 /** A day: what watches decides. */
 const NO_LIMIT_S = 86_400;
 /** Without any sign of life, of a mutant alone. */
@@ -38,13 +38,14 @@ export async function tryMutants(
   box: Sandbox,
   mutants: readonly Mutant[],
   tests: readonly string[],
+  allTests: boolean,
   progress: Progress,
 ): Promise<Trial> {
   const all = numbered(mutants);
   const state = new State(all, progress);
   buildIn(box, all);
   const log = join(box.dir, LOG);
-  for (const quickMs of QUICK_MS) {
+  for (const quickMs of allTests ? [...QUICK_MS, Number.MAX_VALUE] : QUICK_MS) {
     let cut = true;
     while (cut && state.alive().length > 0) cut = await runOnce(box, state, tests, log, quickMs);
   }
