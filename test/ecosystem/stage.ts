@@ -56,9 +56,12 @@ export function setLoss(stage: Stage, loses: boolean): void {
 
 const program = (name: string): string => fileURLToPath(new URL(`./clients/${name}.ts`, import.meta.url));
 
-export function startProgram(stage: Stage, name: string, size: Size): Child {
+/** One of clients/, where tcpx is; or, with `peerArgs`, where the counterparts are. */
+export function startProgram(stage: Stage, name: string, size: Size, ...peerArgs: readonly string[]): Child {
   const { serverAddress: host, clientAddress: address, certificate, directory } = stage;
-  return stage.client.node(program(name), [JSON.stringify({ host, address, ...certificate, directory, ...size })]);
+  const place = peerArgs.length === 0 ? stage.client : stage.server;
+  const plan = JSON.stringify({ host, address, ...certificate, directory, ...size });
+  return place.node(program(name), [plan, ...peerArgs]);
 }
 
 /** What a program of clients/ found, when it has ended by itself and nothing is left of it at the other end, either. */

@@ -38,7 +38,9 @@ for (const [name, ssl] of [
     const sent = await client.query("select encode(sha256($1), 'hex') as hash", [big]);
     await client.query('create temporary table bulk (octets bytea)');
     await client.query('insert into bulk values ($1)', [big]);
-    const { rows } = await client.query({ text: 'select octets from bulk', binary: true } as never);
+    // @types/pg doesn't know of `binary`
+    const inBinary: pg.QueryConfig = Object.assign({ text: 'select octets from bulk' }, { binary: true });
+    const { rows } = await client.query(inBinary);
     return [sent.rows[0].hash === sha256(big), sha256(rows[0].octets) === sha256(big)];
   });
   await step(`${name} left by us`, async () => {

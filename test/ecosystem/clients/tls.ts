@@ -52,9 +52,10 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     first.destroy();
     const reused = await many(Math.ceil(requests / 10), 1, async () => {
       const socket = await open(port, { ...o, session });
+      const isReused = socket.isSessionReused();
       socket.end();
       await once(socket.resume(), 'close');
-      return socket.isSessionReused();
+      return isReused;
     });
     return reused.every(Boolean);
   });

@@ -1,4 +1,4 @@
-/** ws on tcpx in both roles: a client for a server on the kernel's TCP, a server for a client on it; `plan.port` says which. */
+/** ws on tcpx in both roles: a client for a server on the kernel's TCP, a server for a client on it. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import https from 'node:https';
 import { WebSocket, WebSocketServer } from 'ws';
 import { HttpAgent, HttpsAgent, onTcpx } from '../../../src/adapters.ts';
 import { plan, step } from './common.ts';
-import { exercise, serve } from './ws-both.mjs';
+import { exercise, serve } from './ws-both.ts';
 
 const { host, address, cert, key, requests, octets } = plan;
 const ca = readFileSync(cert);
