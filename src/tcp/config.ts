@@ -16,7 +16,7 @@ export const CONGESTION_NAMES: readonly CongestionName[] = ['cubic', 'reno', 'bb
 
 /** Per-stack settings. */
 export interface Sysctl {
-  /** Retransmissions of an unanswered SYN before ETIMEDOUT. */
+  /** Retransmissions of an unanswered SYN before ETIMEDOUT, counted as the time they take when each wait doubles. */
   readonly tcp_syn_retries: number;
   /** The same for a SYN-ACK. */
   readonly tcp_synack_retries: number;
@@ -27,7 +27,7 @@ export interface Sysctl {
    * connection keeps its least share, tcp_rmem's first, until its user reads.
    */
   readonly tcp_mem_octets: number;
-  /** So many SYN retries more, which come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
+  /** How many SYN retries come a constant 1 s apart before the back-off doubles; Linux has 4, RFC 6298 wants 0. */
   readonly tcp_syn_linear_timeouts: number;
   /** Timeouts after which the user is told that delivery is in trouble, and a black hole is suspected (R1 of RFC 9293 §3.8.3). */
   readonly tcp_retries1: number;

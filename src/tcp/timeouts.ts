@@ -1,5 +1,6 @@
 /** What the expiry of each timer does, RFC 9293 §3.10.8. */
 import { later, type Micros } from '../base/time.ts';
+import type { Sysctl } from './config.ts';
 import { endConnection } from './ending.ts';
 import { keepAliveTimeout } from './keep-alive.ts';
 import { persistDelay, usableWindow } from './output-rules.ts';
@@ -60,10 +61,7 @@ function expire(tcb: Tcb, timer: Timer, now: Micros): void {
 /** No answer to a SYN or SYN-ACK: again, each time after twice as long, until its retries are used up. */
 function synTimeout(tcb: Tcb, now: Micros): void {
   const { sysctl } = tcb.config;
-  const retries =
-    tcb.state === 'SYN-SENT'
-      ? sysctl.tcp_syn_retries + sysctl.tcp_syn_linear_timeouts // as Linux adds them up
-      : sysctl.tcp_synack_retries;
+  const retries = tcb.state === 'SYN-SENT' ? synRetries(sysctl) : sysctl.tcp_synack_retries;
   if (tcb.synRetransmits >= retries) {
     giveUp(tcb);
     return;
@@ -73,6 +71,20 @@ function synTimeout(tcb: Tcb, now: Micros): void {
   if (tcb.synRetransmits > sysctl.tcp_syn_linear_timeouts) tcb.rtt.backOff();
   // Should the link refuse the segment, the next try still comes.
   tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
+}
+
+/**
+ * Linux gives a SYN the time that tcp_syn_retries doublings take: where tcp_syn_linear_timeouts makes the first ones come
+ * sooner, more of them fit in.
+ */
+function synRetries({ tcp_syn_retries, tcp_syn_linear_timeouts, tcp_rto_max_ms }: Sysctl): number {
+  const longest = tcp_rto_max_ms / 1000;
+  let left = 0;
+  for (let i = 0; i <= tcp_syn_retries; i++) left += Math.min(2 ** i, longest);
+  for (let n = 0; ; n++) {
+    left -= Math.min(2 ** Math.max(0, n - tcp_syn_linear_timeouts), longest);
+    if (left <= 0) return n;
+  }
 }
 
 /** RFC 6298 §5.4 to §5.6; RFC 9293 §3.8.3, where R2 is Linux's tcp_retries2. */

@@ -145,12 +145,23 @@ describe('active open', () => {
     expect(h.info.total_retrans).toBe(6);
   });
 
-  test('tcp_syn_linear_timeouts adds so many retries, 1 s apart, before they double', () => {
-    const h = synSent({ sysctl: { tcp_syn_linear_timeouts: 4, tcp_syn_retries: 2 } });
-    for (const s of [1, 1, 1, 1, 1, 2]) h.after(seconds(s)).expect(syn());
-    h.after(seconds(4)).expectNothing();
-    expect(h.error).toBe('ETIMEDOUT');
-  });
+  // As measured on Linux 6.18: retransmissions, then the wait that ends it.
+  test.for([
+    [0, 2, [1, 2], 4],
+    [1, 1, [1, 1], 2],
+    [1, 2, [1, 1, 2], 4],
+    [2, 1, [1, 1], 1],
+    [4, 1, [1, 1], 1],
+    [4, 2, [1, 1, 1, 1, 1], 2],
+  ] as const)(
+    'tcp_syn_linear_timeouts %i: retries come 1 s apart, and more of them fit into the time of tcp_syn_retries %i',
+    ([linear, retries, again, last]) => {
+      const h = synSent({ sysctl: { tcp_syn_linear_timeouts: linear, tcp_syn_retries: retries } });
+      for (const s of again) h.after(seconds(s)).expect(syn());
+      h.after(seconds(last)).expectNothing();
+      expect(h.error).toBe('ETIMEDOUT');
+    },
+  );
 
   test('a lost SYN-ACK: the SYN is sent again, and its answer opens', () => {
     const h = synSent().after(seconds(1)).expect(syn());
