@@ -42,8 +42,10 @@ function show(c) {
  * @param {string} word
  * @param {string} mark
  */
-const verdict = (word, mark) =>
-  element('span', { class: `verdict ${mark}` }, data.texts.en[word] === word ? words(word) : word);
+function verdict(word, mark) {
+  const key = `verdict_${word}`;
+  return element('span', { class: `verdict ${mark}` }, data.texts.en[key] === undefined ? word : words(key));
+}
 
 /**
  * @param {PageComparison} c
