@@ -7,6 +7,7 @@ import { halfClose } from './claims/half-close.ts';
 import { halfOpenTimeout } from './claims/half-open-timeout.ts';
 import { handshake } from './claims/handshake.ts';
 import { isn } from './claims/isn.ts';
+import { keepAlive } from './claims/keep-alive.ts';
 import { lastAckLost } from './claims/last-ack-lost.ts';
 import { lateFin } from './claims/late-fin.ts';
 import { lostAck } from './claims/lost-ack.ts';
@@ -27,6 +28,7 @@ import { teardown } from './claims/teardown.ts';
 import { teardownThree } from './claims/teardown-three.ts';
 import { timeWait } from './claims/time-wait.ts';
 import { tupleInUse } from './claims/tuple-in-use.ts';
+import { twoRtt } from './claims/two-rtt.ts';
 import { wrongAck } from './claims/wrong-ack.ts';
 
 export const CLAIMS: readonly Claim[] = [
@@ -58,4 +60,6 @@ export const CLAIMS: readonly Claim[] = [
   portExhaustion,
   finWait2Timeout,
   rst,
+  keepAlive,
+  twoRtt,
 ];

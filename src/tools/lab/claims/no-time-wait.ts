@@ -97,7 +97,7 @@ async function replayed(stage: Stage, own: number, port: number, timestamps: boo
   );
   const sent = (late!.segment.seq - begin) >>> 0;
   await stage.say(
-    "As it was, the kernel would find its acknowledgment too old (RFC 5961 §5), because its own numbers have moved on; where they have not, that is no help. So it comes with one that fits.",
+    'As it was, the kernel would find its acknowledgment too old (RFC 5961 §5), because its own numbers have moved on; where they have not, that is no help. So it comes with one that fits.',
     '原样到来时，内核会因自己的序号已前进而发现其确认号太旧（RFC 5961 §5）；序号若未前进，这就帮不上忙。因此让它带上合适的确认号。',
   );
   const { segment: synAck } = stage.segments({ from: 'peer', is: 'S.', port }).at(-1)!;
