@@ -3,7 +3,6 @@ import type net from 'node:net';
 import { allOf, type Case, pause, portOf } from './trial.ts';
 
 const CONNECT = ['net.connect', 'net.createConnection', 'Socket.connect', 'Socket event connect', 'Socket event ready'];
-const OWN = '127.0.0.1';
 
 /** Ports that are none. */
 const NO_PORTS = [-1, 65_536, 1.5, Number.NaN, 'x', '', ' ', null, true, {}, [], Number.POSITIVE_INFINITY];
@@ -22,7 +21,7 @@ export const connectCases: readonly Case[] = [
       const server = await t.server({}, (peer) => peer.end('bye'));
       const client = t.watch(
         'client',
-        t.net.connect(portOf(server), OWN, () => t.note('client', 'listener')),
+        t.net.connect(portOf(server), t.far, () => t.note('client', 'listener')),
       );
       client.on('data', (data) => t.note('client', 'data', data));
       await t.closed(client);
@@ -34,7 +33,7 @@ export const connectCases: readonly Case[] = [
     async run(t) {
       const server = await t.server({}, (peer) => peer.end());
       for (const connect of [t.net.connect, t.net.createConnection]) {
-        const client = connect({ port: portOf(server), host: OWN }, () => t.note('client', 'listener'));
+        const client = connect({ port: portOf(server), host: t.far }, () => t.note('client', 'listener'));
         t.watch('client', client).resume();
         await t.closed(client);
       }
@@ -64,9 +63,9 @@ export const connectCases: readonly Case[] = [
       const callable = Socket as unknown as () => net.Socket;
       t.note('module', (t.net as unknown as { Stream: unknown }).Stream === Socket, callable() instanceof Socket);
       for (const connect of [
-        (s: net.Socket) => s.connect(port, OWN),
-        (s: net.Socket) => s.connect({ port, host: OWN }),
-        (s: net.Socket) => s.connect(port, OWN, () => t.note('client', 'listener')),
+        (s: net.Socket) => s.connect(port, t.far),
+        (s: net.Socket) => s.connect({ port, host: t.far }),
+        (s: net.Socket) => s.connect(port, t.far, () => t.note('client', 'listener')),
       ]) {
         const client = t.watch('client', new Socket());
         t.note('client', client.pending, client.connecting, client.readyState);
@@ -108,7 +107,7 @@ export const connectCases: readonly Case[] = [
       for (const port of NO_PORTS)
         t.throws(String(port), () =>
           t.net
-            .connect({ port: port as number, host: OWN })
+            .connect({ port: port as number, host: t.far })
             .on('error', () => {})
             .destroy(),
         );
@@ -188,7 +187,7 @@ export const connectCases: readonly Case[] = [
       const port = portOf(server);
       server.close();
       await t.event(server, 'close');
-      const client = t.watch('client', t.net.connect(port, OWN));
+      const client = t.watch('client', t.net.connect(port, t.far));
       await t.closed(client);
       t.note('client', client.destroyed, client.readyState, client.pending, client.errored);
     },
@@ -203,7 +202,7 @@ export const connectCases: readonly Case[] = [
       t.name(localPort, 'LOCAL');
       for (const each of [server, other]) each.close();
       await pause(50);
-      const client = t.watch('client', t.net.connect({ port, host: OWN, localAddress: OWN, localPort }));
+      const client = t.watch('client', t.net.connect({ port, host: t.far, localAddress: t.own, localPort }));
       await t.closed(client);
     },
   },
@@ -212,7 +211,7 @@ export const connectCases: readonly Case[] = [
     covers: ['connect option localAddress', 'Socket event error'],
     async run(t) {
       const server = await t.server();
-      const client = t.watch('client', t.net.connect({ port: portOf(server), host: OWN, localAddress: '10.9.9.9' }));
+      const client = t.watch('client', t.net.connect({ port: portOf(server), host: t.far, localAddress: '10.9.9.9' }));
       await t.closed(client);
     },
   },
@@ -222,12 +221,13 @@ export const connectCases: readonly Case[] = [
     async run(t) {
       const server = await t.server();
       const port = portOf(server);
-      const client = t.watch('client', t.net.connect({ port, host: OWN, localAddress: OWN, localPort: port }));
+      const client = t.watch('client', t.net.connect({ port, host: t.far, localAddress: t.own, localPort: port }));
       await t.closed(client);
     },
   },
   {
     name: 'from another address of ours, and from a port of ours',
+    onLoopback: true,
     covers: [
       'connect option localAddress',
       'connect option localPort',
@@ -266,7 +266,7 @@ export const connectCases: readonly Case[] = [
           autoSelectFamily: false,
           lookup: (host, options, callback) => {
             t.note('lookup', host, options);
-            process.nextTick(callback, null, OWN, 4);
+            process.nextTick(callback, null, t.far, 4);
           },
         });
         await t.closed(t.watch('client', client).resume());
@@ -280,7 +280,7 @@ export const connectCases: readonly Case[] = [
       const outcomes: readonly (readonly [Error | null, string, number])[] = [
         [Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), '', 0],
         [null, 'not an address', 4],
-        [null, OWN, 7],
+        [null, t.far, 7],
       ];
       for (const outcome of outcomes) {
         const client = t.net.connect({
@@ -313,7 +313,7 @@ export const connectCases: readonly Case[] = [
           t.note('lookup', host, options);
           const found = [
             { address: '127.0.0.2', family: 4 },
-            { address: OWN, family: 4 },
+            { address: t.far, family: 4 },
             { address: '127.0.0.2', family: 4 },
           ];
           process.nextTick(callback, null, found);
@@ -338,7 +338,7 @@ export const connectCases: readonly Case[] = [
         lookup: (_host, _options, callback) =>
           process.nextTick(callback, null, [
             { address: '127.0.0.2', family: 4 },
-            { address: OWN, family: 4 },
+            { address: t.far, family: 4 },
           ]),
       });
       await t.closed(t.watch('client', client));
@@ -359,7 +359,7 @@ export const connectCases: readonly Case[] = [
         lookup: (_host, _options, callback) =>
           process.nextTick(callback, null, [
             { address: '10.77.99.9', family: 4 },
-            { address: OWN, family: 4 },
+            { address: t.far, family: 4 },
           ]),
       });
       await t.closed(t.watch('client', client).resume());
@@ -412,11 +412,11 @@ export const connectCases: readonly Case[] = [
     async run(t) {
       const server = await t.server({}, (peer) => peer.on('error', () => {}));
       const port = portOf(server);
-      const twice = t.net.connect(port, OWN);
+      const twice = t.net.connect(port, t.far);
       twice.on('connectionAttempt', (...args) => t.note('twice', 'connectionAttempt', ...args));
       twice.on('error', (error) => t.note('twice', error.message.replace(/\d+\)$/, 'CLIENT)'), Object.keys(error)));
       twice.on('close', (hadError) => t.note('twice', 'close', hadError));
-      twice.connect(port, OWN);
+      twice.connect(port, t.far);
       await t.event(twice, 'close');
     },
   },
@@ -425,7 +425,7 @@ export const connectCases: readonly Case[] = [
     covers: ['Socket.connect'],
     async run(t) {
       const { client, server } = await t.pair();
-      client.connect(portOf(server), OWN);
+      client.connect(portOf(server), t.far);
       t.note('client', client.connecting, client.readyState);
       await t.event(client, 'ready');
       client.write('still the same');
@@ -437,12 +437,12 @@ export const connectCases: readonly Case[] = [
     covers: ['Socket.connect', 'Socket.bytesRead', 'Socket.bytesWritten', 'Socket.destroyed'],
     async run(t) {
       const server = await t.server({}, (peer) => peer.end('hello'));
-      const client = t.watch('client', t.net.connect(portOf(server), OWN));
+      const client = t.watch('client', t.net.connect(portOf(server), t.far));
       client.resume();
       await t.closed(client);
       t.note('client', client.destroyed, client.bytesRead, client.readyState);
       const again = t.event(client, 'close');
-      client.connect(portOf(server), OWN);
+      client.connect(portOf(server), t.far);
       t.note('client', client.destroyed, client.bytesRead, client.readyState);
       client.write('x');
       await again;
@@ -458,7 +458,7 @@ export const connectCases: readonly Case[] = [
         arrived = allOf(peer);
       });
       const client = t.watch('client', new t.net.Socket());
-      client.connect(portOf(server), OWN);
+      client.connect(portOf(server), t.far);
       t.note(
         'client',
         client.write('one ', () => t.note('client', 'one is written')),
@@ -492,7 +492,7 @@ export const connectCases: readonly Case[] = [
     covers: ['Socket.destroyed', 'Socket.write', 'Socket event close'],
     async run(t) {
       const server = await t.server();
-      const client = t.watch('client', t.net.connect(portOf(server), OWN));
+      const client = t.watch('client', t.net.connect(portOf(server), t.far));
       client.write('x', (error) => t.note('callback', error));
       client.destroy();
       t.note('client', client.connecting, client.pending, client.readyState);
@@ -509,7 +509,7 @@ export const connectCases: readonly Case[] = [
       const client = t.watch('client', new t.net.Socket());
       client.pause();
       client.on('data', (data) => t.note('client', 'data', data));
-      client.connect(portOf(server), OWN);
+      client.connect(portOf(server), t.far);
       await t.event(client, 'ready');
       await pause(50);
       t.note('client', client.isPaused(), client.bytesRead);
@@ -547,7 +547,7 @@ export const connectCases: readonly Case[] = [
         calls.map((each) => each === client),
         client.timeout,
       );
-      client.connect(portOf(server), OWN);
+      client.connect(portOf(server), t.far);
       await t.event(client, 'connect');
       const later = [
         client.setNoDelay(true),
@@ -598,15 +598,18 @@ export const connectCases: readonly Case[] = [
       const port = portOf(server);
       const before = t.watch(
         'before',
-        t.net.connect({ port, host: OWN, signal: AbortSignal.abort() } as net.NetConnectOpts),
+        t.net.connect({ port, host: t.far, signal: AbortSignal.abort() } as net.NetConnectOpts),
       );
       await t.closed(before);
       const early = new AbortController();
-      const during = t.watch('during', t.net.connect({ port, host: OWN, signal: early.signal } as net.NetConnectOpts));
+      const during = t.watch(
+        'during',
+        t.net.connect({ port, host: t.far, signal: early.signal } as net.NetConnectOpts),
+      );
       early.abort();
       await t.closed(during);
       const late = new AbortController();
-      const after = t.watch('after', t.net.connect({ port, host: OWN, signal: late.signal } as net.NetConnectOpts));
+      const after = t.watch('after', t.net.connect({ port, host: t.far, signal: late.signal } as net.NetConnectOpts));
       await t.event(after, 'ready');
       late.abort(new Error('enough'));
       await t.closed(after);

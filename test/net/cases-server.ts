@@ -3,7 +3,6 @@ import { captureRejectionSymbol, EventEmitter } from 'node:events';
 import net from 'node:net';
 import { allOf, type Case, pause, portOf } from './trial.ts';
 
-const OWN = '127.0.0.1';
 const LISTEN = ['Server.listen', 'Server event listening', 'Server.address', 'Server.listening'];
 
 /** Listens in one of its forms; closes, and notes what there was to see. */
@@ -39,10 +38,10 @@ export const serverCases: readonly Case[] = [
         const server = make();
         t.note('server', server instanceof Server, server instanceof EventEmitter, server.listening, server.address());
         t.note('server', server.maxConnections, Reflect.get(server, 'connections'));
-        server.listen(0, OWN);
+        server.listen(0, t.own);
         await t.event(server, 'listening');
         t.name(portOf(server), 'PORT');
-        await t.closed(t.watch('client', t.net.connect(portOf(server), OWN)).resume());
+        await t.closed(t.watch('client', t.net.connect(portOf(server), t.far)).resume());
         server.close();
         await t.event(server, 'close');
       }
@@ -63,17 +62,18 @@ export const serverCases: readonly Case[] = [
   },
   {
     name: 'listen in each form',
+    onLoopback: true,
     covers: [...LISTEN, 'listen option port', 'listen option host', 'listen option backlog', 'listen option exclusive'],
     async run(t) {
       const forms: readonly Listen[] = [
-        (s, port, done) => s.listen(port, OWN, done),
-        (s, port, done) => s.listen(port, OWN, 5, done),
-        (s, port, done) => s.listen(String(port) as unknown as number, OWN, done),
-        (s, port, done) => s.listen({ port, host: OWN }, done),
-        (s, port, done) => s.listen({ port, host: OWN, backlog: 5, exclusive: true }, done),
+        (s, port, done) => s.listen(port, t.own, done),
+        (s, port, done) => s.listen(port, t.own, 5, done),
+        (s, port, done) => s.listen(String(port) as unknown as number, t.own, done),
+        (s, port, done) => s.listen({ port, host: t.own }, done),
+        (s, port, done) => s.listen({ port, host: t.own, backlog: 5, exclusive: true }, done),
         (s, port, done) => s.listen({ port, host: 'localhost' }, done),
-        (s, _port, done) => s.listen({ port: 0, host: OWN }, done),
-        (s, port, done) => s.on('listening', done).listen(port, OWN),
+        (s, _port, done) => s.listen({ port: 0, host: t.own }, done),
+        (s, port, done) => s.on('listening', done).listen(port, t.own),
       ];
       const spare = await t.server();
       const port = portOf(spare);
@@ -89,7 +89,7 @@ export const serverCases: readonly Case[] = [
         await listening;
         t.name(portOf(server), 'LISTENS');
         t.note('server', server.listening, server.address());
-        await t.closed(t.net.connect(portOf(server), OWN).resume());
+        await t.closed(t.net.connect(portOf(server), t.far).resume());
         server.close();
         await t.event(server, 'close');
         t.note('server', server.listening, server.address());
@@ -98,6 +98,7 @@ export const serverCases: readonly Case[] = [
   },
   {
     name: 'listen without a host: any port, at once, on every address',
+    onLoopback: true,
     covers: [...LISTEN, 'listen option port'],
     async run(t) {
       const forms: readonly ((s: net.Server) => net.Server)[] = [
@@ -116,7 +117,7 @@ export const serverCases: readonly Case[] = [
         // `listen` has done it when it returns.
         t.note('server', portOf(server) > 0, server.listening);
         await t.event(server, 'listening');
-        for (const host of [OWN, '127.0.0.2']) await t.closed(t.net.connect(portOf(server), host).resume());
+        for (const host of [t.far, '127.0.0.2']) await t.closed(t.net.connect(portOf(server), host).resume());
         server.close();
         await t.event(server, 'close');
       }
@@ -179,7 +180,7 @@ export const serverCases: readonly Case[] = [
         t.throws(String(port), () => t.net.createServer().listen(port as number));
         t.throws(String(port), () => t.net.createServer().listen({ port: port as number }));
       }
-      t.throws('host alone', () => t.net.createServer().listen({ host: OWN }));
+      t.throws('host alone', () => t.net.createServer().listen({ host: t.own }));
       t.throws('signal', () => t.net.createServer().listen({ port: 0, signal: 'x' as unknown as AbortSignal }));
     },
   },
@@ -188,10 +189,10 @@ export const serverCases: readonly Case[] = [
     covers: ['Server.listen'],
     async run(t) {
       const server = await t.server();
-      t.throws('server', () => server.listen(0, OWN));
+      t.throws('server', () => server.listen(0, t.own));
       t.note('server', server.listening);
       server.close();
-      server.listen(0, OWN);
+      server.listen(0, t.own);
       await t.event(server, 'listening');
       t.note('server', server.listening);
     },
@@ -202,10 +203,10 @@ export const serverCases: readonly Case[] = [
     async run(t) {
       const first = await t.server();
       const server = t.watchServer('server', t.net.createServer());
-      server.listen(portOf(first), OWN);
+      server.listen(portOf(first), t.own);
       await t.event(server, 'error');
       t.note('server', server.listening, server.address());
-      server.listen(0, OWN);
+      server.listen(0, t.own);
       await t.event(server, 'listening');
     },
   },
@@ -234,7 +235,7 @@ export const serverCases: readonly Case[] = [
       t.note('server', await count());
       t.note('server', server.close((...args: unknown[]) => t.note('server', 'callback', ...args)) === server);
       t.note('server', server.listening, server.address());
-      const late = t.watch('late', t.net.connect(port, OWN));
+      const late = t.watch('late', t.net.connect(port, t.far));
       await t.closed(late);
       t.note('server', await count());
       client.end();
@@ -252,7 +253,7 @@ export const serverCases: readonly Case[] = [
       server.close((error) => t.note('server', 'callback', error));
       await pause(20);
       const other = t.watchServer('other', t.net.createServer());
-      other.listen(0, OWN);
+      other.listen(0, t.own);
       other.close((error) => t.note('other', 'callback', error));
       await pause(50);
       t.note('other', other.listening);
@@ -280,7 +281,7 @@ export const serverCases: readonly Case[] = [
       spare.close();
       await t.event(spare, 'close');
       const dropped = t.event(server, 'drop');
-      const second = t.watch('second', t.net.connect({ port: portOf(server), host: OWN, localPort }));
+      const second = t.watch('second', t.net.connect({ port: portOf(server), host: t.far, localPort }));
       second.resume();
       await dropped;
       await t.closed(second);
@@ -288,7 +289,7 @@ export const serverCases: readonly Case[] = [
       client.resume();
       peer.resume();
       await t.closed(client, peer);
-      const third = t.watch('third', t.net.connect(portOf(server), OWN));
+      const third = t.watch('third', t.net.connect(portOf(server), t.far));
       await t.event(third, 'ready');
     },
   },
@@ -338,13 +339,13 @@ export const serverCases: readonly Case[] = [
     async run(t) {
       const late = new AbortController();
       const server = t.watchServer('server', t.net.createServer());
-      server.listen({ port: 0, host: OWN, signal: late.signal });
+      server.listen({ port: 0, host: t.own, signal: late.signal });
       await t.event(server, 'listening');
       late.abort();
       t.note('server', server.listening);
       await t.event(server, 'close');
       const early = t.watchServer('early', t.net.createServer());
-      early.listen({ port: 0, host: OWN, signal: AbortSignal.abort() });
+      early.listen({ port: 0, host: t.own, signal: AbortSignal.abort() });
       await t.event(early, 'close');
       t.note('early', early.listening);
     },
@@ -382,7 +383,7 @@ export const serverCases: readonly Case[] = [
       const server = await t.server({}, (peer) => peer.pipe(peer));
       const texts = await Promise.all(
         Array.from({ length: 40 }, async (_each, i) => {
-          const client = t.net.connect(portOf(server), OWN);
+          const client = t.net.connect(portOf(server), t.far);
           client.end(`number ${i}`);
           return String(await allOf(client));
         }),

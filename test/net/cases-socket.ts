@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type net from 'node:net';
 import { allOf, type Case, pause, portOf, sha, within } from './trial.ts';
 
-const OWN = '127.0.0.1';
 const MEGABYTE = 1 << 20;
 
 /** Octets that can't be taken for others. */
@@ -46,7 +45,7 @@ export const socketCases: readonly Case[] = [
       look('fresh', new t.net.Socket());
       const server = await t.server({ allowHalfOpen: true });
       const connection = t.event(server, 'connection');
-      const client = t.watch('client', t.net.connect(portOf(server), OWN));
+      const client = t.watch('client', t.net.connect(portOf(server), t.far));
       t.note('client', client.pending, client.connecting, client.readyState, client.remoteAddress, client.bytesWritten);
       await t.event(client, 'connect');
       t.name(client.localPort, 'CLIENT');
@@ -122,7 +121,7 @@ export const socketCases: readonly Case[] = [
         peer.on('end', () => t.note('peer', text));
       });
       for (const form of forms) {
-        const client = t.watch('client', t.net.connect(portOf(server), OWN));
+        const client = t.watch('client', t.net.connect(portOf(server), t.far));
         client.resume();
         await t.event(client, 'connect');
         t.note('client', form(client, () => t.note('client', 'done')) === client);
@@ -218,7 +217,7 @@ export const socketCases: readonly Case[] = [
     covers: ['Socket.resetAndDestroy'],
     async run(t) {
       const server = await t.server({}, (peer) => peer.on('error', () => {}));
-      const client = t.watch('client', t.net.connect(portOf(server), OWN));
+      const client = t.watch('client', t.net.connect(portOf(server), t.far));
       client.resetAndDestroy();
       t.note('client', client.destroyed, client.connecting);
       await t.closed(client);
@@ -351,7 +350,7 @@ export const socketCases: readonly Case[] = [
         const got: Buffer[] = [];
         const client = t.net.connect({
           port: portOf(server),
-          host: OWN,
+          host: t.far,
           onread: {
             buffer: (kind === 'buffer' ? own : () => own) as Uint8Array,
             callback(len, buffer) {
@@ -376,7 +375,7 @@ export const socketCases: readonly Case[] = [
       const got: Buffer[] = [];
       const client = t.net.connect({
         port: portOf(server),
-        host: OWN,
+        host: t.far,
         onread: {
           buffer: Buffer.alloc(1000),
           callback(len, buffer) {
@@ -409,7 +408,7 @@ export const socketCases: readonly Case[] = [
       for (const o of [{ readable: false }, { writable: false }]) {
         const client = t.watch('client', new t.net.Socket(o));
         t.note('client', client.readable, client.writable);
-        client.connect(portOf(server), OWN);
+        client.connect(portOf(server), t.far);
         await t.event(client, 'ready');
         t.note('client', client.readable, client.writable, client.readyState);
         client.destroy();

@@ -21,7 +21,8 @@ export function parityDocument(members: readonly string[], cases: readonly Case[
     'Each member, event and option of Node’s `net`, as @types/node lists them, with what shows it: a program that runs on',
     '`net` first and then on tcpx, and whose records of what it saw (values, events in their order, errors with all their',
     'properties) are compared. Printed by `test/net/parity.test.ts`, which runs them in one process;',
-    '`test/interop/net-parity.test.ts` runs them on real packets. **=** is: the same record.',
+    '`test/interop/net-parity.test.ts` runs them on real packets, on loopback and with another namespace between the ends. **=** is:',
+    'the same record.',
   ];
   const left = new Set(members);
   for (const [title, has] of GROUPS) {

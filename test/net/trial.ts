@@ -22,7 +22,17 @@ export interface Case {
   };
   /** It sends to an address that is there in a namespace only. */
   readonly inNamespace?: true;
+  /** It is about addresses of the loopback interface. */
+  readonly onLoopback?: true;
 }
+
+/** Where servers listen, and where clients reach them. */
+export interface Ends {
+  readonly own: string;
+  readonly far: string;
+}
+
+const LOOPBACK: Ends = { own: '127.0.0.1', far: '127.0.0.1' };
 
 export type Records = Readonly<Record<string, readonly unknown[]>>;
 
@@ -42,6 +52,8 @@ const SERVER_EVENTS = ['listening', 'error', 'drop', 'close'];
 
 export class Trial {
   readonly net: Net;
+  readonly own: string;
+  readonly far: string;
   readonly #records: Record<string, unknown[]> = {};
   readonly #names = new Map<number, string>();
   readonly #closed = new WeakSet<object>();
@@ -49,8 +61,10 @@ export class Trial {
 
   #over = false;
 
-  constructor(api: Net) {
+  constructor(api: Net, ends: Ends) {
     this.net = api;
+    this.own = ends.own;
+    this.far = ends.far;
   }
 
   get records(): Records {
@@ -97,11 +111,11 @@ export class Trial {
     if (port !== undefined) this.#names.set(port, name);
   }
 
-  /** Listens on 127.0.0.1, any port: 'PORT' in the record. */
+  /** Listens on any port: 'PORT' in the record. */
   async server(o: net.ServerOpts = {}, onConnection?: (socket: net.Socket) => void): Promise<net.Server> {
     const server = this.net.createServer(o, onConnection);
     this.#open.push(server);
-    server.listen(0, '127.0.0.1');
+    server.listen(0, this.own);
     await this.event(server, 'listening');
     this.name(portOf(server), 'PORT');
     return server;
@@ -116,7 +130,7 @@ export class Trial {
     const connection = this.event(server, 'connection');
     const client = this.watch(
       'client',
-      this.net.connect({ ...options, port: portOf(server), host: '127.0.0.1' } as net.TcpNetConnectOpts),
+      this.net.connect({ ...options, port: portOf(server), host: this.far } as net.TcpNetConnectOpts),
     );
     const connected = client.connecting ? this.event(client, 'connect') : undefined;
     const [peer] = (await connection) as [net.Socket];
@@ -200,8 +214,8 @@ export async function allOf(socket: net.Socket): Promise<Buffer> {
 }
 
 /** Runs it on `api`. */
-export async function runCase(c: Case, api: Net): Promise<Records> {
-  const t = new Trial(api);
+export async function runCase(c: Case, api: Net, ends: Ends = LOOPBACK): Promise<Records> {
+  const t = new Trial(api, ends);
   try {
     await c.run(t);
   } finally {
