@@ -1,8 +1,10 @@
 /** All claims, in the order in which a connection lives through them. */
 import type { Claim } from './claim.ts';
 import { dataOnThird } from './claims/data-on-third.ts';
+import { delayedAck } from './claims/delayed-ack.ts';
 import { fastOpen } from './claims/fast-open.ts';
 import { finWait2Timeout } from './claims/fin-wait-2-timeout.ts';
+import { flags } from './claims/flags.ts';
 import { halfClose } from './claims/half-close.ts';
 import { halfOpenTimeout } from './claims/half-open-timeout.ts';
 import { handshake } from './claims/handshake.ts';
@@ -60,6 +62,8 @@ export const CLAIMS: readonly Claim[] = [
   portExhaustion,
   finWait2Timeout,
   rst,
+  delayedAck,
+  flags,
   keepAlive,
   twoRtt,
 ];
