@@ -251,7 +251,8 @@ class ProbeRun {
     }
     const lines = renderReport(report, {
       paint: this.#paint,
-      width: stdout.columns ?? 120,
+      // Some terminals say 0.
+      width: stdout.columns || 120,
       showSettings: this.#o.lab === true,
     });
     stdout.write(`${[this.#paint.bold(o.headline), '', ...lines].join('\n')}\n`);

@@ -33,7 +33,7 @@ export class ProgressLine {
     if (elapsed < NOT_BEFORE || elapsed - this.#last < EVERY) return;
     this.#last = elapsed;
     this.#stands = true;
-    const most = (this.#stderr.columns ?? 80) - 1;
+    const most = (this.#stderr.columns || 80) - 1;
     this.#stderr.write(`${ERASE}${text(elapsed / 1000).slice(0, most)}`);
   }
 

@@ -144,7 +144,9 @@ function firstAgain(seen: readonly Seen[]): Seen | undefined {
   });
 }
 
-const MOST_DUPLICATES = 12;
+/** All of them before the least RTO there is, each with time for an answer. */
+const MOST_DUPLICATES = 8;
+const DUPLICATE_GAP = 22_000;
 
 const threshold: Probe = {
   name: 'dupack-threshold',
@@ -168,7 +170,7 @@ const threshold: Probe = {
       for (let n = 1; n <= MOST_DUPLICATES; n++) {
         const from = line.mark();
         await line.say({ ack: first.seq });
-        const again = await line.next((s) => s.len > 0 && s.seq === first.seq, 10_000 + line.rtt, from);
+        const again = await line.next((s) => s.len > 0 && s.seq === first.seq, DUPLICATE_GAP + line.rtt, from);
         if (again !== undefined) return { value: `${n}`, data: { duplicates: n } };
       }
       return { value: 'none before the RTO', data: { duplicates: null } };
