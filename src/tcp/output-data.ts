@@ -38,8 +38,10 @@ function emitRetransmission(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   if (index === NONE) return false;
   const slot = board.slot(index);
   const room = usableCwnd(tcb) - pipe(tcb);
-  // RFC 6582 sends what a duplicate or partial ACK asks for whatever the window says; PRR makes room for it.
-  const isOwed = !tcb.sackAgreed && tcb.recovery === 'recovery';
+  // RFC 6582 sends what a duplicate or partial ACK asks for whatever the window says; PRR makes room for it. So does RFC 6298
+  // §5.4 the first after a timeout, though what left just before it may fill the window of one segment.
+  const isFirstOfTimeout = tcb.timeouts > 0 && index === 0 && board.resent === 0;
+  const isOwed = isFirstOfTimeout || (!tcb.sackAgreed && tcb.recovery === 'recovery');
   if (!isOwed && pipe(tcb) > 0 && room < Math.min(smss, board.lenOf(slot))) return false;
   if (!mayRelease(tcb, now)) return false;
   const fits = roomForData(tcb);

@@ -214,3 +214,27 @@ test('one ACK that acknowledges and reports at once shows no reordering', () => 
   expect(h.info.reord_seen).toBe(0);
   h.after(WINDOW).expect(again(3));
 });
+
+test('its window is no longer than a round trip, however often it was widened', () => {
+  const h = open();
+  const { rack } = h.connection.variables!;
+  rack.reorderingSeen = true;
+  rack.minRtt = RTT;
+  for (let delivered = 1; delivered < 100; delivered++) {
+    rack.onDsack();
+    rack.adapt(delivered, delivered);
+  }
+  expect(rack.window(h.connection.variables!)).toBe(h.info.rtt);
+});
+
+test('after a timeout only what left a round trip ago, and the first, is taken for lost (§6.3)', () => {
+  const h = open({ tcp_early_retrans: 0 });
+  h.write(1000);
+  h.skip().advance(RTT).inject(ack(1000));
+  h.write(3000);
+  h.skip().advance(ms(250));
+  h.write(1000);
+  h.skip().advance(ms(51));
+  expect(h.takeLeft().map(({ seg }) => seg.seq)).toEqual([1000]);
+  expect(h.info).toMatchObject({ ca_state: 'Loss', lost: 3000, unacked: 4000 });
+});
