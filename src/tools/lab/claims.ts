@@ -2,6 +2,7 @@
 import type { Claim } from './claim.ts';
 import { dataOnThird } from './claims/data-on-third.ts';
 import { delayedAck } from './claims/delayed-ack.ts';
+import { diagram } from './claims/diagram.ts';
 import { fastOpen } from './claims/fast-open.ts';
 import { finWait2Timeout } from './claims/fin-wait-2-timeout.ts';
 import { flags } from './claims/flags.ts';
@@ -66,4 +67,5 @@ export const CLAIMS: readonly Claim[] = [
   flags,
   keepAlive,
   twoRtt,
+  diagram,
 ];
