@@ -215,6 +215,16 @@ describe('NewReno', () => {
     h.inject(dup(5)).expect(data(5000, MSS, { note: 'fast retransmit' }), ...segments(14, 14));
   });
 
+  test('the first partial ACK sets the timer anew (RFC 6582 §3.2 step 3)', () => {
+    const h = open();
+    h.write(10_000);
+    h.skip().advance(ms(100)).inject(dup(0), dup(0), dup(0)).skip();
+    h.advance(ms(100))
+      .inject(ack(2000))
+      .expect(data(2000, MSS, { note: 'fast retransmit' }));
+    h.after(RTO).expect(data(2000, MSS, { note: 'retransmission' }));
+  });
+
   test('a partial ACK of less than a segment earns nothing', () => {
     const h = recovering(40_000, 5).expect(...segments(12, 12));
     h.inject(ack(500)).expect(data(500, MSS, { note: 'fast retransmit' }));

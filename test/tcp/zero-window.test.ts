@@ -1,6 +1,7 @@
 /** Zero windows and their probes, RFC 9293 §3.8.6.1; windows that shrink, §3.8.6. */
 import { describe, expect, test } from 'vitest';
 import { ms, NEVER, seconds } from '../../src/base/time.ts';
+import { Timer } from '../../src/tcp/timers.ts';
 import { ack, data, established, fin, type Harness, type HarnessOptions, probe, RTO, RTT } from '../support/harness.ts';
 
 /** Everything is acknowledged, the window is shut, and 2000 octets wait. */
@@ -71,6 +72,16 @@ describe('the probe', () => {
     h.inject(ack(1000, { wnd: 0 }))
       .after(ms(600))
       .expect(probe(1000));
+  });
+
+  test('its timer does not run beside that of retransmission (RFC 8985 §8)', () => {
+    const h = established({ mss: 1000, wnd: 1000 });
+    h.write(2000);
+    h.skip();
+    const { timers } = h.connection.variables!;
+    expect([timers.isSet(Timer.retransmit), timers.isSet(Timer.persist)]).toEqual([true, false]);
+    h.inject(ack(1000, { wnd: 0 }));
+    expect([timers.isSet(Timer.retransmit), timers.isSet(Timer.persist)]).toEqual([false, true]);
   });
 
   test('asks for room for a FIN too', () => {

@@ -235,6 +235,25 @@ describe('CUBIC (RFC 9438)', () => {
     expect(s.cubic.phase).not.toContain('slow start');
   });
 
+  test('in conservative slow start a quarter of what is acknowledged is added (RFC 9406 §4.2)', () => {
+    const s = new Sender({ rtt: 100_000 }).run(200_000);
+    s.rtt = 130_000;
+    s.run(130_000);
+    expect(s.cubic.phase).toBe('conservative slow start');
+    const before = s.cubic.cwnd;
+    s.ack(4000);
+    expect(s.cubic.cwnd - before).toBe(1000);
+  });
+
+  test('after a loss HyStart++ has nothing more to say (§4.3): slow start goes up to the threshold', () => {
+    const s = new Sender({ rtt: 100_000 }).slowStartTo(1000);
+    s.cubic.onRto(s.cubic.cwnd, true, micros(s.now));
+    s.slowStartTo(20).run(200_000);
+    s.rtt = 150_000;
+    s.run(300_000);
+    expect(s.segments).toBeGreaterThan(300);
+  });
+
   test('an idle window halves for each RTO, and its size is kept as the threshold', () => {
     const s = new Sender({ rtt: 100_000 }).slowStartTo(100).lose();
     s.cubic.onIdle(300_000, 300_000, micros(s.now));
