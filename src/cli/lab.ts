@@ -52,8 +52,8 @@ function declare(command: Command): void {
     .addHelpText(
       'after',
       `
-The lab is three network namespaces (this command's, the kernel's it talks to, the path between them), made for the run and
-gone with it. Nothing leaves this machine. Needs root.
+The lab is three network namespaces (this command's, the kernel's it talks to, the path between them), made for the run
+and gone with it. Nothing leaves this machine. Needs root.
 
 Examples:
   $ tcpx lab list

@@ -19,7 +19,7 @@ const handshake: Scenario = {
 
 const request: Scenario = {
   name: 'request',
-  summary: "a request line, the answer, then a close: ours when the peer leaves its side open, else after the peer's",
+  summary: "a request line, the answer, a close: ours if the peer leaves its side open, else after the peer's",
   peer: 'any',
   complaint: mustConnect,
   async converse(talk) {
