@@ -1,6 +1,6 @@
 /** Closing: RFC 9293 §3.6, §3.10.4, §3.10.7.4 eighth, and what is lost on the way. */
 import { describe, expect, test } from 'vitest';
-import { ms, NEVER, seconds } from '../../src/base/time.ts';
+import { micros, ms, NEVER, seconds } from '../../src/base/time.ts';
 import { ack, data, established, fin, type Harness, RTO, rst, syn } from '../support/harness.ts';
 import { IN_STATE, inState } from '../support/states.ts';
 
@@ -103,6 +103,19 @@ describe('we close first', () => {
     room.set('TCP_CORK', true);
     room.write(500);
     room.close().expect(data(0, 500, { flags: 'FP.' }));
+  });
+
+  test('in TIME-WAIT timestamps tell the next incarnation from this one once more than a second has passed', () => {
+    const h = established({ timestamps: true });
+    h.close().expect(fin(0));
+    h.inject(ack(1)).inject(fin(0)).expect(ack(1)).expectState('TIME-WAIT');
+    const { now } = h;
+    expect(h.connection.isOldEnough(micros(now + 1_000_000))).toBe(false);
+    expect(h.connection.isOldEnough(micros(now + 1_000_001))).toBe(true);
+    const plain = established();
+    plain.close().expect(fin(0));
+    plain.inject(ack(1)).inject(fin(0)).expect(ack(1)).expectState('TIME-WAIT');
+    expect(plain.connection.isOldEnough(micros(now + 60_000_000))).toBe(false);
   });
 
   test('CLOSE a second time does nothing', () => {

@@ -86,8 +86,8 @@ describe('no probe', () => {
       .expect(data(0, MSS, { note: 'retransmission' }));
   });
 
-  test('with tcp_early_retrans 0', () => {
-    flight(3000, { tcp_early_retrans: 0 })
+  test.each([0, 2])('with tcp_early_retrans %i', (tcp_early_retrans) => {
+    flight(3000, { tcp_early_retrans })
       .after(RTO)
       .expect(data(0, MSS, { note: 'retransmission' }));
   });

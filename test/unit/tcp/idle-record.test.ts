@@ -74,6 +74,7 @@ test('to look at it does not bring it back', () => {
   const { ends } = quiet({ seed: 1 }, [5000, 100]);
   const [{ connection }] = ends as [Endpoint];
   connection.putAway();
+  expect(connection.takeEvents()).toBe(0);
   const { bytes_acked, state } = connection.info();
   expect({ bytes_acked, state }).toEqual({ bytes_acked: 5000, state: 'ESTABLISHED' });
   expect(connection.options.TCP_NODELAY).toBe(true);
