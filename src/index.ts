@@ -21,7 +21,8 @@ export {
   setDefaultAutoSelectFamily,
   setDefaultAutoSelectFamilyAttemptTimeout,
 } from './net.ts';
-export { PcapError } from './pcap/pcap-reader.ts';
+export { PcapError, type PcapErrorCode, type PcapPacket } from './pcap/pcap-reader.ts';
+export type { PcapngPacket } from './pcap/pcapng-reader.ts';
 export { type CapturedPacket, readCapture, readCaptureFile } from './pcap/read-capture.ts';
 export {
   Cluster,
@@ -31,10 +32,23 @@ export {
   ClusterSocket,
   openCluster,
 } from './socket/cluster.ts';
-export { type DriverName, type Host, type HostOptions, type OwnAddress, openHost } from './socket/host.ts';
-export { type ListenHost, type ListenHostOptions, openListenHost } from './socket/listen-host.ts';
-export { type ConnectOpts, type NetApi, netOver } from './socket/net-api.ts';
+export {
+  type DriverBuffers,
+  type DriverName,
+  type Host,
+  type HostOptions,
+  type OwnAddress,
+  openHost,
+} from './socket/host.ts';
+export {
+  type ListenHost,
+  type ListenHostOptions,
+  openListenHost,
+  type SkippedInterface,
+} from './socket/listen-host.ts';
+export { type Connect, type ConnectOpts, type CreateServer, type NetApi, netOver } from './socket/net-api.ts';
 export type { NetError } from './socket/net-errors.ts';
+export type { OnRead } from './socket/net-read-buffer.ts';
 export { Server, type ServerOpts } from './socket/net-server.ts';
 export { Socket, type SocketOpts } from './socket/net-socket.ts';
 export type { Listening, Network, NetworkConnect, NetworkListen } from './socket/network.ts';
@@ -43,12 +57,16 @@ export { HostNetwork, type NetworkOptions, processNetwork, setProcessNetwork } f
 export { StackNetwork, type StackNetworkOptions } from './socket/stack-network.ts';
 export type { LinuxTcpInfo } from './socket/tcp-info.ts';
 export { TcpServer, type TcpServerOptions } from './socket/tcp-server.ts';
-export { type SocketError, TcpSocket } from './socket/tcp-socket.ts';
+export { type SocketError, type SocketStreamOptions, TcpSocket } from './socket/tcp-socket.ts';
 export { type Transition, TransitionTracer } from './socket/transitions.ts';
 export type { Endpoint } from './stack/endpoint.ts';
-export { TcpError } from './stack/errors.ts';
+export { type CallErrorCode, TcpError } from './stack/errors.ts';
 export type { Listener } from './stack/listener.ts';
-export type { TcpInfo } from './tcp/info.ts';
+export type { CongestionName, ConnectionConfig, PathConfig, Profile, SocketOptions, Sysctl } from './tcp/config.ts';
+export type { CaState, TcpInfo } from './tcp/info.ts';
 export type { State } from './tcp/machine.ts';
+export type { Cause } from './tcp/trace.ts';
+export type { StatusHost } from './tools/status/collect.ts';
 export { offerStatus, type StatusOffer, type StatusOptions } from './tools/status/offer.ts';
+export type { Mac } from './wire/ethernet.ts';
 export { type Ipv4, ipv4Text, parseIpv4 } from './wire/ipv4.ts';
