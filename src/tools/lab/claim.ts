@@ -49,6 +49,8 @@ export interface Claim {
   readonly lab?: LabOptions;
   /** About how long it takes by itself, seconds; 3 when absent. The longest begin first. */
   readonly seconds?: number;
+  /** It measures round trips: not beside others, and again when a busy machine has spoiled it. */
+  readonly timed?: true;
   readonly sabotage: Sabotage;
   /** Rejects with ClaimFailed where a check fails. */
   run(stage: Stage): Promise<void>;

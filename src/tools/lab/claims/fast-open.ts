@@ -5,7 +5,7 @@ import type { LabSocket } from '../peer.ts';
 import type { Stage } from '../stage.ts';
 
 /** Milliseconds there and back. */
-const RTT = 80;
+const RTT = 200;
 const REQUEST = new TextEncoder().encode('GET / HTTP/1.0\r\n\r\n');
 const ANSWER = 'answer';
 
@@ -17,6 +17,8 @@ export const fastOpen: Claim = {
     'The first connection fetches a cookie; with it the next one sends its request on the SYN, and the first octet of the answer is there after one round trip instead of two, as with HTTP/3 over UDP.',
     '第一次连接取得 cookie；此后的连接凭它在 SYN 上携带请求，一个往返（而非两个）之后响应的第一个字节就到达，如同 UDP 上的 HTTP/3。',
   ),
+  timed: true,
+  seconds: 4,
   written: ['RFC 7413 §4', 'Linux ip-sysctl tcp_fastopen'],
   lab: {
     sysctls: { peer: { 'net.ipv4.tcp_fastopen': 3 } },

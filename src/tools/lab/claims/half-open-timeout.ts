@@ -47,6 +47,7 @@ export const halfOpenTimeout: Claim = {
       "tcpx's is gone, and so is the connection: its memory is free",
       'tcpx 的也已消失，连接不复存在：内存已释放',
     );
+    await stage.settle();
     const [theirs, ours] = [stage.sent({ from: 'peer', is: 'S.' }), stage.sent({ from: 'local', is: 'S.' })];
     stage.check(theirs.length === 2 && ours.length === 2, 'one SYN-ACK, and one retry', '一个 SYN-ACK 加一次重试');
     stage.show(

@@ -4,7 +4,7 @@ import { type Claim, text } from '../claim.ts';
 import type { Seen, Stage } from '../stage.ts';
 
 /** Milliseconds there and back. */
-const RTT = 60;
+const RTT = 200;
 const ANSWER = 'answer';
 
 export const handshake: Claim = {
@@ -15,6 +15,7 @@ export const handshake: Claim = {
     'Client CLOSED → SYN-SENT → ESTABLISHED, server CLOSED → LISTEN → SYN-RECEIVED → ESTABLISHED; seq=x; seq=y, ack=x+1; seq=x+1, ack=y+1. The request can leave after one round trip, the first octet of the answer is there after two.',
     '客户端 CLOSED → SYN-SENT → ESTABLISHED，服务器 CLOSED → LISTEN → SYN-RECEIVED → ESTABLISHED；seq=x；seq=y, ack=x+1；seq=x+1, ack=y+1。请求在一个往返之后就能发出，响应的第一个字节在两个往返之后到达。',
   ),
+  timed: true,
   written: ['RFC 9293 §3.5 figure 6', 'RFC 9293 §3.4.1', 'RFC 6528'],
   lab: { faults: { local: { delay: ms(RTT / 2) }, peer: { delay: ms(RTT / 2) } } },
   sabotage: { rules: [{ from: 'peer', is: 'S.', fate: { change: { ack: 1 } } }] },

@@ -42,6 +42,7 @@ export const lostSyn: Claim = {
     );
     const startedAt = stage.now;
     const kernels = stage.lab.peer.connect(stage.address, 8080, 40_031);
+    kernels.catch(() => {});
     const kernelNever = codeOfCall(stage.lab.peer.connect(stage.address, NEVER, 40_032)).then((code) => ({
       code,
       after: (stage.now - startedAt) / 1_000_000,
@@ -52,6 +53,7 @@ export const lostSyn: Claim = {
     await listening.accept();
     await kernels;
     await stage.accept(listener);
+    await stage.settle();
     const once = stage.sent({ is: 'S', port: 40_033 });
     const kernelOnce = stage.sent({ is: 'S', port: 40_031 });
     stage.check(
@@ -67,6 +69,7 @@ export const lostSyn: Claim = {
       'without any answer both give up: ETIMEDOUT',
       '始终没有应答，双方都放弃：ETIMEDOUT',
     );
+    await stage.settle();
     const [a, b] = [stage.sent({ is: 'S', port: 40_034 }), stage.sent({ is: 'S', port: 40_032 })];
     stage.check(
       areAbout(gapsOf(a), [1, 2]) && areAbout(gapsOf(b).slice(0, 3), [1, 1, 1]),

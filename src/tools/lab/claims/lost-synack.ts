@@ -27,6 +27,7 @@ export const lostSynack: Claim = {
       'tcpx 连内核，内核连 tcpx：两个服务器的首个 SYN-ACK 都丢失。',
     );
     const kernels = stage.lab.peer.connect(stage.address, 8080, 40_041);
+    kernels.catch(() => {});
     const ours = await stage.connect(80, { localPort: 40_042 });
     stage.check(
       await ours.reached('ESTABLISHED', 2500),
@@ -37,6 +38,7 @@ export const lostSynack: Claim = {
     await kernels;
     const accepted = await stage.accept(listener);
     stage.check(accepted.states.includes('ESTABLISHED'), 'and as server as well', '作为服务器亦然');
+    await stage.settle();
     const synAcks = { kernel: stage.sent({ from: 'peer', is: 'S.' }), tcpx: stage.sent({ from: 'local', is: 'S.' }) };
     const first = (segments: readonly (typeof synAcks.kernel)[number][]) => gapsOf(segments).slice(0, 1);
     stage.check(

@@ -58,6 +58,7 @@ export const resources: Claim = {
     await stage.say('Now tcpx is the server, without cookies.', '现在 tcpx 是服务器，不用 cookie。');
     const listener = await stage.listen(8080);
     const connecting = stage.lab.peer.connect(stage.address, 8080, 40_083);
+    connecting.catch(() => {});
     await stage.until(() => listener.halfOpen === 1);
     const ours = { halfOpen: listener.halfOpen, ready: listener.ready };
     await connecting;

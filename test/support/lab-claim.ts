@@ -1,0 +1,12 @@
+/**
+ * `lab-claim.ts NAME [--sabotage]`: a claim of the lab in this process's namespace, sabotaged as its file says; prints
+ * {ok, failure, shown} as JSON. See lab-claims.test.ts.
+ */
+import { CLAIMS } from '../../src/tools/lab/claims.ts';
+import { runClaim } from '../../src/tools/lab/run.ts';
+
+const [name, sabotage] = process.argv.slice(2);
+const claim = CLAIMS.find((c) => c.name === name);
+if (claim === undefined) throw new Error(`no claim is called ${name}`);
+const { ok, failure, shown } = await runClaim(claim, sabotage === undefined ? {} : { sabotage: claim.sabotage });
+process.stdout.write(`${JSON.stringify({ ok, failure: failure?.en, shown: shown.map((text) => text.en) })}\n`);
