@@ -119,7 +119,7 @@ function wrap(text: string, width: number): readonly string[] {
   return [...lines, line];
 }
 
-/** One document, schema tcpx.probe/1; docs of the fields are in the README. */
+/** One document, schema tcpx.probe/1: facts of the run, and for each probe its rule and what each column found. */
 export function reportDocument(report: Report, facts: Readonly<Record<string, Json>>): Json {
   return {
     schema: 'tcpx.probe/1',
