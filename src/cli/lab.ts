@@ -5,9 +5,11 @@ import { type Claim, LANGS, type LabRun, type Lang } from '../tools/lab/claim.ts
 import { CLAIMS } from '../tools/lab/claims.ts';
 import { enterLab, isInLab, mayMakeNamespaces } from '../tools/lab/lab.ts';
 import { type LabDocument, type LabLine, runMany } from '../tools/lab/many.ts';
+import { labReport } from '../tools/lab/report.ts';
 import { runClaim } from '../tools/lab/run.ts';
 import { LabText, listLines, runLine } from '../tools/lab/text.ts';
 import { type ColorChoice, type Paint, paintFor, useColor } from '../tools/log-style.ts';
+import { reportHtml } from '../tools/report/html.ts';
 import { monotonicMicros } from '../tools/scenario/kernel-process.ts';
 import type { CliCommand } from './command.ts';
 import { CliFailure, EXIT_CODES_AS_DIFF, Exit } from './exit.ts';
@@ -15,13 +17,16 @@ import type { Io } from './io.ts';
 import { isUtf8 } from './locale.ts';
 import { nearestName } from './nearest.ts';
 import { colorOption } from './option-types.ts';
+import { OutFile } from './out-file.ts';
 import { PcapFile } from './pcap-file.ts';
 import { ProgressLine } from './progress-line.ts';
+import { tcpxVersion } from './version.ts';
 
 interface LabCliOptions {
   readonly all?: true;
   readonly json?: true;
   readonly write?: string;
+  readonly html?: string;
   readonly lang: Lang;
   readonly verbose?: true;
   readonly color: ColorChoice;
@@ -46,6 +51,7 @@ function declare(command: Command): void {
     .addOption(
       new Option('-w, --write <file>', 'the packets as a pcap; of several claims FILE.NAME.pcap each, without .pcap'),
     )
+    .addOption(new Option('--html <file>', 'the run as a page: ladders, states, what was said and shown'))
     .addOption(new Option('--lang <language>', 'English or Chinese').choices([...LANGS]).default('en'))
     .addOption(new Option('-v, --verbose', 'of several claims: each with its ladder'))
     .addOption(colorOption())
@@ -125,6 +131,7 @@ function commandLine(claim: Claim, o: LabCliOptions): readonly string[] {
     ...['lab', 'run', claim.name, '--lang', o.lang, '--color', o.color],
     ...(o.json === true ? ['--json'] : []),
     ...(o.write === undefined ? [] : ['--write', o.write]),
+    ...(o.html === undefined ? [] : ['--html', o.html]),
   ];
 }
 
@@ -133,6 +140,7 @@ async function runHere(claim: Claim, o: LabCliOptions, io: Io, paint: Paint): Pr
   const line = (value: LabLine | LabDocument): void => void io.stdout.write(`${JSON.stringify(value)}\n`);
   const text = o.json === true ? undefined : labText(o, io, paint);
   const pcap = o.write === undefined ? undefined : pcapFile(o.write, io);
+  const page = o.html === undefined ? undefined : new OutFile(o.html, io.env);
   try {
     text?.begin(claim);
     const run = await runClaim(claim, {
@@ -148,9 +156,11 @@ async function runHere(claim: Claim, o: LabCliOptions, io: Io, paint: Paint): Pr
       line({ type: 'run', run: rest });
       line(documentOf([run], o.lang));
     } else text.end(run);
+    page?.append(pageOf([run], o.lang));
     return run.ok ? Exit.OK : Exit.FAILURE;
   } finally {
     pcap?.close();
+    page?.close();
   }
 }
 
@@ -161,6 +171,7 @@ function pcapFile(path: string, io: Io): PcapFile {
 
 async function runSideBySide(claims: readonly Claim[], o: LabCliOptions, io: Io, paint: Paint): Promise<number> {
   mayMakeNamespaces();
+  const page = o.html === undefined ? undefined : new OutFile(o.html, io.env);
   const abort = new AbortController();
   let ended: CliFailure | undefined;
   const undo = (['SIGINT', 'SIGTERM'] as const).map((signal) =>
@@ -178,7 +189,7 @@ async function runSideBySide(claims: readonly Claim[], o: LabCliOptions, io: Io,
   );
   try {
     const runs = await runMany(claims, {
-      argv: (claim) => commandLine(claim, { ...o, json: true, ...fileOf(claim, o) }),
+      argv: (claim) => commandLine(claim, { lang: o.lang, color: o.color, json: true, ...fileOf(claim, o) }),
       signal: abort.signal,
       onStep: (scenario, step) => {
         if (o.json === true) io.stdout.write(`${JSON.stringify({ type: 'step', scenario, step } satisfies LabLine)}\n`);
@@ -191,14 +202,20 @@ async function runSideBySide(claims: readonly Claim[], o: LabCliOptions, io: Io,
     });
     if (ended !== undefined) throw ended;
     const failed = runs.filter((run) => !run.ok);
+    page?.append(pageOf(runs, o.lang));
     if (o.json === true) io.stdout.write(`${JSON.stringify(documentOf(runs, o.lang))}\n`);
     else io.stdout.write(`${summary(runs, failed.length, (performance.now() - startedAt) / 1000, o.lang)}\n`);
     return failed.length === 0 ? Exit.OK : Exit.FAILURE;
   } finally {
+    page?.close();
     clearInterval(ticking);
     progress.clear();
     for (const each of undo) each();
   }
+}
+
+function pageOf(runs: readonly LabRun[], lang: Lang): Uint8Array {
+  return new TextEncoder().encode(reportHtml(labReport(runs, lang), { version: tcpxVersion() }));
 }
 
 function fileOf(claim: Claim, { write }: LabCliOptions): { readonly write?: string } {

@@ -28,27 +28,31 @@ export interface ManyOptions {
   readonly signal: AbortSignal;
 }
 
-/** Of a claim that measures round trips. */
+/** Of a claim that measures, or that did not come about beside others. */
 const TRIES = 3;
 
 /** The runs, in the order of `claims`. */
 export async function runMany(claims: readonly Claim[], o: ManyOptions): Promise<readonly LabRun[]> {
   const runs = new Map<string, LabRun>();
+  const alone = claims.filter((claim) => claim.timed === true);
+  const done = (run: LabRun): void => {
+    runs.set(run.name, run);
+    o.onRun(run);
+  };
   const waiting = claims.filter((claim) => claim.timed !== true).sort((a, b) => (b.seconds ?? 3) - (a.seconds ?? 3));
   const lane = async (): Promise<void> => {
     for (let claim = waiting.shift(); claim !== undefined && !o.signal.aborted; claim = waiting.shift()) {
       const run = await runApart(claim, o);
-      runs.set(claim.name, run);
-      o.onRun(run);
+      if (run.ok) done(run);
+      else alone.push(claim);
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, claims.length) }, lane));
-  for (const claim of claims.filter(({ timed }) => timed === true)) {
+  for (const claim of alone) {
     if (o.signal.aborted) break;
     let run = await runApart(claim, o);
     for (let tries = 1; tries < TRIES && !run.ok && !o.signal.aborted; tries++) run = await runApart(claim, o);
-    runs.set(claim.name, run);
-    o.onRun(run);
+    done(run);
   }
   return claims.flatMap((claim) => runs.get(claim.name) ?? []);
 }

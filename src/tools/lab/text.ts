@@ -19,7 +19,7 @@ export const GROUPS: Readonly<Record<ClaimGroup, Text>> = {
   between: text('In between, and above', '两者之间与之上'),
 };
 
-const NOTES: Readonly<Record<RowNote, Text>> = {
+export const NOTES: Readonly<Record<RowNote, Text>> = {
   lost: text('lost on the way', '途中丢失'),
   twice: text('delivered twice', '到达两次'),
   changed: text('changed on the way', '途中被改'),
@@ -28,7 +28,7 @@ const NOTES: Readonly<Record<RowNote, Text>> = {
   again: text('sent again', '重传'),
 };
 
-const SAID = {
+export const SAID = {
   claim: text('claim', '命题'),
   shown: text('shown', '已演示'),
   notShown: text('not shown', '未能演示'),

@@ -17,6 +17,7 @@ export const delayedAck: Claim = {
   ),
   written: ['RFC 9293 §3.8.6.3', 'RFC 9293 §3.7.4', 'RFC 896', 'RFC 1122 §4.2.3.2'],
   seconds: 5,
+  timed: true,
   sabotage: { rules: [{ from: 'local', is: '.', payload: false, skip: 1, count: 9999, fate: 'drop' }] },
   async run(stage) {
     await stage.say(

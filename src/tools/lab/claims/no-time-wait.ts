@@ -20,6 +20,7 @@ export const noTimeWait: Claim = {
   ),
   written: ['RFC 9293 §3.4.3', 'RFC 1337 §1', 'RFC 7323 §5', 'RFC 5961 §5'],
   seconds: 8,
+  timed: true,
   sabotage: { sysctl: { tcp_timestamps: true } },
   async run(stage) {
     stage.lab.sysctl('peer', 'net.ipv4.tcp_moderate_rcvbuf', 0);

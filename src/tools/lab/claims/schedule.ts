@@ -13,4 +13,4 @@ export const gapsOf = (segments: readonly Seen[]): readonly number[] =>
 
 /** Each is what it should be, but for what a busy machine is late by. */
 export const areAbout = (gaps: readonly number[], wanted: readonly number[]): boolean =>
-  gaps.length === wanted.length && gaps.every((gap, i) => gap > wanted[i]! * 0.9 && gap < wanted[i]! * 1.15 + 0.25);
+  gaps.length === wanted.length && gaps.every((gap, i) => gap > wanted[i]! * 0.75 && gap < wanted[i]! * 1.15 + 0.25);

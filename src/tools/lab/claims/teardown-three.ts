@@ -11,6 +11,7 @@ export const teardownThree: Claim = {
     'A passive side that closes as soon as it reads the end has its ACK and its FIN share a segment, thanks to delayed acknowledgment.',
     '被动方一读到结尾就关闭时，借助延迟确认，它的 ACK 与 FIN 共用一个报文段。',
   ),
+  timed: true,
   written: ['RFC 9293 §3.8.6.3', 'RFC 1122 §4.2.3.2', 'RFC 9293 §3.6'],
   sabotage: {
     rules: [
