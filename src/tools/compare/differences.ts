@@ -218,7 +218,8 @@ const issRate = ({ again }: Run): number | undefined =>
   again === undefined ? undefined : (again.issAhead | 0) / again.later;
 const rateText = (rate: number): string =>
   rate <= 0 ? 'not ahead of the last one' : `a step every ${Number((1 / rate).toPrecision(2))} µs`;
-const alike = (a: number, b: number): boolean => a > 0 && b > 0 && Math.max(a, b) <= 1.5 * Math.min(a, b);
+const alike = (a: number, b: number): boolean =>
+  a > 0 && b > 0 ? Math.max(a, b) <= 1.5 * Math.min(a, b) : a <= 0 && b <= 0;
 
 type Wait = ReturnType<typeof facts.timeWait>;
 const sameWait = (a: Wait, b: Wait): boolean =>

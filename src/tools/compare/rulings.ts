@@ -46,6 +46,7 @@ export function fieldRuling(field: string, pair: Pair, runs: Runs): Ruling | und
       return windowRuling(a, b, runs);
     case 'length':
     case 'seq':
+      if (kind === 'RST') return rstForm(a, b, runs);
       return kind === 'probe' ? probeForm(a, b, runs) : octetsRuling(b, kind, runs);
     case 'ack':
       return ackNumber(a, b, runs);
@@ -175,7 +176,6 @@ function leastStep({ run, agreed }: Reading): number | undefined {
 
 /** Where a stream is cut into segments, and where a connection's number stands because of it. */
 function octetsRuling(b: Shot, kind: ShotKind, runs: Runs): Ruling | undefined {
-  if (kind === 'RST') return undefined;
   const [ours, theirs] = [runs.kernel, runs.tcpx].map((reading) => largest(reading) <= mostOctets(reading));
   const tooLong = must(
     'RFC 9293 §3.7.1 (MUST-16)',
@@ -277,12 +277,17 @@ export function segmentRuling(pair: Pair, runs: Runs): Ruling | undefined {
   const shot = has.run.shots[i]!;
   switch (has.kinds[i]!) {
     case 'ACK':
-      return coveredElsewhere(shot, i, has, lacks) ? fewerAcks(runs) : undefined;
+      if (coveredElsewhere(shot, i, has, lacks)) return fewerAcks(runs);
+      return isOldAck(shot, i, has) ? anotherAck(runs) : undefined;
+    case 'FIN':
+      return finEnd(runs.kernel) === finEnd(runs.tcpx)
+        ? allowed(
+            'RFC 9293 §3.10.4, §3.7.4 (SHLD-7)',
+            'a FIN leaves with the last octets, or alone where they left before',
+          )
+        : undefined;
     case 'duplicate ACK':
-      return (
-        oncePerSegment(runs) ??
-        allowed('RFC 5681 §4.2', 'a segment out of order SHOULD be answered at once, by one ACK at most')
-      );
+      return anotherAck(runs);
     case 'window update':
       return windowRuling(shot, shot, runs);
     case 'data':
@@ -290,6 +295,23 @@ export function segmentRuling(pair: Pair, runs: Runs): Ruling | undefined {
     default:
       return undefined;
   }
+}
+
+/** An ACK that says nothing new. */
+function anotherAck(runs: Runs): Ruling {
+  return (
+    oncePerSegment(runs) ??
+    allowed('RFC 5681 §4.2', 'a segment out of order SHOULD be answered at once, by one ACK at most')
+  );
+}
+
+const isOldAck = (shot: Shot, i: number, { run }: Reading): boolean =>
+  isPureAck(shot) && run.shots.slice(0, i).some((s) => s.dir === 'out' && (s.ack ?? 0) >= shot.ack!);
+
+/** The number behind our FIN; undefined when we sent none. */
+function finEnd({ run }: Reading): number | undefined {
+  const fin = run.shots.find((s) => s.dir === 'out' && s.flags.includes('F'));
+  return fin === undefined ? undefined : endOf(fin);
 }
 
 /** The other run acknowledged the same together with something else, or on a segment of another kind. */

@@ -163,7 +163,10 @@ const LONGEST_TIME_WAIT = 70_000;
 async function settled(contact: Contact, capture: Capture, { lab }: Scenario, o: RunOptions): Promise<void> {
   const quiet = (lab?.quiet ?? o.talk.quiet) * 1000;
   const stays = lab?.staysInTimeWait === true;
-  const end = performance.now() + (stays ? LONGEST_TIME_WAIT : Math.max(o.talk.patience, lab?.quiet ?? 0));
+  const begin = performance.now();
+  const end = begin + (stays ? LONGEST_TIME_WAIT : Math.max(o.talk.patience, lab?.quiet ?? 0));
   const over = (): boolean => (stays ? contact.state === 'CLOSED' : isOver(contact.state));
-  while (performance.now() < end && !o.signal.aborted && !(over() && capture.silence > quiet)) await sleep(5);
+  // What was done last has not been captured yet.
+  const silence = (): number => Math.min(capture.silence, (performance.now() - begin) * 1000);
+  while (performance.now() < end && !o.signal.aborted && !(over() && silence() > quiet)) await sleep(5);
 }
