@@ -33,9 +33,10 @@ export class AckPolicy implements Keepable {
     this.#interactive = k.flag(this.#interactive);
   }
 
-  /** How long the ACK that is owed now may wait. */
-  get delay(): Micros {
-    return Math.min(Math.max(this.#ato, ATO_MIN), ATO_MAX) as Micros;
+  /** How long the ACK that is owed now may wait: as Linux has it no longer than a round trip either, once `srtt` (µs) is known. */
+  delay(srtt: number): Micros {
+    const most = srtt > 0 ? Math.min(Math.max(srtt, ATO_MIN), ATO_MAX) : ATO_MAX;
+    return Math.min(Math.max(this.#ato, ATO_MIN), most) as Micros;
   }
 
   /** Data that the peer's sender has to hear of at once: no waiting for an answer to ride on. */

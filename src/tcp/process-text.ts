@@ -83,7 +83,7 @@ function takeInOrder(tcb: Tcb, bytes: Uint8Array, at: number, len: number, owned
   if (hadHoles || unacked > tcb.rcvMss || tcb.ackPolicy.isQuick || tcb.options.TCP_QUICKACK) tcb.ackOwed = 'now';
   else if (tcb.ackOwed === 'none') {
     tcb.ackOwed = 'delayed';
-    tcb.timers.set(Timer.delayedAck, later(now, tcb.ackPolicy.delay));
+    tcb.timers.set(Timer.delayedAck, later(now, tcb.ackPolicy.delay(tcb.rtt.srtt)));
   }
 }
 

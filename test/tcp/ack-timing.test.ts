@@ -1,16 +1,16 @@
 /** When data is acknowledged: RFC 9293 §3.8.6.3, RFC 5681 §4.2, with Linux's quick ACKs and its learned delay. */
 import { describe, expect, test } from 'vitest';
-import { ms, NEVER, seconds } from '../../src/base/time.ts';
+import { type Micros, ms, NEVER, seconds } from '../../src/base/time.ts';
 import { ack, data, established, fin, type Harness, RTO } from '../support/harness.ts';
 
 /** A window of about two segments: two ACKs in a row are quick, no more. */
-function receiver(mss = 1000): Harness {
-  return established({ mss, options: { SO_RCVBUF: 2 * mss } });
+function receiver(mss = 1000, rtt: Micros = ms(100)): Harness {
+  return established({ mss, rtt, options: { SO_RCVBUF: 2 * mss } });
 }
 
 /** Past the quick ACKs: two octets have come. */
-function settled(): Harness {
-  const h = receiver();
+function settled(rtt?: Micros): Harness {
+  const h = receiver(1000, rtt);
   for (let at = 0; at < 2; at++) {
     h.inject(data(at, 1)).expect(ack(at + 1));
     h.read();
@@ -56,14 +56,18 @@ test('an ACK that waits is not put off by more data', () => {
 });
 
 describe('the delay', () => {
-  test('doubles each time it was in vain, up to 200 ms', () => {
-    const h = settled().advance(ms(250));
+  test.each([
+    ['up to 200 ms', 400, [40, 80, 160, 200, 200]],
+    ['up to a round trip', 100, [40, 80, 100, 100, 100]],
+    ['but not where a round trip is shorter than that', 10, [40, 40, 40]],
+  ])('doubles each time it was in vain, %s', (_, rtt, delays) => {
+    const h = settled(ms(rtt)).advance(ms(205));
     let at = 2;
-    for (const by of [40, 80, 160, 200, 200]) {
+    for (const by of delays) {
       h.inject(data(at++, 1));
       h.read();
       h.expectNothing().after(ms(by)).expect(ack(at));
-      h.advance(ms(250 - by));
+      h.advance(ms(205 - by));
     }
   });
 
