@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { RunResult } from '../support/lab.ts';
 import { until } from '../support/tcpx.ts';
 import { hashOfFile, makeFile } from './counterparts.ts';
-import { paths, setLoss, startProgram, useStage } from './stage.ts';
+import { paths, peersOf, setLoss, startProgram, useStage } from './stage.ts';
 
 const stage = useStage(async () => {});
 
@@ -58,8 +58,6 @@ test.each(paths)('curl with http, https and http/2 servers on tcpx%s', async (_n
   expect(exit, child.stderr).toEqual({ code: 0, signal: null });
   const nowhere = [false, null];
   expect(await child.event('over')).toMatchObject({ addresses: [nowhere, nowhere, nowhere] });
-  const mine = (): readonly unknown[] =>
-    server.sockets().filter(({ peer, state }) => peer.startsWith(`${clientAddress}:`) && state !== 'TIME-WAIT');
-  await until(() => mine().length === 0, 60_000);
+  await until(() => peersOf(stage()).length === 0, 60_000);
   for (const file of [got, one]) rmSync(file, { force: true });
 });

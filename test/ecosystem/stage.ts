@@ -74,7 +74,8 @@ export async function resultsOf(stage: Stage, child: Child): Promise<Readonly<Re
   return JSON.parse(child.stdout.trim().split('\n').at(-1)!) as Readonly<Record<string, unknown>>;
 }
 
-/** Connections of the counterparts' that are not over. */
-function peersOf({ server, clientAddress }: Stage): readonly unknown[] {
-  return server.sockets().filter(({ peer, state }) => peer.startsWith(`${clientAddress}:`) && state !== 'TIME-WAIT');
+/** Connections of the counterparts' that are not over; a listener on all addresses has ours in IPv6's clothes. */
+export function peersOf({ server, clientAddress }: Stage): readonly unknown[] {
+  const isOurs = new RegExp(`^(\\[::ffff:)?${clientAddress.replaceAll('.', '\\.')}\\]?:`);
+  return server.sockets().filter(({ peer, state }) => isOurs.test(peer) && state !== 'TIME-WAIT');
 }
