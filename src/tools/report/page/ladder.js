@@ -124,10 +124,18 @@ class LadderView {
     const height = rowHeight();
     const place = this.#shown === undefined ? view.row : this.#shown.findIndex((i) => i >= view.row);
     const top = Math.max(0, place) * height;
-    const { scrollTop, clientHeight } = this.#list;
-    if (top < scrollTop + height || top > scrollTop + clientHeight - 2 * height)
-      this.#list.scrollTop = top - clientHeight / 2 + height;
+    const { scrollTop } = this.#list;
+    const inSight = this.#heightInSight();
+    if (top < scrollTop + height || top > scrollTop + inSight - 2 * height)
+      this.#list.scrollTop = top - inSight / 2 + height;
     this.#draw();
+  }
+
+  /** How much of the list the window shows, while it shows any. */
+  #heightInSight() {
+    const { top, bottom, height } = this.#list.getBoundingClientRect();
+    const shown = Math.min(bottom, innerHeight) - Math.max(top, 0);
+    return shown < 4 * rowHeight() ? height : shown;
   }
 
   /** @param {KeyboardEvent} event */
