@@ -18,6 +18,7 @@ export interface SideResult {
 
 export interface RowResult {
   readonly requirement: Requirement;
+  readonly under: readonly string[];
   readonly tcpx: SideResult;
   readonly kernel: SideResult;
 }
@@ -41,6 +42,7 @@ export function rowResults(
 ): readonly RowResult[] {
   return rows.map((row) => ({
     requirement: row.requirement,
+    under: row.under,
     tcpx: ownResult(row, onTcpx, tests),
     kernel: played(row.scenarios, onKernel),
   }));
@@ -87,7 +89,7 @@ export function summaryOf(results: readonly RowResult[]): Summary {
 export function matrixDocument(results: readonly RowResult[], summary: Summary): unknown {
   return {
     ...summary,
-    requirements: results.map(({ requirement: r, tcpx, kernel }) => ({
+    requirements: results.map(({ requirement: r, under, tcpx, kernel }) => ({
       id: r.id,
       rfc: r.rfc,
       section: r.section,
@@ -96,6 +98,7 @@ export function matrixDocument(results: readonly RowResult[], summary: Summary):
       tcpx: tcpx.verdict,
       kernel: kernel.verdict === 'none' ? 'not run' : kernel.verdict,
       by: tcpx.by,
+      under,
       notes: [...tcpx.notes, ...kernel.notes],
     })),
   };
@@ -124,8 +127,10 @@ export function matrixMarkdown(
     'also ran on the kernel, with the same scenario. `npm run rfc` prints this page; `tcpx conform ID` plays the scenarios of one.',
     '',
     '*tcpx*: yes, **no**, – (does not apply, with the reason), or nothing where there is no check. *kernel*: what Linux does on the',
-    'same input; "differs" is explained below, nothing means that it was not run. *fails with*: a change to the sources that breaks the',
-    'rule, under which the check fails ([all of them](../test/rfc/breaks/breaks.json)); `npm run rfc -- --breaks ID` shows it.',
+    'same input; "differs" is explained below, nothing means that it was not run. *by*: what checks it; "under" names the profile or the',
+    'settings that every one of its scenarios begins with, where rules exclude each other or are off by default. *fails with*: a change',
+    'to the sources that breaks the rule, under which the check was seen to fail ([all of them](../test/rfc/breaks/breaks.json));',
+    '`npm run rfc -- --breaks ID` shows it.',
     '',
   ];
   for (const rfc of rfcs) {
@@ -135,8 +140,14 @@ export function matrixMarkdown(
       '| | level | § | requirement | tcpx | kernel | by | fails with |',
       '|---|---|---|---|---|---|---|---|',
     );
-    for (const { requirement: r, tcpx, kernel } of results.filter((row) => row.requirement.rfc === rfc)) {
-      const by = tcpx.verdict === 'n/a' ? tcpx.notes.join('; ') : tcpx.by.map((b) => `\`${b}\``).join(' ');
+    for (const { requirement: r, under, tcpx, kernel } of results.filter((row) => row.requirement.rfc === rfc)) {
+      const checks = tcpx.by.map((b) => `\`${b}\``).join(' ');
+      const by =
+        tcpx.verdict === 'n/a'
+          ? tcpx.notes.join('; ')
+          : under.length > 0
+            ? `under ${under.join(', ')}: ${checks}`
+            : checks;
       const its = breaks[r.id];
       const broken = its === undefined || tcpx.verdict === 'n/a' ? '' : `\`${breakText(its).replaceAll('`', "'")}\``;
       lines.push(

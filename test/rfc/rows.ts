@@ -29,6 +29,8 @@ export interface NotApplicable {
 /** What tests.json says of a requirement. */
 export interface Answer {
   readonly tests?: readonly NamedTest[];
+  /** The profile or option with which its tests run, where it is not the usual one. */
+  readonly under?: string;
   readonly notApplicable?: NotApplicable;
 }
 
@@ -37,6 +39,8 @@ export interface Row {
   readonly scenarios: readonly Plan[];
   readonly tests: readonly NamedTest[];
   readonly notApplicable: NotApplicable | undefined;
+  /** Profile and settings without which tcpx does otherwise, or the check would show nothing. */
+  readonly under: readonly string[];
 }
 
 const read = (name: string): unknown => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
@@ -53,7 +57,21 @@ export function requirementRows(plans: readonly Plan[]): readonly Row[] {
     scenarios: plans.filter((plan) => plan.scenario.about.covers.includes(requirement.id)),
     tests: answers[requirement.id]?.tests ?? [],
     notApplicable: answers[requirement.id]?.notApplicable,
+    under: underOf(
+      plans.filter((plan) => plan.scenario.about.covers.includes(requirement.id)),
+      answers[requirement.id],
+    ),
   }));
+}
+
+/** What every one of the scenarios sets before it begins, and what tests.json says of the tests. */
+function underOf(scenarios: readonly Plan[], answer: Answer | undefined): readonly string[] {
+  const [first, ...rest] = scenarios.map(({ scenario, before }) => [
+    ...(scenario.about.profile === 'rfc' ? ['profile rfc'] : []),
+    ...before.flatMap((effect) => (effect.kind === 'sysctl' ? [`${effect.name}=${effect.value}`] : [])),
+  ]);
+  const common = (first ?? []).filter((one) => rest.every((other) => other.includes(one)));
+  return [...new Set([...common, ...(answer?.under === undefined ? [] : [answer.under])])];
 }
 
 /** Names of claims that scenarios show beside requirements: they are no identifiers of those. */

@@ -77,7 +77,7 @@ describe('the probe', () => {
   test('its timer does not run beside that of retransmission (RFC 8985 §8)', () => {
     const h = established({ mss: 1000, wnd: 1000 });
     h.write(2000);
-    h.skip();
+    h.skip().write(10);
     const { timers } = h.connection.variables!;
     expect([timers.isSet(Timer.retransmit), timers.isSet(Timer.persist)]).toEqual([true, false]);
     h.inject(ack(1000, { wnd: 0 }));
