@@ -129,6 +129,8 @@ class LadderView {
     if (top < scrollTop + height || top > scrollTop + inSight - 2 * height)
       this.#list.scrollTop = top - inSight / 2 + height;
     this.#draw();
+    // The last rows of a list that the window cuts; one that is out of sight altogether is let be.
+    if (inSight < this.#list.clientHeight) this.#space.querySelector('.chosen')?.scrollIntoView({ block: 'nearest' });
   }
 
   /** How much of the list the window shows, while it shows any. */
