@@ -10,10 +10,11 @@ export const lateFin: Claim = {
     'During the wait a repeated FIN is acknowledged; after it nobody knows of the connection any more, and the FIN gets RST.',
     '等待期间重复的 FIN 会被确认；等待结束后没有人再知道这条连接，FIN 得到的是 RST。',
   ),
-  written: ['RFC 9293 §3.10.7.1', 'RFC 9293 §3.5.2 group 1'],
+  written: ['RFC 9293 §3.10.7.1', 'RFC 9293 §3.5.2 group 1', 'RFC 1337 §3'],
   sabotage: { sysctl: { tcp_msl: 30 } },
   async run(stage) {
-    await stage.open({ sysctl: { tcp_msl: 0.4 } });
+    // The kernel has forgotten the connection by then, and its RST would end our wait (RFC 1337).
+    await stage.open({ sysctl: { tcp_msl: 0.4, tcp_rfc1337: true } });
     const { client, server } = await opened(stage, 80);
     await stage.say('An orderly close; tcpx waits.', '正常关闭；tcpx 等待。');
     client.close();

@@ -42,7 +42,7 @@ export const twoRtt: Claim = {
     faults: { local: { delay: ms(RTT / 2) }, peer: { delay: ms(RTT / 2) } },
     snapLen: 100,
   },
-  sabotage: { rules: [{ from: 'local', is: 'S', port: 444, count: 99, fate: { delay: ms(100) } }] },
+  sabotage: { rules: [{ from: 'local', is: 'S', port: 444, count: 99, fate: { delay: ms(200) } }] },
   async run(stage) {
     for (const port of [80, 443, 444]) stage.hiddenPorts.add(port);
     const tcpx = await stage.open();
