@@ -90,11 +90,7 @@ async function runSs(words: string, o: SsOptions, io: Io): Promise<number> {
       hint: 'for example: tcpx ss state established dport = :443',
     });
   }
-  const look = async (): Promise<Asked> => {
-    const asked = await askAll(statusDirectories(io.env), { filter, info: o.info === true });
-    const answers = asked.answers.filter(({ process }) => o.pid === undefined || process.pid === o.pid);
-    return { answers, troubles: asked.troubles };
-  };
+  const look = (): Promise<Asked> => askAll(statusDirectories(io.env), { filter, info: o.info === true }, o.pid);
   if (o.watch === undefined) return show(await look(), o, io);
   return watch(look, o.watch, o, io);
 }

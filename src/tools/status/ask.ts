@@ -18,11 +18,11 @@ export interface Asked {
 /** Milliseconds without a word. */
 const PATIENCE = 3000;
 
-/** By process number. */
-export async function askAll(directories: readonly string[], request: StatusRequest): Promise<Asked> {
+/** By process number; `pid`: that one only. */
+export async function askAll(directories: readonly string[], request: StatusRequest, pid?: number): Promise<Asked> {
   const paths = directories.flatMap((directory) =>
     readdirSync(directory)
-      .filter((name) => /^\d+(-\d+)?\.sock$/.test(name))
+      .filter((name) => isOf(name, pid))
       .map((name) => join(directory, name)),
   );
   const outcomes = await Promise.all(paths.map((path) => ask(path, request)));
@@ -30,6 +30,12 @@ export async function askAll(directories: readonly string[], request: StatusRequ
     answers: outcomes.filter((outcome) => typeof outcome === 'object').sort((a, b) => a.process.pid - b.process.pid),
     troubles: outcomes.filter((outcome) => typeof outcome === 'string').filter((trouble) => trouble !== ''),
   };
+}
+
+/** offer.ts calls them PID.sock, PID-2.sock… */
+function isOf(name: string, pid: number | undefined): boolean {
+  const of = /^(\d+)(-\d+)?\.sock$/.exec(name)?.[1];
+  return of !== undefined && (pid === undefined || Number(of) === pid);
 }
 
 /** What came, or the trouble; '' for one that was left behind by a process that is no more. */

@@ -120,6 +120,17 @@ test('a socket that nobody answers at is removed, what is no socket of ours is l
   expect([existsSync(path), existsSync(join(directory, 'notes.txt'))]).toEqual([false, true]);
 });
 
+test('who asks for one process asks no other', async () => {
+  const directory = scratch();
+  await offered(directory);
+  // Another one that will not answer.
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(join(directory, '1.sock'), resolve));
+  const { answers, troubles } = await askAll([directory], { filter: '', info: false }, process.pid);
+  silent.close();
+  expect([answers.map(({ process: { pid } }) => pid), troubles]).toEqual([[process.pid], []]);
+});
+
 test('an offer takes its socket away with it', async () => {
   const directory = scratch();
   await offered(directory);
