@@ -100,10 +100,12 @@ test('the plots show the same stretch of time, and a click finds the segment', a
   expect(await page.locator('.uplot').count()).toBe(3);
   await page.click('.plot.wide .u-over', { position: { x: 5, y: 40 } });
   expect(await chosen(page)).toContain('0.000000');
-  const box = (await page.locator('.plot.wide .u-over').boundingBox())!;
   const line = (selector: string): Promise<string | null> =>
     page.locator(`${selector} .mark`).evaluate((mark) => (mark as unknown as { style: { left: string } }).style.left);
   await page.keyboard.press('G');
+  // Where it is after the chosen row has been brought in sight.
+  await page.locator('.plot.wide').scrollIntoViewIfNeeded();
+  const box = (await page.locator('.plot.wide .u-over').boundingBox())!;
   const whole = Number.parseFloat((await line('.plot.wide')) ?? '');
   expect(whole).toBeGreaterThan(box.width * 0.9);
   // Zoomed to the second half, by dragging.
