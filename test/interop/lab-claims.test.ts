@@ -105,9 +105,11 @@ test('a claim that does not exist is told, with the nearest name', async () => {
   expect(err).toContain("did you mean 'handshake'?");
 });
 
-test.runIf(SOAK)('all claims take under five minutes', async () => {
+async function allInTime(): Promise<void> {
   const startedAt = performance.now();
   const { code } = await output([...NODE, from('src/cli/main.ts'), 'lab', 'run', '--all']);
   expect(code).toBe(0);
   expect((performance.now() - startedAt) / 1000).toBeLessThan(300);
-});
+}
+
+if (SOAK) test('all claims take under five minutes', allInTime);
