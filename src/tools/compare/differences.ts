@@ -98,7 +98,7 @@ class Differences {
     const { kernel, tcpx } = this.#runs;
     const scheduled = isScheduled(kind) || isScheduled(tcpx.kinds[row.tcpx!]!);
     if (!isPureAck(a) && !scheduled && !sameTimeClass(a.gap, b.gap)) {
-      const ruling = a.dir === 'in' ? rulings.THE_PEERS : undefined;
+      const ruling = a.dir === 'in' ? rulings.THE_PEERS : rulings.timeRuling(row, this.#runs);
       this.#note(PROPERTY_OF[kind], 'time', index, timeText(a.gap), timeText(b.gap), ruling);
     }
     const delays = [ackDelay(kernel.run.shots, row.kernel!), ackDelay(tcpx.run.shots, row.tcpx!)] as const;

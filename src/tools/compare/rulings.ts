@@ -269,6 +269,27 @@ function probeForm(a: Shot, b: Shot, runs: Runs): Ruling | undefined {
   );
 }
 
+const TIMEOUT = 190_000;
+
+/** New octets or a FIN, which left sooner in one run: the sender waited for an ACK, or for its user. */
+export function timeRuling(pair: Pair, runs: Runs): Ruling | undefined {
+  const [a, b] = [runs.kernel.run.shots[pair.kernel!]!, runs.tcpx.run.shots[pair.tcpx!]!];
+  const [slow, i] = a.gap > b.gap ? [runs.kernel, pair.kernel!] : [runs.tcpx, pair.tcpx!];
+  const shot = slow.run.shots[i]!;
+  if (!/^(data|FIN)$/.test(slow.kinds[i]!) || !isOutstanding(slow, i) || shot.gap >= TIMEOUT) return undefined;
+  return shot.len + optionsLen(shot) < mostOctets(slow)
+    ? allowed('RFC 9293 §3.7.4 (SHLD-7)', 'a segment that is not full SHOULD wait for the ACK of what is under way')
+    : allowed('RFC 5681 §3.1', 'a full window waits for an ACK, and each sender has its own');
+}
+
+/** Octets of ours were under way before the wait that ended with segment `i`. */
+function isOutstanding({ run }: Reading, i: number): boolean {
+  const before = run.shots.slice(0, i);
+  const sent = Math.max(0, ...before.filter((s) => s.dir === 'out').map(endOf));
+  const acked = Math.max(0, ...before.filter((s) => s.dir === 'in').map((s) => s.ack ?? 0));
+  return sent > acked;
+}
+
 /** A segment of ours that only one run has. */
 export function segmentRuling(pair: Pair, runs: Runs): Ruling | undefined {
   const has = pair.kernel === undefined ? runs.tcpx : runs.kernel;

@@ -219,6 +219,27 @@ describe('one thing is otherwise', () => {
       expect(compared(both, both).differences.filter((d) => d.property === property)).toEqual([]);
   });
 
+  test('a last segment that waits for an ACK is Nagle’s, one that waits for nothing is unexplained', () => {
+    const handshake: readonly ShotParts[] = [
+      { line: '> S 0 win 64240', options: SYN_OPTIONS },
+      { line: '< S. 0 ack 1 win 65160', options: SYN_OPTIONS },
+    ];
+    const waits = (at: number, acked: boolean) => [
+      ...handshake,
+      { line: '> . 1:1449 ack 1 win 63' },
+      ...(acked ? [{ line: '< . 1 ack 1449 win 63' }] : []),
+      { line: '> P. 1449:1549 ack 1 win 63', at: ms(at) },
+    ];
+    const rulingOf = (acked: boolean) =>
+      compareRuns(runOf('kernel', waits(0, acked)), runOf('tcpx', waits(50, acked)), {
+        scenario: 'nagle',
+        loopback: false,
+        complaint: undefined,
+      }).differences.map((d) => [d.field, d.ruling?.clause]);
+    expect(rulingOf(false)).toEqual([['time', 'RFC 9293 §3.7.4 (SHLD-7)']]);
+    expect(rulingOf(true)).toEqual([['time', undefined]]);
+  });
+
   test('what no rule covers is unexplained, and not good', () => {
     const kernel = tell('kernel', {});
     const tcpx = tell('tcpx', {});
