@@ -34,9 +34,7 @@ export class NewsDesk {
 
 function patch(index: number, before: PageConnection | undefined, now: PageConnection): readonly PagePatch[] {
   if (before === undefined) return [{ connection: index, from: 0, congestionFrom: 0, rttFrom: 0, data: now }];
-  const word = firstDifference(before.words, now.words);
-  // A row before which all numbers are the same may still stand for another word.
-  const from = Math.min(firstRow(before.rows, now.rows), firstWithWord(now, word));
+  const from = firstRow(before.rows, now.rows);
   const congestionFrom = firstRow(before.congestion, now.congestion);
   const rttFrom = firstRow(before.rtt, now.rtt);
   const same =
@@ -44,6 +42,7 @@ function patch(index: number, before: PageConnection | undefined, now: PageConne
     from === before.rows.t.length &&
     congestionFrom === now.congestion.t.length &&
     rttFrom === now.rtt.t.length &&
+    sameJson(before.words, now.words) &&
     sameJson(before.moves, now.moves) &&
     sameJson(before.remarks, now.remarks);
   if (same) return [];
@@ -70,13 +69,6 @@ function firstDifference<T>(before: readonly T[], now: readonly T[]): number {
   const shorter = Math.min(before.length, now.length);
   for (let i = 0; i < shorter; i++) if (before[i] !== now[i]) return i;
   return shorter;
-}
-
-function firstWithWord({ rows, words }: PageConnection, word: number): number {
-  if (word >= words.length) return rows.t.length;
-  const columns = [rows.flags, rows.options, rows.note, rows.ours, rows.peer];
-  const found = rows.t.findIndex((_, i) => columns.some((column) => (column[i] ?? 0) >= word));
-  return found < 0 ? rows.t.length : found;
 }
 
 /** Each column from `from` on. */

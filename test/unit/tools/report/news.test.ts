@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LogCollector } from '../../../../src/tools/report/from-log.ts';
+import { LogCollector, logConnections } from '../../../../src/tools/report/from-log.ts';
 import { pageData } from '../../../../src/tools/report/html.ts';
 import type { Report } from '../../../../src/tools/report/model.ts';
 import { NewsDesk } from '../../../../src/tools/report/news.ts';
@@ -75,6 +75,14 @@ test('what a page has already is not sent again', () => {
   const sent = desk.news(reportOf(collector), false)!.patches[0]!;
   expect(sent.from).toBeGreaterThan(5);
   expect(sent.data.rows.t.length).toBeLessThan(5);
+});
+
+test('another word in the same place is news, though every number stays what it was', () => {
+  const desk = new NewsDesk();
+  const [c] = logConnections(records);
+  const told = (text: string): Report => ({ title: 'x', connections: [{ ...c!, notes: [{ t: 0, text }] }] });
+  const page = take([], desk.news(told('one'), false)!);
+  expect(take(page, desk.news(told('two'), false)!)).toEqual(pageData(told('two')).connections);
 });
 
 test('a page that comes late is told everything, and the end is told though nothing else is new', () => {
