@@ -13,7 +13,7 @@ import type { Listener } from '../stack/listener.ts';
 import type { Sysctl } from '../tcp/config.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { mayBeRaw } from './driver.ts';
-import type { HostOptions } from './host.ts';
+import type { Host, HostOptions } from './host.ts';
 import { HostPool, type HostPoolOptions } from './host-pool.ts';
 import { isUsed, type Kept, KeptHosts } from './kept-hosts.ts';
 import { Keeper, Lingering } from './lingering.ts';
@@ -97,6 +97,12 @@ export class HostNetwork implements Network {
     return this.#tracer.watch(endpoint.id, told);
   }
 
+  /** Those that are open, for whoever wants to look at their connections: see offerStatus. */
+  *hosts(): IterableIterator<Host> {
+    yield* this.#pool.hosts();
+    for (const { host } of this.#doors.values()) yield* host.paths;
+  }
+
   /** Resets what is open, and gives every port back to the kernel. Idempotent. */
   close(): void {
     if (this.#closed) return;
@@ -147,9 +153,7 @@ export class HostNetwork implements Network {
 
   /** The process ends at once: what can leave still does. */
   #sayGoodbye(): void {
-    const stacks = [...this.#doors.values()].flatMap((door) => door.stacks);
-    for (const { stack } of this.#pool.hosts()) stacks.push(stack);
-    for (const stack of stacks) for (const endpoint of [...stack.endpoints()]) endpoint.close();
+    for (const { stack } of this.hosts()) for (const endpoint of [...stack.endpoints()]) endpoint.close();
   }
 }
 

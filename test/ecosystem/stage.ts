@@ -71,7 +71,10 @@ export async function resultsOf(stage: Stage, child: Child): Promise<Readonly<Re
   expect(exit, child.stderr).toEqual({ code: 0, signal: null });
   await until(() => peersOf(stage).length === 0, 60_000);
   // as the program wrote it
-  return JSON.parse(child.stdout.trim().split('\n').at(-1)!) as Readonly<Record<string, unknown>>;
+  const last = JSON.parse(child.stdout.trim().split('\n').at(-1)!) as Readonly<Record<string, unknown>>;
+  const { left, ...results } = last;
+  expect(left).toEqual([]);
+  return results;
 }
 
 /** Connections of the counterparts' that are not over; a listener on all addresses has ours in IPv6's clothes. */

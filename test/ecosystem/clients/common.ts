@@ -1,6 +1,7 @@
 /** What the programs here share: arguments as one JSON, results as one JSON, hashes of streams. */
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { processNetwork } from '../../../src/socket/process-network.ts';
 
 export interface Plan {
   /** The counterpart's address. */
@@ -30,8 +31,13 @@ export async function step(name: string, run: () => unknown): Promise<void> {
   process.stderr.write(`${name} ${((performance.now() - begin) / 1000).toFixed(2)} s\n`);
 }
 
-/** The results, when the process has ended by itself: it has nothing open any more. */
-process.once('exit', () => process.stdout.write(`${JSON.stringify(results)}\n`));
+/** The results, when the process has ended by itself: it has nothing open any more, and `left` says whether it is so. */
+process.once('exit', () => {
+  const endpoints = [...processNetwork().hosts()].flatMap(({ stack }) => [...stack.endpoints()]);
+  // What waits for time to pass, or for the peer to close its side, too, is over for us.
+  const left = endpoints.map(({ state }) => state).filter((state) => state !== 'TIME-WAIT' && state !== 'FIN-WAIT-2');
+  process.stdout.write(`${JSON.stringify({ ...results, left })}\n`);
+});
 
 export async function hashOf(stream: Readable | AsyncIterable<Uint8Array>): Promise<string> {
   const hash = createHash('sha256');

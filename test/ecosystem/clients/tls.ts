@@ -63,8 +63,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   await step(`${version} left by us`, async () => {
     const socket = await open(4435, o);
     socket.write('GET /big HTTP/1.0\r\n\r\n');
-    await once(socket, 'data');
-    socket.destroy();
+    socket.once('data', () => socket.destroy());
     await once(socket, 'close');
     return socket.destroyed;
   });
