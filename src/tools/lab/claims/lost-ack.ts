@@ -47,6 +47,11 @@ export const lostAck: Claim = {
     await stage.segment({ from: 'peer', is: 'S.', port: DATA });
     await stage.until(() => stage.sent({ from: 'local', is: '.', port: DATA }).length > 0);
     second.write('data');
+    stage.check(
+      await stage.peerReached(DATA, 'ESTABLISHED', 800),
+      'the kernel is ESTABLISHED, before it has sent anything again',
+      '内核在重发任何东西之前就已 ESTABLISHED',
+    );
     const server = await withData.accept();
     const octets = new TextDecoder().decode(await server.read());
     const synAcks = stage.sent({ from: 'peer', is: 'S.', port: DATA }).length;
