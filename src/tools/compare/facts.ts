@@ -63,7 +63,7 @@ function firstSent(shots: readonly Shot[], shot: Shot, i: number): number {
 }
 
 function intervalsOf(shots: readonly Shot[], at: readonly number[]): readonly Micros[] {
-  return at.slice(1).map((i, n) => (shots[i]!.pace - shots[at[n]!]!.pace) as Micros);
+  return at.slice(1).map((i, n) => (shots[i]!.t - shots[at[n]!]!.t) as Micros);
 }
 
 /**

@@ -11,6 +11,7 @@ import type { RuleHandle, SeenPacket } from '../lab/path.ts';
 import { LabCallError, type LabSocket } from '../lab/peer.ts';
 import { monotonicMicros } from '../scenario/kernel-process.ts';
 import type { Side } from './model.ts';
+import { OwnPace } from './own-pace.ts';
 import { type Contact, type OpenContact, type RunOptions, type RunResult, runScenario, type Watch } from './run.ts';
 import type { Meet, PeerEnd, Scenario } from './scenario.ts';
 
@@ -27,6 +28,7 @@ export const labNow = (): Micros => micros(monotonicMicros());
 export class CompareLab {
   readonly #lab: Lab;
   readonly #route: Route;
+  readonly #ownPace = new OwnPace(labNow);
   #nextPort = FIRST_PORT;
 
   private constructor(lab: Lab, route: Route) {
@@ -75,7 +77,13 @@ export class CompareLab {
     const talk = { ...o.talk, ...(lab.patience !== undefined && { patience: lab.patience }) };
     try {
       const target = { route: this.#route, remote: this.#lab.remote, remotePort: port };
-      const result = await runScenario(side, open, scenario, target, { ...o, talk, watch: this.#watch(), serve, meet });
+      const result = await runScenario(side, open, scenario, target, {
+        ...o,
+        talk,
+        watch: this.#watch(side),
+        serve,
+        meet,
+      });
       if (failed !== undefined) throw failed;
       return result;
     } finally {
@@ -86,6 +94,7 @@ export class CompareLab {
 
   /** Ends the lab. Idempotent. */
   close(): Promise<void> {
+    this.#ownPace.stop();
     return this.#lab.close();
   }
 
@@ -93,6 +102,8 @@ export class CompareLab {
     const now = () => ({ t: labNow(), pace: labNow() });
     return {
       now,
+      // The user of both sockets is this process.
+      paceAt: (t) => this.#ownPace.of(t),
       start: ({ remotePort }, onPacket) =>
         this.#lab.path.onPacket((packet) => {
           const { segment, bytes } = packet;

@@ -3,7 +3,7 @@
  * doings turned into a `Run`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { micros } from '../../base/time.ts';
+import { type Micros, micros } from '../../base/time.ts';
 import type { Route } from '../../link/route.ts';
 import type { Addresses } from '../../link/socket-diag.ts';
 import type { State } from '../../tcp/machine.ts';
@@ -51,6 +51,8 @@ export type OpenContact = (target: Target) => Promise<Contact>;
 /** Where packets are seen, and by which clocks. */
 export interface Watch {
   now(): SeenAt;
+  /** The pace at an instant that is past, where it is known better by now than when the packet was seen. */
+  paceAt?(t: Micros): Micros;
   /** Hands packets on from now on; returns what ends it. */
   start(target: Target, onPacket: OnPacket): () => void;
 }
@@ -108,7 +110,7 @@ export async function runScenario(
     const endedAt = capture.now().t;
     const states = [...opened.seen];
     if (scenario.lab?.connectsAgain && !o.signal.aborted) await connectAgain(opened, capture, scenario, o);
-    const { packets, calls } = capture;
+    const { packets, calls } = repaced(capture, o.watch);
     const { shots, iss, startedAt } = connectionIn(
       packets.filter((p) => p.t <= endedAt),
       calls,
@@ -142,6 +144,13 @@ export async function runScenario(
     contact?.close();
     stop();
   }
+}
+
+function repaced(capture: Capture, watch: Watch): Pick<Capture, 'packets' | 'calls'> {
+  const { packets, calls } = capture;
+  const paceAt = watch.paceAt?.bind(watch);
+  if (paceAt === undefined) return capture;
+  return { packets: packets.map((p) => ({ ...p, pace: paceAt(p.t) })), calls: calls.map(paceAt) };
 }
 
 /** The next incarnation: connects, and is reset. */
