@@ -66,7 +66,11 @@ test('no two options of a command have one variable, and it is the long name', (
 test('every --help says so', () => {
   for (const command of commands()) {
     let help = '';
-    command.configureOutput({ writeOut: (text) => void (help += text) });
+    command.configureOutput({
+      writeOut: (text) => {
+        help += text;
+      },
+    });
     try {
       command.outputHelp();
     } catch {}
