@@ -80,7 +80,7 @@ export class CompareLab {
       const result = await runScenario(side, open, scenario, target, {
         ...o,
         talk,
-        watch: this.#watch(side),
+        watch: this.#watch(),
         serve,
         meet,
       });
