@@ -127,7 +127,9 @@ export async function startPostgres(place: Namespace, directory: string, { key, 
     fsync: 'off',
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const child = place.spawn('runuser', ['-u', 'postgres', '--', `${bin}/postgres`, '-D', cluster, ...flags]);
+  // Becomes the server, as runuser does not: a signal reaches it.
+  const as = ['--reuid', 'postgres', '--regid', 'postgres', '--init-groups', '--'];
+  const child = place.spawn('setpriv', [...as, `${bin}/postgres`, '-D', cluster, ...flags]);
   await child.output(/ready to accept connections/);
   return child;
 }
