@@ -8,6 +8,8 @@ export default defineConfig({
     pool: 'forks',
     globalSetup: ['test/support/rows/setup.ts'],
     setupFiles: ['test/support/rows/count.ts'],
+    // Much of the time is spent waiting for a kernel's timers: two files at a time, whatever the number of processors.
+    maxWorkers: 2,
     passWithNoTests: false,
     allowOnly: false,
     testTimeout: 30_000,

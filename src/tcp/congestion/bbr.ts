@@ -13,6 +13,7 @@ import type { Micros } from '../../base/time.ts';
 import { BbrModel, BETA, LOSS_THRESH } from './bbr-model.ts';
 import type { AckSample, CongestionControl } from './controller.ts';
 import { FlightHistory } from './flight-history.ts';
+import { windowForSize } from './segment-size.ts';
 
 type State = 'Startup' | 'Drain' | 'ProbeBW_DOWN' | 'ProbeBW_CRUISE' | 'ProbeBW_REFILL' | 'ProbeBW_UP' | 'ProbeRTT';
 /** What the ACKs that come in now say: of which part of a probe they are. */
@@ -185,8 +186,8 @@ export class Bbr implements CongestionControl {
   }
 
   onMssChange(smss: number): void {
+    this.cwnd = windowForSize(this.cwnd, this.#smss, smss);
     this.#smss = smss;
-    this.cwnd = Math.max(this.cwnd, smss);
   }
 
   takeOver(cwnd: number, _ssthresh: number): void {

@@ -8,6 +8,7 @@ import type { Micros } from '../../base/time.ts';
 import type { AckSample, CongestionControl } from './controller.ts';
 import { CSS_GROWTH_DIVISOR, HyStart } from './hystart.ts';
 import { afterIdle } from './idle.ts';
+import { windowForSize } from './segment-size.ts';
 import { windowRate } from './window-rate.ts';
 
 /** Segments per second cubed (§4.1.2, §5.1). */
@@ -158,8 +159,8 @@ export class Cubic implements CongestionControl, Keepable {
   }
 
   onMssChange(smss: number): void {
+    this.#state.cwnd = windowForSize(this.cwnd, this.#smss, smss);
     this.#smss = smss;
-    this.#state.cwnd = Math.max(this.cwnd, smss);
   }
 
   takeOver(cwnd: number, ssthresh: number): void {

@@ -5,6 +5,7 @@ import type { Keepable, Keeper } from '../../base/keeper.ts';
 import type { Micros } from '../../base/time.ts';
 import type { AckSample, CongestionControl } from './controller.ts';
 import { afterIdle } from './idle.ts';
+import { windowForSize } from './segment-size.ts';
 import { windowRate } from './window-rate.ts';
 
 export class Reno implements CongestionControl, Keepable {
@@ -102,8 +103,8 @@ export class Reno implements CongestionControl, Keepable {
   }
 
   onMssChange(smss: number): void {
+    this.cwnd = windowForSize(this.cwnd, this.#smss, smss);
     this.#smss = smss;
-    this.cwnd = Math.max(this.cwnd, smss);
   }
 
   takeOver(cwnd: number, ssthresh: number): void {

@@ -101,10 +101,10 @@ describe('Reno', () => {
     expect(reno.cwnd).toBe(1000);
   });
 
-  test('a new segment size keeps the window, at least one segment', () => {
+  test('a smaller segment size takes the window with it, a larger one only where it would not fit (RFC 5681 §3.1)', () => {
     const reno = new Reno(MSS, 10);
     reno.onMssChange(500);
-    expect(reno.cwnd).toBe(10_000);
+    expect(reno.cwnd).toBe(5000);
     reno.onRto(9000, true, NOW);
     expect(reno.cwnd).toBe(500);
     reno.onMssChange(1400);
