@@ -97,11 +97,11 @@ describe('a path that carries less', () => {
     h.inject(ack(3920)).expect(data(3920, 80));
   });
 
-  test('it is no sign of congestion (RFC 1191 §6.5)', () => {
+  test('it is no sign of congestion (RFC 1191 §6.5), but the window shrinks by the ratio (RFC 5681 §3.1)', () => {
     const h = flying();
-    const { snd_cwnd } = h.info;
+    expect(h.info.snd_cwnd).toBe(14_600);
     h.pathMss(1000, 0).skip();
-    expect(h.info).toMatchObject({ snd_cwnd, snd_ssthresh: -1 });
+    expect(h.info).toMatchObject({ snd_cwnd: 10_000, snd_ssthresh: -1 });
   });
 
   test('timestamps count', () => {

@@ -39,7 +39,7 @@ test('tcpx by default, probed for longer than TIME-WAIT', async () => {
     paws: 'data dropped, ACK',
     'timestamp-clock': '1 ms a tick',
     'quick-ack': 'the first 16',
-    'delayed-ack': '40 ms to 200 ms',
+    'delayed-ack': '40 ms',
     'ack-every': '4 ACKs for 8 segments',
     'out-of-order': 'at once',
     'sack-blocks': '3, latest first',
