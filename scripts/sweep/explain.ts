@@ -153,15 +153,6 @@ export const EXPLANATIONS: readonly Explanation[] = [
       stays(d, d.kernel),
   },
   {
-    key: 'reset-loses-unread',
-    why: 'A RST while octets lie unread. RFC 9293 §3.10.7.4: all queues are flushed; so tcpx does, and the next read fails. On Linux what had come is read first, then read fails.',
-    covers: (d) =>
-      has(d, 'R') &&
-      sameState(d) &&
-      d.tcpx.user.join() === 'loses the unread,ECONNRESET' &&
-      d.kernel.user.join() === 'ECONNRESET',
-  },
-  {
     key: 'header-prediction',
     why: 'Data in order with an acknowledgment older than anything we sent. RFC 5961 §5.2 has it answered and dropped; so does tcpx. Linux does so on its slow path only: its header prediction takes the data.',
     covers: (d) =>
@@ -233,11 +224,12 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     key: 'syn-at-once',
-    why: 'A wrong acknowledgment in SYN-SENT: the peer may have an old connection there. Linux sends its SYN again at once, which the RFCs neither ask for nor forbid; that of tcpx comes with its timer.',
+    why: 'A RST with a wrong acknowledgment in SYN-SENT. RFC 9293 §3.10.7.3 drops it and no more, and so does tcpx. Linux drops it and sends its SYN again at once, which is neither asked for nor forbidden.',
     covers: (d) =>
       isIn(d, 'SYN-SENT') &&
       d.cell.varied === 'ack' &&
-      sent(d.kernel) === (has(d, 'R') ? 'SYN' : 'RST, SYN') &&
+      has(d, 'R') &&
+      sent(d.kernel) === 'SYN' &&
       stays(d, d.kernel),
   },
   {
@@ -294,6 +286,10 @@ export const PROFILE_REASONS: readonly { readonly why: string; readonly covers: 
   {
     why: 'The RST for data that nobody will read: a RST,ACK as Linux’s when a user aborts, and by RFC 9293 §3.10.5 a RST, both at SND.NXT.',
     covers: (cell) => cell.situation.name.endsWith('user gone') && CARRIED[cell.carried].len > 0,
+  },
+  {
+    why: 'A RST while octets lie unread: with Linux, and with tcpx, what had come is read first. By RFC 9293 §3.10.7.4 all queues are flushed, and the next read fails.',
+    covers: (cell) => cell.situation.name === 'ESTABLISHED, window shut' && CARRIED[cell.carried].flags.includes('R'),
   },
 ];
 
