@@ -36,15 +36,28 @@ export function planScenario(scenario: Scenario): Plan {
     if (step.kind === 'command') return { step, effects: commandEffects(step.command, step.place) };
     return { step };
   });
+  const settings = settingsOf(scenario);
+  checkTimes(scenario.steps, settings.tolerance);
   // Commands in front of everything else settle what the stack is; it is made after them.
   const first = steps.findIndex(({ step }) => step.kind !== 'command');
   const leading = first < 0 ? steps : steps.slice(0, first);
   return {
     scenario,
-    settings: settingsOf(scenario),
+    settings,
     before: leading.flatMap((s) => s.effects ?? []).filter((e) => e.kind === 'sysctl'),
     steps: steps.slice(leading.length),
   };
+}
+
+/** Steps follow each other: none has a time that is over when the one before it begins. */
+function checkTimes(steps: readonly Step[], tolerance: number): void {
+  let least = 0;
+  for (const { when, place } of steps) {
+    if (when.kind === 'any') continue;
+    if (when.kind === 'at' && when.to + tolerance < least)
+      throw new ScenarioError(place, `expected a time from ${least / 1e6} on, when the step before happens`);
+    least = when.kind === 'at' ? Math.max(least, when.from) : least + when.from;
+  }
 }
 
 /** A descriptor is one that a call before has returned, unless the scenario wants to see EBADF. */

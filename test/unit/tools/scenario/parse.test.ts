@@ -134,6 +134,10 @@ describe('what is not right is told with its place, and what was expected there'
     ['+0 > [badsum] S 0:0(0)', "1:7 'badsum' is for what is put on the wire (<) only"],
     ['* < S 0:0(0) win 1', "1:1 '*' is a time for what is expected only"],
     ['\n  +.2~+.1 > S 0:0(0)', '2:8 the range ends before it begins'],
+    [
+      '5 < S 0:0(0) win 1\n+1 > S. 0:0(0) ack 1\n 2~3 > R 0:0(0)',
+      '3:2 expected a time from 6 on, when the step before happens',
+    ],
     ['+0 epoll_wait(3) = 0', /^1:1 the call epoll_wait is not supported; these are: socket, /],
     ['+0 setsockopt(3, SOL_SOCKET, TCP_NODELAY, [1], 4) = 0', '1:1 TCP_NODELAY is an option of SOL_TCP'],
     ['+0 setsockopt(3, SOL_SOCKET, SO_WHATEVER, [1], 4) = 0', '1:1 the socket option (SO_WHATEVER) is not known here'],
