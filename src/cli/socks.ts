@@ -1,5 +1,6 @@
 /** `tcpx socks`: a SOCKS5 proxy on loopback, whose connections outward are tcpx's: so any program can use the stack. */
 import { type Command, Option } from 'commander';
+import { interfaceNamed } from '../link/route.ts';
 import type { HostPoolParts } from '../socket/host-pool.ts';
 import { dialTcpx } from '../tools/proxy/dial.ts';
 import { ProxyService } from '../tools/proxy/proxy-service.ts';
@@ -32,6 +33,7 @@ interface SocksOptions extends ProxyCommandOptions {
 const HELP = `
 Clients come through this machine's kernel; where they want to go they get a connection of tcpx's. CONNECT is served,
 names are resolved here, to IPv4; BIND, UDP ASSOCIATE and IPv6 addresses get the reply that RFC 1928 has for them.
+A client that has not said what it wants in half a minute, or in --connect-timeout if that is more, is closed.
 A FIN is passed on as a FIN, a RST as a RST. Each connection has a line in the log when it is over. The first ^C takes
 no more connections and waits for those there are, the second resets them.
 
@@ -46,6 +48,8 @@ Examples:
 ${EXIT_CODES}`;
 
 const LOCALHOST = parseIpv4('127.0.0.1')!;
+/** Milliseconds for a client to say what it wants; a starved machine may need more. */
+const CLIENT_PATIENCE = 30_000;
 
 export const socks: CliCommand = socksThrough(undefined);
 
@@ -109,10 +113,13 @@ async function runSocks(o: SocksOptions, io: Io, parts: HostPoolParts | undefine
       options: proxySocketOptionsOf(o),
     }),
     idleTime: o.timeout * 1000,
+    patience: Math.max(CLIENT_PATIENCE, o.connectTimeout * 1000),
     onRecord: (record) => output.record(record),
   });
   const status = offerTo(io, 'socks', () => pool.hosts());
   try {
+    // Where clients want to go isn't known yet, but an interface that isn't there takes nobody anywhere.
+    if (parts === undefined && o.interface !== undefined) interfaceNamed(o.interface);
     if (o.interface === undefined && o.source === undefined) await tryWay(pool, LOCALHOST, output);
     const server = await listenByKernel(o.listen, {
       maxConnections: o.maxConnections,

@@ -34,11 +34,18 @@ async function start(...args: string[]): Promise<{ child: Child; port: number }>
 const descriptors = (child: Child): number => readdirSync(`/proc/${child.pid}/fd`).length;
 const memory = (child: Child): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]) * 1024;
+/** How its connections ended, and how many in each way: a client sees that it was closed, not why. */
+function endings(proxy: Child): string {
+  const counts: Record<string, number> = {};
+  for (const [, how] of proxy.stderr.matchAll(/^tcpx: c\d+ .* s: (.*)$/gm)) counts[how!] = (counts[how!] ?? 0) + 1;
+  return JSON.stringify(counts);
+}
 const curl = (...args: string[]): ReturnType<typeof lab.client.tryExec> =>
   lab.client.tryExec('curl', '-sS', '--max-time', '20', ...args);
 
 test('connections without number leave no descriptor, no port and no memory behind', async () => {
-  const { child, port } = await start('socks', '--listen', '0', '--msl', '1');
+  // The clients share the processor with all that is tested: on a busy machine one may not get to say what it wants in 30 s.
+  const { child, port } = await start('socks', '--listen', '0', '--msl', '1', '--connect-timeout', '600');
   const clients = async (count: number, ...more: string[]): Promise<Readonly<Record<string, unknown>>> => {
     const target = `${lab.serverAddress}:${echo.port}`;
     const args = ['--proxy', String(port), '--target', target, '--count', String(count), ...more];
@@ -48,7 +55,7 @@ test('connections without number leave no descriptor, no port and no memory behi
   expect(await clients(20)).toMatchObject({ intact: 20, failed: {} });
   const before = { descriptors: descriptors(child), memory: memory(child) };
   const done = await clients(COUNT, '--at-once', '50', '--vanish', '0.1');
-  expect(done).toMatchObject({ intact: COUNT, failed: {} });
+  expect(done, `of the proxy: ${endings(child)}`).toMatchObject({ intact: COUNT, failed: {} });
   // Whoever closes first is in TIME-WAIT: here for two seconds.
   await until(() => lab.client.sockets(port).every(({ state }) => state === 'LISTEN' || state === 'TIME-WAIT'), 30_000);
   await until(() => descriptors(child) <= before.descriptors + 256, 30_000);

@@ -1,7 +1,7 @@
 /** `tcpx socks` and `forward` in a test's own process: clients by this machine's loopback, the far side in memory. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { forwardThrough } from '../../../src/cli/forward.ts';
 import { runProgram } from '../../../src/cli/program.ts';
 import { socksThrough } from '../../../src/cli/socks.ts';
@@ -74,6 +74,32 @@ test('a client is connected through tcpx, echoed, half-closed, and has its line 
   expect(io.err()).toMatch(
     /tcpx: c1 127\.0\.0\.1:\d+ -> peer\.test:7 \(10\.0\.0\.2:7 from 10\.0\.0\.1:\d+\) {2}5 B out, 5 B in, [\d.]+ s: closed\ntcpx: 1 connection, 5 B out, 5 B in\n$/,
   );
+});
+
+test('a client that does not say what it wants is closed, after as long as --connect-timeout where that is more', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const { io, port, ended } = await socks(['--connect-timeout', '60']);
+    const silent = connect(port, '127.0.0.1').on('error', () => {});
+    silent.write(Buffer.of(5, 1, 0));
+    expect([...(await said(silent, 2))]).toEqual([5, 0]);
+    vi.advanceTimersByTime(59_000);
+    expect(io.err()).not.toContain('did not say');
+    vi.advanceTimersByTime(2000);
+    silent.resume();
+    await gone(silent);
+    expect(io.err()).toMatch(/c1 .* -> \? {2}0 B out, 0 B in, [\d.]+ s: the client did not say what it wants\n/);
+    io.signal('SIGINT');
+    expect(await ended).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('an interface that is not there is told at once', async () => {
+  const io = fakeIo();
+  expect(await runProgram(['socks', '--listen', '0', '-I', 'no-such-if'], io, [socksThrough(undefined)])).toBe(1);
+  expect(io.err()).toBe('tcpx: no interface no-such-if\n  hint: `ip link` lists the interfaces there are\n');
 });
 
 test('what cannot be connected is told by its reply', async () => {
