@@ -44,7 +44,12 @@ captured at the same place. What differs is told with what an RFC says about it,
 required (tcpx must, and the kernel departs), allowed, forbidden (the kernel does as it must, and tcpx doesn't), or
 unexplained. \`!\` marks what is forbidden or unexplained, \`?\` what else differs, \`~\` a state that was not seen but
 inferred from the segments. Sequence numbers are relative. Waiting is compared by class: at once, delayed (from 25 ms),
-timeout (from 190 ms). What a second run doesn't show again was chance, and is not told.
+timeout (from 190 ms).
+
+What is not the same is run again: at most 3 attempts in a lab and 2 against a host, a slow scenario only one. Shown is
+the attempt that differs least, with the number of attempts where there was more than one. What is forbidden or
+unexplained counts when every attempt shows it (the same property of the same kind of segment); what an attempt doesn't
+show was chance: it is not counted, and is listed as \`chance\` with the segments and in --json.
 
 Examples:
   $ sudo tcpx compare localhost:8080

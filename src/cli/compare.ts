@@ -3,8 +3,9 @@ import { setMaxListeners } from 'node:events';
 import { release } from 'node:os';
 import { LinkFailure } from '../link/failure.ts';
 import { type Route, routeTo } from '../link/route.ts';
+import { inAttempts } from '../tools/compare/attempts.ts';
 import { compareDocument, isGood, judgementOf } from '../tools/compare/json.ts';
-import type { Comparison, VerdictWord } from '../tools/compare/model.ts';
+import type { Comparison } from '../tools/compare/model.ts';
 import { renderComparison, verdictColor } from '../tools/compare/render.ts';
 import type { Scenario } from '../tools/compare/scenario.ts';
 import { ALL_SCENARIOS, SCENARIOS } from '../tools/compare/scenarios.ts';
@@ -222,18 +223,15 @@ class CompareRun {
     return this.#scenarios.map((s) => done.get(s)!);
   }
 
-  /** Once; and again where it is not the same, for what another run doesn't show was chance. */
   async #compare(ground: Ground, scenario: Scenario): Promise<Comparison> {
-    let best: Compared | undefined;
-    for (let i = 0; i < ground.attempts; i++) {
-      const tried = await ground.compare(scenario);
-      if (best === undefined || weightOf(tried.comparison) < weightOf(best.comparison)) best = tried;
-      const word = judgementOf(best.comparison);
-      const enough = word === 'same' || (word === 'allowed' && i > 0);
-      if (enough || this.#ended !== undefined || scenario.lab?.slow) break;
-    }
-    this.#keep(scenario, best!);
-    return best!.comparison;
+    const most = scenario.lab?.slow ? 1 : ground.attempts;
+    const { shown, comparison } = await inAttempts(
+      () => ground.compare(scenario),
+      most,
+      () => this.#ended !== undefined,
+    );
+    this.#keep(scenario, shown);
+    return comparison;
   }
 
   #keep({ name }: Scenario, { kernel, tcpx }: Compared): void {
@@ -356,17 +354,6 @@ class CompareRun {
 
 /** More than that are shown in a table only. */
 const MOST_SHOWN = 6;
-
-const WEIGHTS: Readonly<Record<VerdictWord, number>> = {
-  forbidden: 10_000,
-  unexplained: 10_000,
-  required: 100,
-  allowed: 1,
-  same: 0,
-};
-/** Of two runs the lighter one shows less that is different. */
-const weightOf = (c: Comparison): number =>
-  c.complaint === undefined ? c.verdicts.reduce((sum, v) => sum + WEIGHTS[v.word], 0) : Number.POSITIVE_INFINITY;
 
 /** Milliseconds, roughly: what waits longest. */
 const lengthOf = ({ lab }: Scenario): number => (lab?.slow ? 60_000 : (lab?.patience ?? 0)) + (lab?.quiet ?? 0);

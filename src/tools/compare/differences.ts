@@ -34,7 +34,8 @@ export function compareRuns(kernel: Run, tcpx: Run, circumstances: Circumstances
   const runs: rulings.Runs = { kernel: readRun(kernel), tcpx: readRun(tcpx) };
   const rows = alignRuns(kernel.shots, tcpx.shots);
   const differences = new Differences(runs, circumstances).of(rows);
-  return { scenario, kernel, tcpx, rows, differences, verdicts: verdictsOf(runs, differences), complaint };
+  const verdicts = verdictsOf(runs, differences);
+  return { scenario, kernel, tcpx, rows, differences, verdicts, complaint, attempts: 1, chance: [] };
 }
 
 /** Sent again, or a probe: compared by its schedule as a whole. */
@@ -290,7 +291,8 @@ const someOf = (texts: readonly string[]): string =>
     ? texts.join('; ')
     : `${texts.slice(0, MOST_TOLD).join('; ')}; ${texts.length - MOST_TOLD} more`;
 
-function verdictsOf(runs: rulings.Runs, differences: readonly Difference[]): readonly Verdict[] {
+/** Of each property that a run shows, or that differs. */
+export function verdictsOf(runs: rulings.Runs, differences: readonly Difference[]): readonly Verdict[] {
   return PROPERTIES.flatMap((property): readonly Verdict[] => {
     const own = differences.filter((d) => d.property === property && wordOf(d) !== undefined);
     const [kernel, tcpx] = [summary(property, runs.kernel), summary(property, runs.tcpx)];

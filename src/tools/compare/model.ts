@@ -147,6 +147,21 @@ export interface Comparison {
   readonly verdicts: readonly Verdict[];
   /** Why the comparison means nothing: the scenario did not come about. */
   readonly complaint: string | undefined;
+  /** How often the scenario was run, this one among them. */
+  readonly attempts: number;
+  /**
+   * What was forbidden or unexplained in one attempt and not in another, one of each kind; not among `differences`. With a row
+   * where this attempt shows it.
+   */
+  readonly chance: readonly Difference[];
+}
+
+/** ` (2 attempts)`, ` (3 attempts; 1 difference not in each)`; nothing for one. */
+export function attemptsText({ attempts, chance }: Comparison): string {
+  if (attempts === 1) return '';
+  const some =
+    chance.length === 0 ? '' : `; ${chance.length} ${chance.length === 1 ? 'difference' : 'differences'} not in each`;
+  return ` (${attempts} attempts${some})`;
 }
 
 /** Worst first. */

@@ -7,6 +7,7 @@ import { ipv4Text } from '../../wire/ipv4.ts';
 import { type Paint, paintState } from '../log-style.ts';
 import { comparisonTexts, type DifferenceGroup, groupDifferences } from './group.ts';
 import {
+  attemptsText,
   type Comparison,
   comparisonWord,
   type Difference,
@@ -77,6 +78,7 @@ export function renderComparison(c: Comparison, o: RenderOptions): readonly stri
     ...beside('', paint.dim('|'), unplacedLines(c.kernel, paint), unplacedLines(c.tcpx, paint)),
     ...c.verdicts.flatMap((v) => verdictLines(v, width, paint)),
     ...groupDifferences([c]).flatMap((group) => groupLines(group, c, width, paint)),
+    ...c.chance.flatMap((d) => chanceLines(d, c, width, paint)),
     ...[c.kernel, c.tcpx].flatMap((run) => run.notes.map((note) => paint.dim(`  note: ${run.side}: ${note}`))),
     paint.dim(`  states: ${sourceText(c.kernel)}; ${sourceText(c.tcpx)}`),
     `  ${verdictColor(c, paint)(verdictText(c))}`,
@@ -91,6 +93,7 @@ function rowMarks(c: Comparison): readonly string[] {
     const word = wordOf(d);
     marks[d.row] = word !== undefined && !isSound(word) ? '!' : '?';
   }
+  for (const { row } of c.chance) if (row !== undefined && marks[row] === '|') marks[row] = '?';
   return marks;
 }
 
@@ -139,8 +142,8 @@ export function wordColor(word: VerdictWord, paint: Paint): (text: string) => st
 
 /** In few words: `same: 6 segments, 5 states`. */
 export function verdictText(c: Comparison): string {
-  if (c.complaint !== undefined) return `trouble: ${c.complaint}`;
-  return comparisonTexts(c);
+  const text = c.complaint === undefined ? comparisonTexts(c) : `trouble: ${c.complaint}`;
+  return `${text}${attemptsText(c)}`;
 }
 
 export function verdictColor(c: Comparison, paint: Paint): (text: string) => string {
@@ -219,8 +222,18 @@ function groupLines(group: DifferenceGroup, c: Comparison, width: number, paint:
   const what = `${whereText(d, c)}${differenceText(d)}`;
   const more = group.count > 1 ? `, and ${group.count - 1} more like it` : '';
   const why = d.ruling === undefined || d.ruling.clause === '' ? '' : ` (${d.ruling.clause}: ${d.ruling.why})`;
+  return labelled(label, color, `${what}${more}${why}`, width);
+}
+
+/** What another attempt doesn't show. */
+function chanceLines(d: Difference, c: Comparison, width: number, paint: Paint): readonly string[] {
+  const what = d.row === undefined ? `${d.property} ` : whereText(d, c);
+  return labelled('chance:', paint.dim, `${what}${differenceText(d)} (not in each attempt)`, width);
+}
+
+function labelled(label: string, color: (text: string) => string, text: string, width: number): readonly string[] {
   const indent = LABEL_WIDTH + 2;
-  return wrapped(`${what}${more}${why}`.split(' '), ' ', width - indent).map((line, i) =>
+  return wrapped(text.split(' '), ' ', width - indent).map((line, i) =>
     i === 0 ? `  ${color(label)}${' '.repeat(LABEL_WIDTH - label.length)}${line}` : `${' '.repeat(indent)}${line}`,
   );
 }

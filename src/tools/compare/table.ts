@@ -1,7 +1,15 @@
 /** The verdicts of all scenarios in one table, and below it each kind of difference with what the RFCs say about it. */
 import type { Paint } from '../log-style.ts';
 import { groupDifferences } from './group.ts';
-import { type Comparison, comparisonWord, PROPERTIES, type Property, type VerdictWord, wordOf } from './model.ts';
+import {
+  attemptsText,
+  type Comparison,
+  comparisonWord,
+  PROPERTIES,
+  type Property,
+  type VerdictWord,
+  wordOf,
+} from './model.ts';
 import { differenceText, wordColor, wrapped } from './render.ts';
 
 const HEADS: Readonly<Record<Property, string>> = {
@@ -27,6 +35,7 @@ const MARKS: Readonly<Record<VerdictWord, string>> = {
   unexplained: '?',
 };
 const NAME_WIDTH = 20;
+const ATTEMPTS = '(N attempts): run N times; X and ? are what each of them shows';
 
 export interface TableOptions {
   readonly paint: Paint;
@@ -47,12 +56,13 @@ export function tableLines(comparisons: readonly Comparison[], o: TableOptions):
     });
     const word = c.complaint === undefined ? comparisonWord(c) : 'trouble';
     const color = word === 'trouble' ? paint.red : wordColor(word, paint);
-    return `${c.scenario.padEnd(NAME_WIDTH)}${cells.join(' ')} ${color(word)}`;
+    return `${c.scenario.padEnd(NAME_WIDTH)}${cells.join(' ')} ${color(word)}${paint.dim(attemptsText(c))}`;
   });
   return [
     `${' '.repeat(NAME_WIDTH)}${head}`,
     ...rows,
     paint.dim('= same, a allowed, R required (the kernel departs), X forbidden, ? not explained, . not seen'),
+    ...(comparisons.some((c) => c.attempts > 1) ? [paint.dim(ATTEMPTS)] : []),
     ...groupDifferences(o.rulings ? comparisons : []).flatMap((g) =>
       wordOf(g.first) === undefined ? [] : groupText(g, o),
     ),
