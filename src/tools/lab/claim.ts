@@ -17,12 +17,10 @@
 import type { Micros } from '../../base/time.ts';
 import type { Sysctl } from '../../tcp/config.ts';
 import type { LadderRow } from '../ladder.ts';
+import type { Lang } from '../report/texts.ts';
 import type { LabOptions } from './lab.ts';
 import type { PathRule } from './path-rule.ts';
 import type { Stage } from './stage.ts';
-
-export type Lang = 'en' | 'zh';
-export const LANGS: readonly Lang[] = ['en', 'zh'];
 
 /** The same in both languages. */
 export type Text = Readonly<Record<Lang, string>>;
@@ -105,4 +103,6 @@ export interface LabRun {
   readonly shown: readonly Text[];
   readonly steps: readonly LabStep[];
   readonly seconds: number;
+  /** How often it was run until it was shown or given up, this time included. */
+  readonly tries: number;
 }

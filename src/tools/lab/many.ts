@@ -1,7 +1,7 @@
 /**
  * Claims side by side, each in a process and namespaces of its own: `lab run NAME --json` of this very program, read line by
- * line. Those that take longest begin first, and no more at once than the machine bears; those that
- * measure come last, one by one.
+ * line. Those that take longest begin first, and no more at once than the machine bears. Last, one by one and up to three
+ * times each, come those that measure and those that were not shown beside the others; a run says how often it was tried.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -10,11 +10,17 @@ import { IN_LAB, IN_NEW_NAMESPACE } from './namespace.ts';
 
 /** A line of `lab run --json`; the last one is a LabDocument. */
 export type LabLine =
-  | { readonly type: 'step'; readonly scenario: string; readonly step: LabStep }
+  /** `try`: of several claims, which run of it this is; absent for the first. */
+  | { readonly type: 'step'; readonly scenario: string; readonly try?: number; readonly step: LabStep }
   | { readonly type: 'run'; readonly run: Omit<LabRun, 'steps'> };
 
 export interface LabDocument {
-  readonly scenarios: readonly { readonly name: string; readonly ok: boolean; readonly shown: readonly string[] }[];
+  readonly scenarios: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly shown: readonly string[];
+    readonly tries: number;
+  }[];
 }
 
 /** Most of them wait most of the time. */
@@ -23,41 +29,51 @@ const AT_ONCE = 8;
 export interface ManyOptions {
   /** Of this program, for one claim: arguments after its name. */
   readonly argv: (claim: Claim) => readonly string[];
-  readonly onStep: (scenario: string, step: LabStep) => void;
+  /** `nth`: which run of the claim it belongs to, from 1. */
+  readonly onStep: (scenario: string, step: LabStep, nth: number) => void;
   readonly onRun: (run: LabRun) => void;
   readonly signal: AbortSignal;
 }
 
-/** Of a claim that measures, or that did not come about beside others. */
-const TRIES = 3;
+/** Alone, of a claim that measures, or that did not come about beside others. */
+const TRIES_ALONE = 3;
+
+/** Plays a claim for the nth time. */
+export type Play = (claim: Claim, o: ManyOptions, nth: number) => Promise<LabRun>;
 
 /** The runs, in the order of `claims`. */
-export async function runMany(claims: readonly Claim[], o: ManyOptions): Promise<readonly LabRun[]> {
+export async function runMany(
+  claims: readonly Claim[],
+  o: ManyOptions,
+  play: Play = runApart,
+): Promise<readonly LabRun[]> {
   const runs = new Map<string, LabRun>();
-  const alone = claims.filter((claim) => claim.timed === true);
-  const done = (run: LabRun): void => {
-    runs.set(run.name, run);
-    o.onRun(run);
+  const alone = claims.filter((claim) => claim.timed === true).map((claim) => ({ claim, before: 0 }));
+  const done = (run: LabRun, tries: number): void => {
+    const told = { ...run, tries };
+    runs.set(run.name, told);
+    o.onRun(told);
   };
   const waiting = claims.filter((claim) => claim.timed !== true).sort((a, b) => (b.seconds ?? 3) - (a.seconds ?? 3));
   const lane = async (): Promise<void> => {
     for (let claim = waiting.shift(); claim !== undefined && !o.signal.aborted; claim = waiting.shift()) {
-      const run = await runApart(claim, o);
-      if (run.ok) done(run);
-      else alone.push(claim);
+      const run = await play(claim, o, 1);
+      if (run.ok) done(run, 1);
+      else alone.push({ claim, before: 1 });
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE, claims.length) }, lane));
-  for (const claim of alone) {
+  for (const { claim, before } of alone) {
     if (o.signal.aborted) break;
-    let run = await runApart(claim, o);
-    for (let tries = 1; tries < TRIES && !run.ok && !o.signal.aborted; tries++) run = await runApart(claim, o);
-    done(run);
+    let tries = before + 1;
+    let run = await play(claim, o, tries);
+    while (tries < before + TRIES_ALONE && !run.ok && !o.signal.aborted) run = await play(claim, o, ++tries);
+    done(run, tries);
   }
   return claims.flatMap((claim) => runs.get(claim.name) ?? []);
 }
 
-function runApart(claim: Claim, o: ManyOptions): Promise<LabRun> {
+function runApart(claim: Claim, o: ManyOptions, nth: number): Promise<LabRun> {
   const [command = '', ...start] = IN_NEW_NAMESPACE;
   const again = [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...o.argv(claim)];
   const child = spawn(command, [...start, ...again], {
@@ -76,7 +92,7 @@ function runApart(claim: Claim, o: ManyOptions): Promise<LabRun> {
     if (line.type === 'run') run = { ...line.run, steps };
     else {
       steps.push(line.step);
-      o.onStep(line.scenario, line.step);
+      o.onStep(line.scenario, line.step, nth);
     }
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -93,5 +109,6 @@ function runApart(claim: Claim, o: ManyOptions): Promise<LabRun> {
 function brokenOff(claim: Claim, steps: readonly LabStep[], told: string): LabRun {
   const { name, group, title, written } = claim;
   const failure = { en: `it ended early: ${told}`, zh: `提前结束：${told}` };
-  return { name, group, title, written, claim: claim.claim, ok: false, failure, shown: [], steps, seconds: 0 };
+  const about = { name, group, title, written, claim: claim.claim };
+  return { ...about, ok: false, failure, shown: [], steps, seconds: 0, tries: 1 };
 }

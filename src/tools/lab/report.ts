@@ -1,8 +1,9 @@
 /** Runs of claims as a report for the page: each connection a ladder, with what was said on the way. */
 import type { LadderRow } from '../ladder.ts';
 import type { Report, ReportConnection, ReportNote, ReportSection } from '../report/model.ts';
-import type { LabRun, Lang, StepConnection } from './claim.ts';
-import { NOTES, SAID } from './text.ts';
+import type { Lang } from '../report/texts.ts';
+import type { LabRun, StepConnection } from './claim.ts';
+import { NOTES, SAID, tryText } from './text.ts';
 
 export function labReport(runs: readonly LabRun[], lang: Lang): Report {
   const [only] = runs;
@@ -17,7 +18,7 @@ export function labReport(runs: readonly LabRun[], lang: Lang): Report {
 function section(run: LabRun, lang: Lang): ReportSection {
   const tables = run.steps.flatMap((step) => (step.kind === 'table' ? step.lines[lang] : []));
   return {
-    heading: `${run.ok ? '✓' : '✗'} ${run.name}: ${run.title[lang]}`,
+    heading: `${run.ok ? '✓' : '✗'} ${run.name}: ${run.title[lang]}${tryText(run)[lang]}`,
     lines: [
       `${SAID.claim[lang]}: ${run.claim[lang]}`,
       ...run.shown.map((line) => `${SAID.shown[lang]}: ${line[lang]}`),

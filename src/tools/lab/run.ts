@@ -39,6 +39,7 @@ export async function runClaim(claim: Claim, o: RunClaimOptions = {}): Promise<L
     shown: stage?.shown ?? [],
     steps: stage?.steps ?? [],
     seconds: Number(((performance.now() - startedAt) / 1000).toFixed(3)),
+    tries: 1,
   };
 }
 

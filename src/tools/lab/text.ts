@@ -1,12 +1,12 @@
 /** A claim's run as lines of text, in either language: as it happens, and its end. */
 import { type LadderTextOptions, ladderRowText } from '../ladder-text.ts';
 import { type Paint, paintState } from '../log-style.ts';
+import type { Lang } from '../report/texts.ts';
 import {
   type Claim,
   type ClaimGroup,
   type LabRun,
   type LabStep,
-  type Lang,
   type RowNote,
   type StepConnection,
   type Text,
@@ -91,6 +91,7 @@ export class LabText {
     for (const line of run.shown) this.#out(`${paint.green(SAID.shown[lang])}: ${line[lang]}`);
     if (run.failure !== undefined) this.#out(`${paint.red(SAID.notShown[lang])}: ${run.failure[lang]}`);
     this.#out(`${SAID.written[lang]}: ${run.written.join('; ')}`);
+    if (run.tries > 1) this.#out(paint.dim(tryText(run)[lang].trim()));
   }
 
   #row({ connection, row, note }: Extract<LabStep, { kind: 'row' }>): void {
@@ -145,11 +146,24 @@ const RUN_ENDS = 10;
 
 const checkMark = (ok: boolean, paint: Paint): string => (ok ? paint.green('✓') : paint.red('✗'));
 
+/** ` (second try)`; nothing for the first. */
+export function tryText({ tries }: LabRun): Text {
+  if (tries === 1) return text('', '');
+  const [en, zh] = ORDINALS[tries] ?? [`${tries}th`, String(tries)];
+  return text(` (${en} try)`, `（第${zh}次）`);
+}
+const ORDINALS: Readonly<Record<number, readonly [en: string, zh: string]>> = {
+  2: ['second', '二'],
+  3: ['third', '三'],
+  4: ['fourth', '四'],
+};
+
 /** One line for each run, where several are told of together. */
 export function runLine(run: LabRun, lang: Lang, paint: Paint): readonly string[] {
   const what = run.ok ? run.shown : [run.failure ?? text('', '')];
   const head = `${checkMark(run.ok, paint)} ${run.name.padEnd(22)} ${run.seconds.toFixed(1).padStart(5)} s  `;
-  return what.map((line, i) => `${i === 0 ? head : ' '.repeat(34)}${line[lang].split('\n')[0]}`);
+  const tried = paint.dim(tryText(run)[lang]);
+  return what.map((line, i) => `${i === 0 ? head : ' '.repeat(34)}${line[lang].split('\n')[0]}${i === 0 ? tried : ''}`);
 }
 
 /** All there are, by group: name and title. */
