@@ -1,4 +1,5 @@
 /** The options of `tcpx probe`: how they are declared, and what its words and settings come to. */
+import { readdirSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { DriverName } from '../socket/host.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
@@ -110,7 +111,24 @@ function collectSettings(text: string, before: readonly KernelSetting[] | undefi
       exitCode: Exit.USAGE,
       hint: 'for example --set tcp_synack_retries=2; `sysctl net.ipv4` lists them',
     });
+  const known = kernelSettings();
+  if (known.length > 0 && !known.includes(name)) {
+    const near = nearestName(name, known);
+    throw new CliFailure(`this kernel has no setting '${name}'`, {
+      exitCode: Exit.USAGE,
+      hint: `${near === undefined ? '' : `did you mean '${near}'? `}\`sysctl net.ipv4\` lists them`,
+    });
+  }
   return [...(before ?? []), { name, value }];
+}
+
+/** Names in net.ipv4; none where they can't be listed. */
+function kernelSettings(): readonly string[] {
+  try {
+    return readdirSync('/proc/sys/net/ipv4');
+  } catch {
+    return [];
+  }
 }
 
 export interface ProbeWords {

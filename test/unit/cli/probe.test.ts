@@ -156,6 +156,7 @@ test.each([
   [[], 'no target given', '--lab'],
   [['sack'], "'sack' is a probe, and no target", 'tcpx probe HOST:PORT sack'],
   [['10.0.0.2'], "'10.0.0.2' names no port", 'HOST:PORT'],
+  [['--set', 'tcp_sak=0', '--lab'], "this kernel has no setting 'tcp_sak'", "did you mean 'tcp_sack'"],
   [['--set', 'tcp_sack', '--lab'], "--set 'tcp_sack' is no NAME=VALUE", 'tcp_synack_retries=2'],
   [['--quick', '--patience', '3', '10.0.0.2:7'], 'cannot be used with', '--help'],
   [['--rate', '0', '10.0.0.2:7'], "--rate '0' is not a whole number", '--rate 100'],
