@@ -87,6 +87,17 @@ function setOption(command: Command, option: Option, text: string | undefined, n
     );
   // Parsers of options with choices are commander's own, and need no calling: the value is the text.
   const parse = option.argChoices === undefined ? option.parseArg : undefined;
-  const value = parse === undefined ? text : parse(text, undefined as never);
+  const value = parse === undefined ? text : valueIn(name, () => parse(text, undefined as never));
   command.setOptionValueWithSource(key, value, 'env');
+}
+
+/** Who looks at the command line for what is wrong would look in vain. */
+function valueIn(name: string, parsed: () => unknown): unknown {
+  try {
+    return parsed();
+  } catch (error) {
+    if (!(error instanceof CliFailure)) throw error;
+    const { exitCode, hint } = error;
+    throw new CliFailure(`${name}: ${error.message}`, { exitCode, ...(hint !== undefined && { hint }), cause: error });
+  }
 }

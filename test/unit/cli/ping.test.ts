@@ -90,7 +90,7 @@ test('the command line wins, also over what it excludes', async () => {
 });
 
 test.each([
-  [{ TCPX_WAIT: 'long' }, /--wait 'long' is not a number of seconds/],
+  [{ TCPX_WAIT: 'long' }, /^tcpx: TCPX_WAIT: --wait 'long' is not a number of seconds/],
   [{ TCPX_CC: 'vegas' }, /TCPX_CC='vegas' is not one of cubic, reno, bbr/],
   [{ TCPX_CLOSE: 'maybe' }, /TCPX_CLOSE='maybe' is neither on nor off/],
   [{ TCPX_ECN: '1', TCPX_NO_ECN: '1' }, /TCPX_NO_ECN and TCPX_ECN exclude each other/],
