@@ -32,9 +32,9 @@ export function destination(o: Loose): Destination {
   checkConnect(o);
   if (port !== undefined) checkPort(port);
   const patience = o['autoSelectFamilyAttemptTimeout'];
-  // checked above
+  // checked above, but for the host: the lookup looks at that, as with `net`
   return {
-    host: o['host'] ? String(o['host']) : 'localhost',
+    host: o['host'] ? (o['host'] as string) : 'localhost',
     port: Number(port) | 0,
     localAddress: o['localAddress'] ? String(o['localAddress']) : undefined,
     localPort: o['localPort'] ? Number(o['localPort']) : undefined,

@@ -66,7 +66,7 @@ export class Opening {
     const { host } = this.#to;
     const family = net.isIP(host);
     if (family === 0) this.#lookUp(host);
-    else process.nextTick(() => this.#try(host, family));
+    else process.nextTick(() => this.#try(String(host), family));
   }
 
   /** Whatever is under way is given up, and nothing more is told. */
@@ -80,7 +80,7 @@ export class Opening {
     const { family, lookup = dns.lookup, autoSelectFamily, localAddress } = this.#to;
     const all = family !== 4 && family !== 6 && localAddress === undefined && autoSelectFamily;
     // Where the lookup is ours, there is no use in asking for what we can't reach.
-    const wanted = lookup === dns.lookup && family !== 6 ? 4 : family;
+    const wanted = lookup === dns.lookup && (family ?? 0) === 0 ? 4 : family;
     const isEither = wanted !== 4 && wanted !== 6;
     const hints = isEither && this.#to.hints === 0 ? dns.ADDRCONFIG : this.#to.hints;
     // `family` may be absent, which Node's types don't say
