@@ -60,7 +60,10 @@ describe('with the guard', () => {
     expect(new Set(syns.map((s) => s.seg.seq)).size).toBe(1);
     expect(syns.slice(1).every((s) => s.note === 'retransmission')).toBe(true);
     const [end] = log.of('state').slice(-1);
-    expect(gaps([syns[2]!, end!])).toEqual([4]);
+    // The timer's time; a busy machine may be late with it.
+    const [wait] = gaps([syns[2]!, end!]);
+    expect(wait).toBeGreaterThanOrEqual(4);
+    expect(wait).toBeLessThan(5);
     expect(log.transitions()).toEqual([ACTIVE_OPEN[0], 'SYN-SENT --give up--> CLOSED (timer)']);
   });
 
