@@ -226,11 +226,7 @@ export const EXPLANATIONS: readonly Explanation[] = [
     key: 'syn-at-once',
     why: 'A RST with a wrong acknowledgment in SYN-SENT. RFC 9293 §3.10.7.3 drops it and no more, and so does tcpx. Linux drops it and sends its SYN again at once, which is neither asked for nor forbidden.',
     covers: (d) =>
-      isIn(d, 'SYN-SENT') &&
-      d.cell.varied === 'ack' &&
-      has(d, 'R') &&
-      sent(d.kernel) === 'SYN' &&
-      stays(d, d.kernel),
+      isIn(d, 'SYN-SENT') && d.cell.varied === 'ack' && has(d, 'R') && sent(d.kernel) === 'SYN' && stays(d, d.kernel),
   },
   {
     key: 'time-wait-acks',
