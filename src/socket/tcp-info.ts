@@ -2,6 +2,7 @@
 
 import type { Endpoint } from '../stack/endpoint.ts';
 import type { CaState } from '../tcp/info.ts';
+import { numberOfState } from '../tcp/linux-states.ts';
 import type { State } from '../tcp/machine.ts';
 
 /**
@@ -77,19 +78,6 @@ export interface LinuxTcpInfo {
   readonly congestion: string;
 }
 
-const STATES: readonly State[] = [
-  'ESTABLISHED',
-  'SYN-SENT',
-  'SYN-RECEIVED',
-  'FIN-WAIT-1',
-  'FIN-WAIT-2',
-  'TIME-WAIT',
-  'CLOSED',
-  'CLOSE-WAIT',
-  'LAST-ACK',
-  'LISTEN',
-  'CLOSING',
-];
 const CA_STATES: readonly CaState[] = ['Open', 'Disorder', 'CWR', 'Recovery', 'Loss'];
 /** Octets of the IPv4 and TCP headers, and of the timestamps option. */
 const HEADERS = 40;
@@ -102,7 +90,7 @@ export function linuxTcpInfo(endpoint: Endpoint): LinuxTcpInfo {
   const { variables } = endpoint.connection;
   const segments = (octets: number): number => Math.ceil(octets / Math.max(1, info.snd_mss));
   return {
-    tcpi_state: STATES.indexOf(info.state) + 1,
+    tcpi_state: numberOfState(info.state),
     state: info.state,
     tcpi_ca_state: CA_STATES.indexOf(info.ca_state),
     tcpi_retransmits: variables?.timeouts ?? 0,

@@ -9,27 +9,11 @@
 import { createConnection, type Socket } from 'node:net';
 import type { Micros } from '../base/time.ts';
 import { type Addresses, hasSocketDiag, SocketDiag } from '../link/socket-diag.ts';
+import { stateOfNumber } from '../tcp/linux-states.ts';
 import type { State } from '../tcp/machine.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
 import type { Contact, OpenContact } from './compare/run.ts';
 import type { SeenState } from './compare/states.ts';
-
-/** By Linux's numbers (include/net/tcp_states.h); 12 is a SYN-RECEIVED that is not a whole socket yet. */
-const STATES: readonly (State | undefined)[] = [
-  undefined,
-  'ESTABLISHED',
-  'SYN-SENT',
-  'SYN-RECEIVED',
-  'FIN-WAIT-1',
-  'FIN-WAIT-2',
-  'TIME-WAIT',
-  'CLOSED',
-  'CLOSE-WAIT',
-  'LAST-ACK',
-  'LISTEN',
-  'CLOSING',
-  'SYN-RECEIVED',
-];
 
 /** Without news for this long, readings go from one a turn of the loop to one every few milliseconds. */
 const EAGER_MS = 20;
@@ -65,7 +49,7 @@ class StateWatch {
 
   look(): void {
     if (this.#stopped) return;
-    const state = STATES[this.#diag.state() ?? CLOSED] ?? 'CLOSED';
+    const state = stateOfNumber(this.#diag.state() ?? 0);
     if (state === this.seen.at(-1)?.state) return;
     this.seen.push({ state, at: this.#now() });
     this.#newsAt = performance.now();
@@ -94,8 +78,6 @@ class StateWatch {
     }
   }
 }
-
-const CLOSED = 7;
 
 /**
  * Connects through the kernel. Resolves once connect(2) has been called, so that the port is known even of a connection

@@ -3,13 +3,13 @@
  * call that blocks holds up nothing else. Failures reject with LabCallError, whose code is errno's name.
  */
 import { constants } from 'node:os';
+import { stateOfNumber } from '../../tcp/linux-states.ts';
 import type { State } from '../../tcp/machine.ts';
 import type { Ipv4 } from '../../wire/ipv4.ts';
 import { Msg, Shut, SOCKET_OPTIONS } from '../scenario/constants.ts';
 import { type Answer, type KernelProcess, openKernelProcess } from '../scenario/kernel-process.ts';
 import { decodeTcpInfo } from '../scenario/tcp-info.ts';
 import { IN_NEW_NAMESPACE } from './namespace.ts';
-import { stateOfNumber } from './sockets.ts';
 
 export class LabCallError extends Error {
   override readonly name = 'LabCallError';

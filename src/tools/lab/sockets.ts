@@ -1,5 +1,6 @@
 /** What a namespace's kernel says of its TCP: sockets, queues and counters, from /proc/net. */
 import { endianness } from 'node:os';
+import { stateOfNumber } from '../../tcp/linux-states.ts';
 import type { State } from '../../tcp/machine.ts';
 import { type Ipv4, ipv4Text, toIpv4 } from '../../wire/ipv4.ts';
 
@@ -16,25 +17,6 @@ export interface KernelSocket {
   /** Unanswered retransmissions. */
   readonly retransmits: number;
 }
-
-/** By Linux's numbers (include/net/tcp_states.h); 12 is a SYN-RECEIVED that is not a whole socket yet. */
-const STATES: readonly State[] = [
-  'CLOSED',
-  'ESTABLISHED',
-  'SYN-SENT',
-  'SYN-RECEIVED',
-  'FIN-WAIT-1',
-  'FIN-WAIT-2',
-  'TIME-WAIT',
-  'CLOSED',
-  'CLOSE-WAIT',
-  'LAST-ACK',
-  'LISTEN',
-  'CLOSING',
-  'SYN-RECEIVED',
-];
-
-export const stateOfNumber = (n: number): State => STATES[n] ?? 'CLOSED';
 
 /** /proc/net/tcp. */
 export function readSockets(text: string): readonly KernelSocket[] {

@@ -1,21 +1,6 @@
 /** TCP_INFO by the names and in the units of Linux's struct tcp_info: of our stack, and from the kernel's octets. */
 import type { TcpInfo } from '../../tcp/info.ts';
-import type { State } from '../../tcp/machine.ts';
-import { VALUES } from './constants.ts';
-
-const STATES: Readonly<Record<State, string>> = {
-  CLOSED: 'TCP_CLOSE',
-  LISTEN: 'TCP_LISTEN',
-  'SYN-SENT': 'TCP_SYN_SENT',
-  'SYN-RECEIVED': 'TCP_SYN_RECV',
-  ESTABLISHED: 'TCP_ESTABLISHED',
-  'FIN-WAIT-1': 'TCP_FIN_WAIT1',
-  'FIN-WAIT-2': 'TCP_FIN_WAIT2',
-  'CLOSE-WAIT': 'TCP_CLOSE_WAIT',
-  CLOSING: 'TCP_CLOSING',
-  'LAST-ACK': 'TCP_LAST_ACK',
-  'TIME-WAIT': 'TCP_TIME_WAIT',
-};
+import { numberOfState } from '../../tcp/linux-states.ts';
 
 /** What Linux says before the first loss. */
 const INFINITE_SSTHRESH = 0x7fff_ffff;
@@ -23,7 +8,7 @@ const INFINITE_SSTHRESH = 0x7fff_ffff;
 export function linuxTcpInfo(info: TcpInfo): Readonly<Record<string, number>> {
   const segments = (octets: number): number => (info.snd_mss > 0 ? Math.ceil(octets / info.snd_mss) : 0);
   return {
-    tcpi_state: VALUES[STATES[info.state]]!,
+    tcpi_state: numberOfState(info.state),
     tcpi_backoff: info.backoff,
     tcpi_options:
       (info.timestamps ? 1 : 0) | (info.sack ? 2 : 0) | (info.snd_wscale > 0 || info.rcv_wscale > 0 ? 4 : 0),
