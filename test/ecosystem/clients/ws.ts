@@ -17,6 +17,11 @@ const big = randomBytes(octets);
 const servers = [onTcpx(http.createServer()).listen(80, address), onTcpx(https.createServer(tls)).listen(443, address)];
 const doors = servers.map((server) => serve(new WebSocketServer({ server, maxPayload: 2 * octets })));
 await Promise.all(servers.map((server) => once(server, 'listening')));
+// The other role: the client on the kernel's TCP says when it is through, be it before we are.
+process.once('SIGTERM', () => {
+  for (const door of doors) door.close();
+  for (const server of servers) server.close();
+});
 console.log(JSON.stringify({ event: 'ready' }));
 
 await step('ws', () =>
@@ -29,8 +34,3 @@ await step('wss', () =>
     big,
   ),
 );
-// The other role: the client on the kernel's TCP says when it is through.
-process.once('SIGTERM', () => {
-  for (const door of doors) door.close();
-  for (const server of servers) server.close();
-});
