@@ -115,16 +115,16 @@ function make(work: Work, driver: Driver, figures: readonly Figure[], more: Part
     mode: 'one',
     count: 1,
     figures,
-    pairs: [3, 5],
-    seconds: [0.7, 3],
+    pairs: [7, 15],
+    seconds: [0.5, 1],
     // Until V8 has compiled what is hot, which it does on the same processor.
     warmSeconds: [2, 4],
     ...more,
   };
 }
 
-const RAW: Partial<Case> = { pairs: [1, 3], warmSeconds: [1, 4] };
-const NO_OFFLOAD: Partial<Case> = { place: { cc: 'cubic', offload: false }, pairs: [1, 3] };
+const RAW: Partial<Case> = { pairs: [3, 7], warmSeconds: [1, 4] };
+const NO_OFFLOAD: Partial<Case> = { place: { cc: 'cubic', offload: false }, pairs: [3, 7] };
 const BOTTLENECK: Partial<Case> = {
   path: { delay: '10ms', rate: '100mbit', queue: QUEUE },
   warmSeconds: [0, 0],
@@ -147,7 +147,7 @@ const SHARED = [
 export const CASES: readonly Case[] = [
   make('send', 'packet', [rate('send'), cpu('send')]),
   make('receive', 'packet', [rate('receive'), cpu('receive')]),
-  make('both', 'packet', [rate('both'), cpu('both')], { pairs: [1, 5] }),
+  make('both', 'packet', [rate('both'), cpu('both')], { pairs: [3, 15] }),
   make('rtt', 'packet', [p50('rtt')], { warmSeconds: [1.5, 4] }),
   // One port used again at once meets the peer's old socket, see native-notes.md.
   make('handshake', 'packet', [p50('handshake')], { mode: 'own', warmSeconds: [1.5, 4] }),

@@ -149,28 +149,19 @@ export class Place {
     return this.#start(namespace, core, this.#programsAre.peer, args, `peer ${args[0]}`);
   }
 
-  /** One measurement of one stack, from its beginning to its end. `during` runs beside it once it has begun. */
-  async measure(
-    o: ClientOptions,
-    nodeArgs: readonly string[] = [],
-    during?: (client: Program) => Promise<void>,
-  ): Promise<Measured> {
-    const client = this.startClient(o, nodeArgs);
+  /** A stack in a process of its own. Resolves once it can measure. */
+  async openClient(o: ClientOptions, nodeArgs: readonly string[]): Promise<Client> {
+    const program = this.#startClient(o, nodeArgs);
     try {
-      const { event: _, ...about } = await client.said('ready', 20_000);
-      client.write('begin\n');
-      await during?.(client);
-      const result = await client.said('result', (o.seconds + o.warmSeconds) * 1000 + 60_000);
-      client.endInput();
-      await client.ended();
-      return { about, result };
-    } finally {
-      client.kill('SIGKILL');
-      await client.ended();
+      const { event: _, ...about } = await program.said('ready', 20_000);
+      return new Client(program, o, about);
+    } catch (error) {
+      program.kill('SIGKILL');
+      throw error;
     }
   }
 
-  startClient(o: ClientOptions, nodeArgs: readonly string[] = []): Program {
+  #startClient(o: ClientOptions, nodeArgs: readonly string[]): Program {
     return this.#start(
       this.here,
       this.cores.stack,
@@ -214,10 +205,38 @@ export class Place {
   }
 }
 
-export interface Measured {
+/** One stack, measured as often as one likes. */
+export class Client {
+  /** What the stack said of itself. */
   readonly about: Said;
-  readonly result: Said;
+  readonly options: ClientOptions;
+  readonly #program: Program;
+  #isWarm = false;
+
+  constructor(program: Program, options: ClientOptions, about: Said) {
+    this.#program = program;
+    this.options = options;
+    this.about = about;
+  }
+
+  /** One measurement. `during` runs beside it once it has begun. */
+  async measure(during?: (client: Program) => Promise<void>): Promise<Said> {
+    const { seconds } = this.options;
+    const warmSeconds = this.#isWarm ? Math.min(WARM_AGAIN, this.options.warmSeconds) : this.options.warmSeconds;
+    this.#isWarm = true;
+    this.#program.write(`${JSON.stringify({ warmSeconds })}\n`);
+    await during?.(this.#program);
+    return await this.#program.said('result', (seconds + warmSeconds) * 1000 + 60_000);
+  }
+
+  async close(): Promise<void> {
+    this.#program.endInput();
+    await this.#program.ended();
+  }
 }
+
+/** Until a connection of a process that is warm has found its pace. */
+const WARM_AGAIN = 0.25;
 
 /** Throws what is missing to measure anything. */
 export function checkMachine(dist: string): void {

@@ -50,6 +50,10 @@ export function stackFacts(results: readonly CaseResult[], r: References): Machi
     tcpx,
     tcpxCongestionControl: [...congestion],
     highWaterMark,
+    pairsDisturbed: {
+      again: results.reduce((sum, c) => sum + c.disturbed.again, 0),
+      counted: results.reduce((sum, c) => sum + c.disturbed.counted, 0),
+    },
     kernelFromC: r.kernelFromC,
     ...(r.bridgeLimit !== undefined && {
       bridge: { limitGbits: r.bridgeLimit, busiest: Number(Math.max(...busy).toFixed(2)) },

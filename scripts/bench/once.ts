@@ -1,8 +1,9 @@
 /** One run of one stack, with what goes on beside it, and what the peer and the kernel counted meanwhile. */
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import type { Case, Outcome } from './cases.ts';
-import type { ClientOptions } from './client/measure.ts';
-import type { Place } from './lab.ts';
+import { type ClientOptions, processorSeconds } from './client/measure.ts';
+import type { Client, Place } from './lab.ts';
 import type { Program, Said } from './program.ts';
 import { type Counted, countedBetween } from './statistics.ts';
 
@@ -16,29 +17,25 @@ export interface Once {
   readonly outcome: Outcome;
   /** What the stack said of itself. */
   readonly about: Said;
+  /** Of the machine, by its hypervisor, meanwhile: 0 to 1. */
+  readonly stolen: number;
 }
 
-export async function runOnce(
-  place: Place,
-  c: Case,
-  o: ClientOptions,
-  nodeArgs: readonly string[],
-  seed: number,
-): Promise<Once> {
+/** Measures with the client that `open` gives, which may be one that has measured before. The path is there when it is called. */
+export async function runOnce(place: Place, c: Case, open: () => Promise<Client>, seed: number): Promise<Once> {
   const bridge =
     c.path === undefined
       ? undefined
       : await place.startBridge({ ...c.path, seed }, c.work === 'receive' ? 'in' : 'out');
   const busy0 = bridge === undefined ? 0 : processSeconds(bridge.pid);
   const begun = performance.now();
-  const beside = c.beside === undefined ? undefined : startBeside(place, c, o);
+  const stolen0 = processorSeconds().stolen;
+  let beside: Program | undefined;
   const kernel: number[] = [];
   try {
-    const { about, result } = await place.measure(
-      o,
-      nodeArgs,
-      c.work === 'idle' ? (client) => countMemory(client, kernel) : undefined,
-    );
+    const client = await open();
+    beside = c.beside === undefined ? undefined : startBeside(place, c, client.options);
+    const result = await client.measure(c.work === 'idle' ? (program) => countMemory(program, kernel) : undefined);
     const bridgeBusy =
       bridge === undefined
         ? {}
@@ -48,11 +45,28 @@ export async function runOnce(
       ...(await besideOf(c, beside)),
       ...(kernel.length > 0 && { kernelGrowth: kernel[1]! - kernel[0]! }),
     };
-    return { outcome: await outcomeOf(place, c, { ...result, ...extra }), about };
+    const stolen = (processorSeconds().stolen - stolen0) / (((performance.now() - begun) / 1000) * cpus().length);
+    return { outcome: await outcomeOf(place, c, { ...result, ...extra }), about: client.about, stolen };
   } finally {
     beside?.kill('SIGKILL');
     bridge?.kill();
     await bridge?.ended();
+  }
+}
+
+/** In a process that measures nothing else. */
+export async function runAlone(
+  place: Place,
+  c: Case,
+  o: ClientOptions,
+  nodeArgs: readonly string[],
+  seed: number,
+): Promise<Once> {
+  let client: Client | undefined;
+  try {
+    return await runOnce(place, c, async () => (client = await place.openClient(o, nodeArgs)), seed);
+  } finally {
+    await client?.close();
   }
 }
 

@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Case } from './cases.ts';
-import { runOnce } from './once.ts';
+import { runAlone } from './once.ts';
 import { clientOptions, type Places, type RunOptions } from './run.ts';
 
 /** Of a .cpuprofile. Times are µs, the clock's. */
@@ -104,7 +104,7 @@ export async function profileCase(places: Places, c: Case, o: RunOptions): Promi
   const directory = mkdtempSync(join(tmpdir(), 'tcpx-bench-'));
   try {
     const flags = ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-interval=200'];
-    const { outcome } = await runOnce(place, c, clientOptions(place, c, o, 'tcpx'), flags, 1);
+    const { outcome } = await runAlone(place, c, clientOptions(place, c, o, 'tcpx'), flags, 1);
     const file = readdirSync(directory)[0];
     if (file === undefined) throw new Error('the profiler left nothing');
     const profile = JSON.parse(readFileSync(join(directory, file), 'utf8')) as CpuProfile;

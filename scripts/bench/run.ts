@@ -2,8 +2,8 @@
 import type { Case, Outcome } from './cases.ts';
 import type { ClientOptions } from './client/measure.ts';
 import type { StackName } from './client/stacks.ts';
-import { type Cores, Place, type PlaceOptions } from './lab.ts';
-import { runOnce } from './once.ts';
+import { type Client, type Cores, Place, type PlaceOptions } from './lab.ts';
+import { type Once, runAlone, runOnce } from './once.ts';
 import { compare } from './statistics.ts';
 
 /** A line of the result; null where a stack could not be measured. */
@@ -13,7 +13,7 @@ export interface Row {
   readonly driver: string;
   readonly tcpx: number | null;
   readonly net: number | null;
-  /** Of the medians, tcpx by net. */
+  /** tcpx by net: the median of the pairs'. */
   readonly ratio: number | null;
   /** Least and most ratio of a pair. */
   readonly spread: readonly [number, number] | null;
@@ -28,6 +28,8 @@ export interface CaseResult {
   readonly outcomes: Readonly<Record<StackName, readonly Outcome[]>>;
   /** What the stacks said of themselves. */
   readonly about: Readonly<Partial<Record<StackName, unknown>>>;
+  /** Pairs that were measured again because others disturbed them, and those that count although they did. */
+  readonly disturbed: { readonly again: number; readonly counted: number };
   readonly failure?: string;
 }
 
@@ -67,37 +69,83 @@ export class Places {
   }
 }
 
+/** More of the machine than that taken away by its hypervisor during a run, and it says little. */
+const MUCH_STOLEN = 0.02;
+
+/** A stack beside the other, one right after the other. */
+interface Pair {
+  readonly of: Readonly<Partial<Record<StackName, Once>>>;
+  readonly stolen: number;
+  /** What grew in the peer's kernel, octets; in `idle`. */
+  readonly peerGrowth: number;
+}
+
+/**
+ * Pairs one after the other, the first of a pair by turns. Both stacks stay in their processes, warm, and a pair takes moments:
+ * what disturbs a machine for longer disturbs both. What hangs on the process or on the path has one of its own each time.
+ * A pair with a run that others on the physical machine disturbed is measured again, half as many in all; those that
+ * count are then the least disturbed ones.
+ */
 export async function runCase(places: Places, c: Case, o: RunOptions): Promise<CaseResult> {
-  const outcomes: Record<StackName, Outcome[]> = { tcpx: [], net: [] };
-  const about: Partial<Record<StackName, unknown>> = {};
-  const extent = o.quick ? 0 : 1;
-  const pairs = o.pairs ?? Math.max(1, c.pairs[extent]);
+  const wanted = o.pairs ?? Math.max(1, c.pairs[o.quick ? 0 : 1]);
+  const most = wanted + Math.ceil(wanted / 2);
   const title = `${c.name}${c.driver === 'raw' ? ' (raw)' : ''}`;
-  const peerGrowth: number[] = [];
+  const done: Pair[] = [];
+  const isDone = (): boolean =>
+    done.length >= most || done.filter((pair) => pair.stolen <= MUCH_STOLEN).length >= wanted;
+  const clients = new Map<StackName, Client>();
   let failure: string | undefined;
   try {
     const place = await places.get(c.place, c.path !== undefined);
-    for (let pair = 1; pair <= pairs; pair++) {
-      for (const stack of o.stacks) {
-        const client = clientOptions(place, c, o, stack);
-        const once = await runOnce(place, c, client, o.nodeArgs, pair);
-        outcomes[stack].push(once.outcome);
-        about[stack] = once.about;
-        if (c.work === 'idle' && stack === 'tcpx') peerGrowth.push(await growthOfPeer(place, c, client, once.outcome));
-        o.progress(`${title} ${pair}/${pairs} ${stack}: ${told(c, once.outcome)}`);
+    const run = async (stack: StackName): Promise<Once> => {
+      const options = clientOptions(place, c, o, stack);
+      if (c.path !== undefined || c.work === 'idle')
+        return await runAlone(place, c, options, o.nodeArgs, done.length + 1);
+      const client = clients.get(stack) ?? (await place.openClient(options, o.nodeArgs));
+      clients.set(stack, client);
+      return await runOnce(place, c, async () => client, done.length + 1);
+    };
+    while (!isDone()) {
+      const of: Partial<Record<StackName, Once>> = {};
+      let peerGrowth = 0;
+      for (const stack of done.length % 2 === 0 ? o.stacks : o.stacks.toReversed()) {
+        const once = await run(stack);
+        of[stack] = once;
+        if (c.work === 'idle' && stack === 'tcpx')
+          peerGrowth = await growthOfPeer(place, c, clientOptions(place, c, o, stack), once.outcome);
+        const disturbed = once.stolen > MUCH_STOLEN ? `; ${(once.stolen * 100).toFixed(0)} % stolen` : '';
+        o.progress(`${title} ${done.length + 1}/${wanted} ${stack}: ${told(c, once.outcome)}${disturbed}`);
       }
+      done.push({ of, stolen: Math.max(...o.stacks.map((stack) => of[stack]!.stolen)), peerGrowth });
     }
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);
     o.progress(`${title}: ${failure}`);
+  } finally {
+    for (const client of clients.values()) await client.close();
   }
-  const done = c.work === 'idle' ? withoutPeer(outcomes, c, peerGrowth) : outcomes;
+  const counted = [...done].sort((a, b) => a.stolen - b.stolen).slice(0, wanted);
+  const outcomesOf = (stack: StackName): Outcome[] => counted.flatMap((pair) => pair.of[stack]?.outcome ?? []);
+  const outcomes = { tcpx: outcomesOf('tcpx'), net: outcomesOf('net') };
+  const aboutOf = (stack: StackName): object => (done[0]?.of[stack] ? { [stack]: done[0].of[stack].about } : {});
+  const all =
+    c.work === 'idle'
+      ? withoutPeer(
+          outcomes,
+          c,
+          counted.map((pair) => pair.peerGrowth),
+        )
+      : outcomes;
   return {
     name: c.name,
     driver: c.driver,
-    rows: rowsOf(c, done),
-    outcomes: done,
-    about,
+    rows: rowsOf(c, all),
+    outcomes: all,
+    about: { ...aboutOf('tcpx'), ...aboutOf('net') },
+    disturbed: {
+      again: Math.max(0, done.length - wanted),
+      counted: counted.filter((pair) => pair.stolen > MUCH_STOLEN).length,
+    },
     ...(failure !== undefined && { failure }),
   };
 }
@@ -127,7 +175,8 @@ export function clientOptions(place: Place, c: Case, o: RunOptions, stack: Stack
  * in the kernel for a connection, so what grows in such a run is the peer's.
  */
 async function growthOfPeer(place: Place, c: Case, client: ClientOptions, ours: Outcome): Promise<number> {
-  const { outcome } = c.mode === 'own' ? { outcome: ours } : await runOnce(place, c, { ...client, mode: 'own' }, [], 0);
+  const { outcome } =
+    c.mode === 'own' ? { outcome: ours } : await runAlone(place, c, { ...client, mode: 'own' }, [], 0);
   return Number(outcome.said['kernelGrowth']);
 }
 

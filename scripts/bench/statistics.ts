@@ -17,7 +17,7 @@ export interface Compared {
   /** Medians. */
   readonly tcpx: number;
   readonly net: number;
-  /** Of the medians. */
+  /** The median of the pairs': one right after the other, the two of a pair met the same machine. */
   readonly ratio: number;
   /** Least and most ratio of a pair. */
   readonly spread: readonly [number, number];
@@ -27,7 +27,7 @@ export function compare(pairs: readonly Pair[]): Compared {
   const tcpx = median(pairs.map((p) => p.tcpx));
   const net = median(pairs.map((p) => p.net));
   const ratios = pairs.map((p) => p.tcpx / p.net);
-  return { tcpx, net, ratio: tcpx / net, spread: [Math.min(...ratios), Math.max(...ratios)] };
+  return { tcpx, net, ratio: median(ratios), spread: [Math.min(...ratios), Math.max(...ratios)] };
 }
 
 /** Instants in µs and what had been counted by then, flat: t, n, t, n, … ascending. */

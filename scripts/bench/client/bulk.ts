@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { PORTS } from '../ports.ts';
 import type { Said } from '../program.ts';
-import { busySeconds, type ClientOptions, delay, nowUs } from './measure.ts';
+import { type ClientOptions, delay, nowUs, processorSeconds } from './measure.ts';
 import type { Opened, Socket } from './stacks.ts';
 
 const TO = { send: PORTS.discard, receive: PORTS.source, both: PORTS.both } as const;
@@ -22,12 +22,12 @@ export async function bulk(stack: Opened, o: ClientOptions): Promise<Said> {
   if (work !== 'receive') pour(socket, Buffer.alloc(o.chunk, 'x'));
   await Promise.race([delay(o.warmSeconds), failed]);
   const t0 = nowUs();
-  const cpu0 = busySeconds();
+  const cpu0 = processorSeconds().busy;
   const received0 = received;
   const retransmitted0 = stack.facts(socket).retransmitted;
   await Promise.race([delay(o.seconds), failed]);
   const t1 = nowUs();
-  const cpu1 = busySeconds();
+  const cpu1 = processorSeconds().busy;
   const facts = stack.facts(socket);
   const outcome = {
     t0,

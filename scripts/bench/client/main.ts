@@ -1,6 +1,6 @@
 /**
- * One measurement of one stack, in a process of its own, pinned to its core: `main.ts JSON`. Says `ready` when it could begin,
- * begins at a line on its input, says `result`, and leaves.
+ * Measurements of one stack, one after another, in a process of its own, pinned to its core: `main.ts JSON`. Says `ready` when
+ * it could begin; measures at each line on its input, which is {warmSeconds}, and says `result`; leaves at its end.
  */
 import { once } from 'node:events';
 import type { Said } from '../program.ts';
@@ -24,9 +24,13 @@ const WORK: Readonly<Record<Work, (stack: Opened, o: ClientOptions) => Promise<S
 // The caller is this folder's own.
 const o = JSON.parse(process.argv[2]!) as ClientOptions;
 const stack = await openStack(o);
+input.once('close', () => {
+  stack.close();
+  process.exit();
+});
 say('ready', stack.about);
-await once(input, 'line');
-const result = await WORK[o.work](stack, o);
-say('result', { ...result, counters: stack.counters() });
-stack.close();
-process.stdout.write('', () => process.exit());
+for (;;) {
+  const [line] = await once(input, 'line');
+  const { warmSeconds } = JSON.parse(line) as Pick<ClientOptions, 'warmSeconds'>;
+  say('result', { ...(await WORK[o.work](stack, { ...o, warmSeconds })), counters: stack.counters() });
+}

@@ -10,7 +10,7 @@ export interface ClientOptions extends StackOptions {
   readonly work: Work;
   /** Measured. */
   readonly seconds: number;
-  /** Before that. */
+  /** Before that, in a process that has measured nothing yet. */
   readonly warmSeconds: number;
   /** Connections at once, where there are several. */
   readonly count: number;
@@ -21,13 +21,16 @@ export interface ClientOptions extends StackOptions {
 /** CLOCK_MONOTONIC in microseconds. */
 export const nowUs = (): number => Number(process.hrtime.bigint() / 1000n);
 
-/** Of all processors since boot: user, nice, system, irq, softirq; not idle, iowait, steal. Seconds. */
-export function busySeconds(): number {
-  const [, user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'utf8')
+/**
+ * Of all processors since boot, in seconds. `busy`: user, nice, system, irq, softirq, not idle and iowait; `stolen`: a
+ * hypervisor gave them to others when somebody here wanted to run.
+ */
+export function processorSeconds(): { readonly busy: number; readonly stolen: number } {
+  const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
     .split('\n', 1)[0]!
     .split(/\s+/)
     .map(Number);
-  return (user! + nice! + system! + irq! + softirq!) / 100;
+  return { busy: (user! + nice! + system! + irq! + softirq!) / 100, stolen: steal! / 100 };
 }
 
 export function say(event: string, fields: Said = {}): void {

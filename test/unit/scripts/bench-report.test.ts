@@ -148,6 +148,7 @@ describe('plots', () => {
       rows: rowsOf(caseNamed('rtt'), outcomes),
       outcomes,
       about: {},
+      disturbed: { again: 0, counted: 0 },
     };
     expect(plotsOf({ ...empty, results: [result] }).map((plot) => plot.file)).toEqual(['rtt.svg']);
   });
