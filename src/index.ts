@@ -21,7 +21,8 @@ export {
   setDefaultAutoSelectFamily,
   setDefaultAutoSelectFamilyAttemptTimeout,
 } from './net.ts';
-export { PcapError, type PcapErrorCode, type PcapPacket } from './pcap/pcap-reader.ts';
+export { PcapError, type PcapErrorCode } from './pcap/pcap-error.ts';
+export type { PcapPacket } from './pcap/pcap-reader.ts';
 export type { PcapngPacket } from './pcap/pcapng-reader.ts';
 export { type CapturedPacket, readCapture, readCaptureFile } from './pcap/read-capture.ts';
 export {

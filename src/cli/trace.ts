@@ -1,6 +1,6 @@
 /** `tcpx trace FILE`: the TCP connections of a capture, what happened in each, and what each segment was. */
 import { type Command, Option } from 'commander';
-import { PcapError } from '../pcap/pcap-reader.ts';
+import { PcapError, type PcapErrorCode } from '../pcap/pcap-error.ts';
 import { ladderText } from '../tools/ladder-text.ts';
 import { type ColorChoice, type Paint, paintFor, useColor } from '../tools/log-style.ts';
 import type { Note, TracedConnection } from '../tools/trace/connection.ts';
@@ -46,7 +46,7 @@ export const trace: CliCommand = {
 function declare(command: Command): void {
   command
     .usage('[options] FILE')
-    .argument('<file>', 'a capture: pcap (microseconds, nanoseconds) or pcapng')
+    .argument('<file>', 'a capture: pcap (microseconds, nanoseconds) or pcapng, gzipped or not')
     .addOption(
       new Option('-c, --connection <number>', 'only this one, in full').argParser(
         wholeNumber('--connection', 1, Number.MAX_SAFE_INTEGER),
@@ -158,11 +158,17 @@ const WHY: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 };
 
+/** By what the file is instead of a capture. */
+const HINTS: Readonly<Partial<Record<PcapErrorCode, string>>> = {
+  'pcap-is-compressed': 'unpack it first; what gzip packed is read as it is',
+  'pcap-is-json': '`tcpx ladder FILE` draws a log of --json-file, `tcpx report FILE` makes a page of it',
+};
+
 function readFailure(path: string, error: unknown): unknown {
   if (error instanceof PcapError)
     return new CliFailure(`${path}: ${error.message}`, {
       exitCode: Exit.USAGE,
-      hint: 'give a capture: `tcpdump -w FILE`, `tcpx connect -w FILE` and Wireshark write them',
+      hint: HINTS[error.code] ?? 'give a capture: `tcpdump -w FILE`, `tcpx connect -w FILE` and Wireshark write them',
       cause: error,
     });
   const code = codeOf(error);

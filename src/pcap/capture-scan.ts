@@ -8,10 +8,11 @@
 import { EventEmitter } from 'node:events';
 import { type Packet, parse } from 'pcap-parser';
 import { type Micros, micros } from '../base/time.ts';
-import { PcapError } from './pcap-reader.ts';
+import { notACapture, PcapError } from './pcap-error.ts';
 import { PCAP_HEADER_LEN, PCAP_MAGIC_MICROS, PCAP_RECORD_HEADER_LEN, PCAP_SNAPLEN } from './pcap-writer.ts';
 import { BLOCK_FRAME_LEN, blockLen, Section, type SectionInterface } from './pcapng-reader.ts';
 import { BlockType } from './pcapng-writer.ts';
+import { joined } from './peek.ts';
 
 const PCAP_MAGIC_NANOS = 0xa1b23c4d;
 
@@ -113,13 +114,6 @@ export class CaptureScanner {
 const NO_OCTETS = new Uint8Array(0);
 const viewOf = (octets: Uint8Array): DataView => new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
-}
-
 /** PcapError adds its place to the message; taken off here, since it is counted from another beginning. */
 const textOf = (error: PcapError): string => error.message.replace(/ at octet \d+$/, '');
 
@@ -133,13 +127,7 @@ function beginReader(
   if (view.getUint32(0) === BlockType.SECTION) return { reader: new BlockReader(sink), taken: 0 };
   const littleEndian = view.getUint32(0, true) === PCAP_MAGIC_MICROS || view.getUint32(0, true) === PCAP_MAGIC_NANOS;
   const magic = view.getUint32(0, littleEndian);
-  if (magic !== PCAP_MAGIC_MICROS && magic !== PCAP_MAGIC_NANOS) {
-    throw new PcapError(
-      'pcap-unknown-format',
-      0,
-      `not a capture file: unknown magic number ${view.getUint32(0).toString(16).padStart(8, '0')}`,
-    );
-  }
+  if (magic !== PCAP_MAGIC_MICROS && magic !== PCAP_MAGIC_NANOS) throw notACapture(view.getUint32(0));
   if (octets.length < PCAP_HEADER_LEN) return undefined;
   const major = view.getUint16(4, littleEndian);
   const minor = view.getUint16(6, littleEndian);

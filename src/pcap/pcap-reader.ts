@@ -10,6 +10,7 @@ import { createReadStream } from 'node:fs';
 import { type Packet, parse } from 'pcap-parser';
 import { type Micros, micros } from '../base/time.ts';
 import { OctetReader } from './octet-reader.ts';
+import { notACapture, PcapError } from './pcap-error.ts';
 import { PCAP_HEADER_LEN, PCAP_MAGIC_MICROS, PCAP_RECORD_HEADER_LEN, PCAP_SNAPLEN } from './pcap-writer.ts';
 
 const PCAP_MAGIC_NANOS = 0xa1b23c4d;
@@ -25,26 +26,6 @@ export interface PcapPacket {
   readonly wireLen: number;
   /** LinkType, or whatever the file says. */
   readonly linkType: number;
-}
-
-export type PcapErrorCode =
-  | 'pcap-unknown-format'
-  | 'pcap-is-pcapng'
-  | 'pcap-bad-version'
-  | 'pcap-bad-length'
-  | 'pcap-truncated';
-
-/** A file that is no capture, or stops being one at `offset` (octets from its start). */
-export class PcapError extends Error {
-  readonly code: PcapErrorCode;
-  readonly offset: number;
-
-  constructor(code: PcapErrorCode, offset: number, message: string) {
-    super(`${message} at octet ${offset}`);
-    this.name = 'PcapError';
-    this.code = code;
-    this.offset = offset;
-  }
 }
 
 /** The packets of the capture file at `path`. Rejects with PcapError, or as `fs` does. */
@@ -111,13 +92,7 @@ async function readFormat(octets: OctetReader): Promise<Format> {
     throw new PcapError('pcap-is-pcapng', 0, 'a pcapng file, where classic pcap is wanted,');
   const isLittleEndian = littleEndian === PCAP_MAGIC_MICROS || littleEndian === PCAP_MAGIC_NANOS;
   const known = isLittleEndian ? littleEndian : bigEndian;
-  if (known !== PCAP_MAGIC_MICROS && known !== PCAP_MAGIC_NANOS) {
-    throw new PcapError(
-      'pcap-unknown-format',
-      0,
-      `not a capture file: unknown magic number ${bigEndian.toString(16).padStart(8, '0')}`,
-    );
-  }
+  if (known !== PCAP_MAGIC_MICROS && known !== PCAP_MAGIC_NANOS) throw notACapture(bigEndian);
   if (!(await octets.has(PCAP_HEADER_LEN - 4))) throw truncatedHeader(octets.held + 4);
 
   const header = new DataView(new ArrayBuffer(PCAP_HEADER_LEN));

@@ -5,7 +5,8 @@
  */
 import { type Micros, micros } from '../base/time.ts';
 import { OctetReader } from './octet-reader.ts';
-import { PcapError, type PcapPacket } from './pcap-reader.ts';
+import { PcapError } from './pcap-error.ts';
+import type { PcapPacket } from './pcap-reader.ts';
 import { PCAP_SNAPLEN } from './pcap-writer.ts';
 import { BlockType, BYTE_ORDER_MAGIC, PcapngOption } from './pcapng-writer.ts';
 

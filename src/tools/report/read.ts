@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Micros, micros } from '../../base/time.ts';
-import { PcapError } from '../../pcap/pcap-reader.ts';
+import { PcapError } from '../../pcap/pcap-error.ts';
 import { LogFormatError, readLog } from '../log-ndjson.ts';
 import { traceFile } from '../trace/run.ts';
 import { Trace } from '../trace/trace.ts';

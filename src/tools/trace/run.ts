@@ -1,7 +1,8 @@
 /** A capture file read to its end, or to where it breaks, in pieces of bounded size. */
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { type CaptureFormat, CaptureScanner } from '../../pcap/capture-scan.ts';
-import { PcapError } from '../../pcap/pcap-reader.ts';
+import { PcapError } from '../../pcap/pcap-error.ts';
+import { unpacked } from '../../pcap/unpack.ts';
 import type { Trace } from './trace.ts';
 
 /** Octets read at once. */
@@ -16,9 +17,9 @@ export interface ReadOutcome {
 }
 
 /**
- * Gives `trace` all whole packets of the file at `path` and finishes it. `onProgress` is told the octets read so far and, where
- * it is known, how many there are; `ready` is waited for before more is read. Rejects with PcapError when the file is no capture, or as `fs` does; what breaks after the
- * first packet is in the outcome.
+ * Gives `trace` all whole packets of the file at `path`, which may be packed with gzip, and finishes it. `onProgress` is told
+ * the octets of the file read so far and, where it is known, how many there are; `ready` is waited for before more is read.
+ * Rejects with PcapError when the file is no capture, or as `fs` does; what breaks after the first packet is in the outcome.
  */
 export async function traceFile(
   path: string,
@@ -31,16 +32,15 @@ export async function traceFile(
     const stat = await file.stat();
     const size = stat.isFile() ? stat.size : undefined;
     const scanner = new CaptureScanner(trace);
-    const piece = new Uint8Array(PIECE);
     let octets = 0;
     let broken: ReadOutcome['broken'];
+    const pieces = piecesOf(file, (len) => {
+      octets += len;
+      onProgress(octets, size);
+    });
     try {
-      for (;;) {
-        const { bytesRead } = await file.read(piece, 0, PIECE);
-        if (bytesRead === 0) break;
-        octets += bytesRead;
-        scanner.push(piece.subarray(0, bytesRead));
-        onProgress(octets, size);
+      for await (const piece of unpacked(pieces)) {
+        scanner.push(piece);
         const room = ready();
         if (room !== undefined) await room;
       }
@@ -53,5 +53,16 @@ export async function traceFile(
     return { format: scanner.format!, octets, broken };
   } finally {
     await file.close();
+  }
+}
+
+/** The same memory for each: a piece is not to be kept. */
+async function* piecesOf(file: FileHandle, onRead: (octets: number) => void): AsyncGenerator<Uint8Array, void, void> {
+  const piece = new Uint8Array(PIECE);
+  for (;;) {
+    const { bytesRead } = await file.read(piece, 0, PIECE);
+    if (bytesRead === 0) return;
+    onRead(bytesRead);
+    yield piece.subarray(0, bytesRead);
   }
 }

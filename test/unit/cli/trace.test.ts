@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { writtenCapture } from '../../../scripts/trace/written.ts';
 import { runProgram } from '../../../src/cli/program.ts';
@@ -133,6 +134,19 @@ describe('what is not right with the file', () => {
     expect([code, out]).toEqual([2, '']);
     expect(err).toContain(message);
     expect(err).toContain('hint: give a capture');
+  });
+
+  test('one that gzip packed is read as it is, and of another packer the way out is told', async () => {
+    const octets = octetsOf(STORY);
+    const packed = gzipSync(octets);
+    expect((await run(file('one.pcap.gz', packed))).out).toBe((await run(one)).out);
+    const cut = await run(file('cut.pcap.gz', packed.subarray(0, packed.length - 12)));
+    expect(cut.code).toBe(2);
+    expect(cut.err).toMatch(/stopped at record \d: the gzip file is cut off/);
+    const xz = await run(file('one.pcap.xz', Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)));
+    expect(xz).toMatchObject({ code: 2, out: '', err: expect.stringContaining('hint: unpack it first') });
+    const log = await run(file('run.ndjson', '{"schema":"tcpx.log/1"}\n'));
+    expect(log).toMatchObject({ code: 2, out: '', err: expect.stringContaining('`tcpx report FILE`') });
   });
 
   test('one without TCP, or without the connection that was asked for, ends with 1', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { micros } from '../../../src/base/time.ts';
 import { CaptureScanner } from '../../../src/pcap/capture-scan.ts';
-import { PcapError } from '../../../src/pcap/pcap-reader.ts';
+import { PcapError } from '../../../src/pcap/pcap-error.ts';
 import { LinkType, pcapHeader, pcapRecord } from '../../../src/pcap/pcap-writer.ts';
 import { pcapngInterface, pcapngPacket, pcapngSection } from '../../../src/pcap/pcapng-writer.ts';
 import { readCapture } from '../../../src/pcap/read-capture.ts';

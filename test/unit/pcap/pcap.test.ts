@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { micros } from '../../../src/base/time.ts';
-import { PcapError, type PcapPacket, readPcap, readPcapFile } from '../../../src/pcap/pcap-reader.ts';
+import { PcapError } from '../../../src/pcap/pcap-error.ts';
+import { type PcapPacket, readPcap, readPcapFile } from '../../../src/pcap/pcap-reader.ts';
 import { LinkType, PCAP_SNAPLEN, pcapHeader, pcapRecord, pcapRecordHeader } from '../../../src/pcap/pcap-writer.ts';
 
 async function* chunked(octets: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {

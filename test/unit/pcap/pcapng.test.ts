@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { micros } from '../../../src/base/time.ts';
-import { PcapError } from '../../../src/pcap/pcap-reader.ts';
+import { PcapError } from '../../../src/pcap/pcap-error.ts';
 import { LinkType, pcapHeader, pcapRecord } from '../../../src/pcap/pcap-writer.ts';
 import { readPcapng } from '../../../src/pcap/pcapng-reader.ts';
 import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from '../../../src/pcap/pcapng-writer.ts';
