@@ -1,12 +1,15 @@
 /** STATUS as programs for Linux read it: the fields of struct tcp_info, in its names, order and units. */
 
+import { seqLt } from '../base/seq.ts';
 import type { Endpoint } from '../stack/endpoint.ts';
 import type { CaState } from '../tcp/info.ts';
 import { numberOfState } from '../tcp/linux-states.ts';
 import type { State } from '../tcp/machine.ts';
+import { Mark } from '../tcp/recovery/scoreboard.ts';
+import type { Tcb } from '../tcp/tcb.ts';
 
 /**
- * Times are µs, windows and counts of what is in flight are segments, `bytes` are octets, unless said otherwise. What tcpx
+ * Times are µs, windows are whole segments, what is in flight is counted in segments as they left, `bytes` are octets, unless said otherwise. What tcpx
  * keeps no account of is left out rather than said to be 0: ages (last_data_sent, last_data_recv, last_ack_recv), what the
  * sender waited for (busy_time, rwnd_limited, sndbuf_limited), the receiver's own round trip and pace (rcv_rtt, rcv_space,
  * ato), delivered_ce, rehash, fastopen_client_fail and the totals of timeouts.
@@ -88,7 +91,9 @@ export function linuxTcpInfo(endpoint: Endpoint): LinuxTcpInfo {
   const info = endpoint.info();
   // Nothing is under way where these are not kept.
   const { variables } = endpoint.connection;
-  const segments = (octets: number): number => Math.ceil(octets / Math.max(1, info.snd_mss));
+  // Linux's windows are counts: of a part of a segment it knows nothing.
+  const windowOf = (octets: number): number => Math.floor(octets / Math.max(1, info.snd_mss));
+  const marked = (mark?: number): number => (variables === undefined ? 0 : segmentsOut(variables, mark));
   return {
     tcpi_state: numberOfState(info.state),
     state: info.state,
@@ -103,18 +108,18 @@ export function linuxTcpInfo(endpoint: Endpoint): LinuxTcpInfo {
     tcpi_rto: info.rto,
     tcpi_snd_mss: info.snd_mss,
     tcpi_rcv_mss: info.rcv_mss,
-    tcpi_unacked: segments(info.unacked),
-    tcpi_sacked: segments(info.sacked),
-    tcpi_lost: segments(info.lost),
-    tcpi_retrans: segments(info.retrans),
+    tcpi_unacked: marked(),
+    tcpi_sacked: marked(Mark.sacked),
+    tcpi_lost: marked(Mark.lost),
+    tcpi_retrans: marked(Mark.resent),
     tcpi_fackets: 0,
     tcpi_last_ack_sent: 0,
     tcpi_pmtu: HEADERS + (variables?.pathMtu.mss ?? info.snd_mss + (info.timestamps ? TIMESTAMPS : 0)),
     tcpi_rcv_ssthresh: variables?.receiveBuffer.capacity ?? info.rcv_wnd,
     tcpi_rtt: info.rtt,
     tcpi_rttvar: info.rttvar,
-    tcpi_snd_ssthresh: info.snd_ssthresh < 0 ? NO_THRESHOLD : segments(info.snd_ssthresh),
-    tcpi_snd_cwnd: segments(info.snd_cwnd),
+    tcpi_snd_ssthresh: info.snd_ssthresh < 0 ? NO_THRESHOLD : windowOf(info.snd_ssthresh),
+    tcpi_snd_cwnd: windowOf(info.snd_cwnd),
     tcpi_advmss: info.advmss,
     tcpi_reordering: info.reordering,
     tcpi_total_retrans: info.total_retrans,
@@ -129,7 +134,7 @@ export function linuxTcpInfo(endpoint: Endpoint): LinuxTcpInfo {
     tcpi_data_segs_in: info.data_segs_in,
     tcpi_data_segs_out: info.data_segs_out,
     tcpi_delivery_rate: info.delivery_rate,
-    tcpi_delivered: segments(info.delivered),
+    tcpi_delivered: Math.ceil(info.delivered / Math.max(1, info.snd_mss)),
     tcpi_bytes_sent: info.bytes_sent,
     tcpi_bytes_retrans: info.bytes_retrans,
     tcpi_dsack_dups: info.dsack_dups,
@@ -139,4 +144,17 @@ export function linuxTcpInfo(endpoint: Endpoint): LinuxTcpInfo {
     tcpi_rcv_wnd: info.rcv_wnd,
     congestion: info.congestion,
   };
+}
+
+/** Segments that are out, or those of them that carry `mark`; the SYN is one. */
+function segmentsOut({ board, finSent, finSeq, synSent, synAcked, smss }: Readonly<Tcb>, mark?: number): number {
+  let count = mark === undefined && synSent && !synAcked ? 1 : 0;
+  for (let i = 0; i < board.count; i++) {
+    const slot = board.slot(i);
+    if (mark !== undefined && !board.has(slot, mark)) continue;
+    // A FIN takes no room in the segment that it goes with.
+    const fin = finSent && seqLt(finSeq, board.endOf(slot)) ? 1 : 0;
+    count += Math.max(1, Math.ceil((board.lenOf(slot) - fin) / smss));
+  }
+  return count;
 }

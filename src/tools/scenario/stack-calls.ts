@@ -11,7 +11,7 @@ import { type Ipv4, toIpv4 } from '../../wire/ipv4.ts';
 import type { CallRequest, CallResult, Linger } from './calls.ts';
 import { Msg, O_NONBLOCK, Poll, Shut } from './constants.ts';
 import type { RunningCall } from './target.ts';
-import { linuxTcpInfo } from './tcp-info.ts';
+import { tcpInfoOf } from './tcp-info.ts';
 
 export interface StackCallsOptions {
   readonly stack: Stack;
@@ -103,7 +103,7 @@ export class StackCalls {
 
   /** TCP_INFO of the connection accepted or connected last, by Linux's names. */
   info(): Readonly<Record<string, number>> | undefined {
-    return this.#current === undefined ? undefined : linuxTcpInfo(this.#current.info());
+    return this.#current === undefined ? undefined : tcpInfoOf(this.#current);
   }
 
   *#endpoints(): IterableIterator<Endpoint> {

@@ -1,43 +1,13 @@
 /** TCP_INFO by the names and in the units of Linux's struct tcp_info: of our stack, and from the kernel's octets. */
-import type { TcpInfo } from '../../tcp/info.ts';
-import { numberOfState } from '../../tcp/linux-states.ts';
+import { linuxTcpInfo } from '../../socket/tcp-info.ts';
+import type { Endpoint } from '../../stack/endpoint.ts';
 
-/** What Linux says before the first loss. */
-const INFINITE_SSTHRESH = 0x7fff_ffff;
-
-export function linuxTcpInfo(info: TcpInfo): Readonly<Record<string, number>> {
-  const segments = (octets: number): number => (info.snd_mss > 0 ? Math.ceil(octets / info.snd_mss) : 0);
-  return {
-    tcpi_state: numberOfState(info.state),
-    tcpi_backoff: info.backoff,
-    tcpi_options:
-      (info.timestamps ? 1 : 0) | (info.sack ? 2 : 0) | (info.snd_wscale > 0 || info.rcv_wscale > 0 ? 4 : 0),
-    tcpi_snd_wscale: info.snd_wscale,
-    tcpi_rcv_wscale: info.rcv_wscale,
-    tcpi_rto: info.rto,
-    tcpi_snd_mss: info.snd_mss,
-    tcpi_rcv_mss: info.rcv_mss,
-    tcpi_unacked: segments(info.unacked),
-    tcpi_rtt: info.rtt,
-    tcpi_rttvar: info.rttvar,
-    tcpi_snd_ssthresh: info.snd_ssthresh < 0 ? INFINITE_SSTHRESH : segments(info.snd_ssthresh),
-    tcpi_snd_cwnd: Math.floor(info.snd_cwnd / Math.max(1, info.snd_mss)),
-    tcpi_advmss: info.advmss,
-    tcpi_total_retrans: info.total_retrans,
-    tcpi_bytes_acked: info.bytes_acked,
-    tcpi_bytes_received: info.bytes_received,
-    tcpi_segs_out: info.segs_out,
-    tcpi_segs_in: info.segs_in,
-    tcpi_notsent_bytes: info.notsent_bytes,
-    tcpi_min_rtt: info.min_rtt,
-    tcpi_data_segs_in: info.data_segs_in,
-    tcpi_data_segs_out: info.data_segs_out,
-    tcpi_bytes_sent: info.bytes_sent,
-    tcpi_bytes_retrans: info.bytes_retrans,
-    tcpi_rcv_ooopack: info.rcv_ooopack,
-    tcpi_snd_wnd: info.snd_wnd,
-    tcpi_rcv_wnd: info.rcv_wnd,
-  };
+/** The numbers alone: what tcpx says beside them, Linux does not. */
+export function tcpInfoOf(endpoint: Endpoint): Readonly<Record<string, number>> {
+  const numbers: Record<string, number> = {};
+  for (const [name, value] of Object.entries(linuxTcpInfo(endpoint)))
+    if (typeof value === 'number') numbers[name] = value;
+  return numbers;
 }
 
 /** Where fields of struct tcp_info lie (include/uapi/linux/tcp.h): octets from its start, and how many they have. */
