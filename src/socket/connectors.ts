@@ -6,6 +6,7 @@ import { connect } from '../net.ts';
 import type { ConnectOpts } from './net-api.ts';
 import type { Socket } from './net-socket.ts';
 import { tlsConnectOver } from './over-tls.ts';
+import { mendWriteAfterShutdown } from './write-after-shutdown.ts';
 
 /** `tls.connect`, over tcpx. */
 export const connectTls: typeof tls.connect = tlsConnectOver(connect);
@@ -15,7 +16,10 @@ export function connectHttp2(authority: URL, options: SessionOptions & tls.Conne
   const isSecure = authority.protocol === 'https:';
   const port = Number(authority.port || (isSecure ? 443 : 80));
   const host = hostOf(authority.hostname);
-  if (!isSecure) return connect({ host, port });
+  if (!isSecure) {
+    mendWriteAfterShutdown();
+    return connect({ host, port });
+  }
   return connectTls({ ...options, host, port, ...servername(options.servername, host), ALPNProtocols: ['h2'] });
 }
 

@@ -10,18 +10,19 @@
  * tcpx's sockets: TLS would look for a handle in them.
  */
 import http from 'node:http';
+import http2 from 'node:http2';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import tls from 'node:tls';
-// They hold on to what they find of `net` when they are loaded.
+// It holds on to what it finds of `net` when it is loaded, as http2 does.
 import 'node:https';
-import 'node:http2';
 import { connect } from '../net.ts';
 import { type Loose, normalized } from './net-arguments.ts';
 import { Socket, type SocketOpts } from './net-socket.ts';
 import { answerForAll, isTcp, tlsConnectOver } from './over-tls.ts';
 import { type Method, replaceMethod } from './replace-method.ts';
 import { takeAllServers } from './served.ts';
+import { mendWriteAfterShutdown } from './write-after-shutdown.ts';
 
 const NodeSocket = net.Socket;
 let isPatched = false;
@@ -36,6 +37,15 @@ export function patchNet(): void {
   Object.assign(net, { connect: connectTcp, createConnection: connectTcp, Socket: socketFor, Stream: socketFor });
   Object.assign(http.Agent.prototype, { createConnection: connectTcp });
   Object.assign(tls, { connect: tlsConnectOver(connect) });
+  // A function with properties of its own.
+  Object.assign(http2, {
+    connect: new Proxy(http2.connect, {
+      apply(target, self, args) {
+        mendWriteAfterShutdown();
+        return Reflect.apply(target as Method, self, args);
+      },
+    }),
+  });
   answerForAll();
   takeAllServers();
   warnOfSubclasses();

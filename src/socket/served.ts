@@ -13,6 +13,7 @@ import { Server } from './net-server.ts';
 import type { Network } from './network.ts';
 import { answerFor, isTcp } from './over-tls.ts';
 import { replaceMethod } from './replace-method.ts';
+import { mendWriteAfterShutdown } from './write-after-shutdown.ts';
 
 const servers = new WeakMap<object, Server>();
 const nodeServer = net.Server.prototype;
@@ -115,7 +116,10 @@ function serverFor(server: net.Server, network?: Network): Server {
     ours.on(event, (...args: readonly unknown[]) => void server.emit(event, ...args));
   // Before whoever asks it for an address.
   if (server instanceof tls.Server) server.prependListener('secureConnection', answerFor);
-  else if ('updateSettings' in server) server.prependListener('session', ({ socket }) => answerFor(socket));
+  else if ('updateSettings' in server) {
+    mendWriteAfterShutdown();
+    server.prependListener('session', ({ socket }) => answerFor(socket));
+  }
   servers.set(server, ours);
   return ours;
 }

@@ -41,6 +41,7 @@ const handler = answer as never;
 const servers = [
   onTcpx(http.createServer(handler)).listen(80),
   onTcpx(http2.createSecureServer(tls, handler)).listen(443),
+  onTcpx(http2.createServer(handler)).listen(8080),
 ];
 let open = servers.length;
 for (const server of servers) {
