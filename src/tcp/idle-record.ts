@@ -32,7 +32,7 @@ const PEER_SEQS = [
 /** Numbers, as they are. */
 // biome-ignore format: a list
 const NUMBERS = [
-  'sndWnd', 'maxSndWnd', 'sndWscale', 'rcvWscale', 'peerMss', 'smss', 'wireMss', 'rcvMss', 'tfoMss', 'tsOffset', 'tsRecent',
+  'sndWnd', 'maxSndWnd', 'sndWscale', 'rcvWscale', 'peerMss', 'smss', 'wireMss', 'tfoMss', 'tsOffset', 'tsRecent',
   'flightBeforeDups', 'synRetransmits', 'rtxStamp', 'synWnd', 'segsIn', 'segsOut', 'dataSegsIn', 'dataSegsOut', 'bytesSent',
   'bytesRetrans', 'bytesAcked', 'bytesReceived', 'totalRetrans', 'dupSegsIn', 'oooSegsIn',
 ] as const satisfies readonly NamesOf<number>[];

@@ -87,7 +87,7 @@ export function tcpInfo(tcb: Tcb): TcpInfo {
     max_rtt: rtt.maxRtt,
     mean_rtt: rtt.sampleCount === 0 ? 0 : Math.round(rtt.sumRtt / rtt.sampleCount),
     snd_mss: tcb.smss,
-    rcv_mss: tcb.rcvMss,
+    rcv_mss: tcb.ackPolicy.rcvMss,
     advmss: tcb.ownMss(tcb.config.path.receiveMss),
     snd_cwnd: congestionWindow(tcb),
     snd_ssthresh: Number.isFinite(congestion.ssthresh) ? congestion.ssthresh : -1,

@@ -53,14 +53,13 @@ function takeText(tcb: Tcb, seg: TcpSegment, now: Micros): void {
   }
   if (skip > 0) reportDuplicate(tcb, seg.seq, tcb.rcvNxt);
   const from = seqAdd(seg.seq, skip);
-  const bytes = whole.bufs[0]!;
   const at = whole.ats[0]! + skip;
-  tcb.rcvMss = Math.min(Math.max(tcb.rcvMss, whole.len), tcb.config.path.receiveMss);
-  if (from === tcb.rcvNxt) takeInOrder(tcb, bytes, at, len, seg.owned, now);
-  else takeAhead(tcb, from, bytes.subarray(at, at + len), seg.owned);
+  if (from === tcb.rcvNxt) takeInOrder(tcb, seg, at, len, now);
+  else takeAhead(tcb, from, whole.bufs[0]!.subarray(at, at + len), seg.owned);
 }
 
-function takeInOrder(tcb: Tcb, bytes: Uint8Array, at: number, len: number, owned: boolean, now: Micros): void {
+/** `len` octets of the segment's, from `at` in its buffer on. */
+function takeInOrder(tcb: Tcb, seg: TcpSegment, at: number, len: number, now: Micros): void {
   // Short of memory, a connection keeps its least share; what its reader leaves lying beyond that the peer must keep.
   if (tcb.pressed && tcb.receiveBuffer.unread >= tcb.config.sysctl.tcp_rmem[0]) {
     drop(tcb, 'no memory for what is not read');
@@ -68,8 +67,9 @@ function takeInOrder(tcb: Tcb, bytes: Uint8Array, at: number, len: number, owned
     return;
   }
   const hadHoles = !tcb.reassembly.isEmpty;
+  const bytes = seg.payload.bufs[0]!;
   // One octet must not hold on to 64 KiB.
-  if (owned && 2 * len >= bytes.buffer.byteLength) tcb.receiveBuffer.push(bytes.subarray(at, at + len));
+  if (seg.owned && 2 * len >= bytes.buffer.byteLength) tcb.receiveBuffer.push(bytes.subarray(at, at + len));
   else tcb.receiveBuffer.copy(bytes, at, len);
   advance(tcb, len);
   for (let next = tcb.reassembly.takeAt(tcb.rcvNxt); next !== undefined; next = tcb.reassembly.takeAt(tcb.rcvNxt)) {
@@ -77,10 +77,11 @@ function takeInOrder(tcb: Tcb, bytes: Uint8Array, at: number, len: number, owned
     advance(tcb, next.length);
   }
   tcb.happened |= Happened.readable;
-  tcb.ackPolicy.onData(now, tcb.rcvWnd, tcb.rcvMss, tcb.rtt.rto);
+  tcb.ackPolicy.onData(now, seg, tcb.rcvWnd, tcb.config.path.receiveMss, tcb.rtt.rto);
   // RFC 5681 §4.2: a segment that fills a hole is acknowledged at once, and two full segments are.
   const unacked = seqDiff(tcb.rcvNxt, tcb.lastAckSent);
-  if (hadHoles || unacked > tcb.rcvMss || tcb.ackPolicy.isQuick || tcb.options.TCP_QUICKACK) tcb.ackOwed = 'now';
+  if (hadHoles || unacked > tcb.ackPolicy.rcvMss || tcb.ackPolicy.isQuick || tcb.options.TCP_QUICKACK)
+    tcb.ackOwed = 'now';
   else if (tcb.ackOwed === 'none') {
     tcb.ackOwed = 'delayed';
     tcb.timers.set(Timer.delayedAck, later(now, tcb.ackPolicy.delay(tcb.rtt.srtt)));
@@ -106,7 +107,7 @@ function takeAhead(tcb: Tcb, from: Seq, octets: Uint8Array, owned: boolean): voi
   }
   const taken = tcb.reassembly.insert(from, octets, owned);
   if (taken === 0) reportDuplicate(tcb, from, seqAdd(from, octets.length));
-  tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
+  tcb.ackPolicy.onDisorder(tcb.rcvWnd);
   tcb.ackOwed = 'now';
   tcb.ackNote = 'duplicate ACK';
 }

@@ -335,6 +335,6 @@ function finOf(seg: TcpSegment): Seq {
 function noteDuplicate(tcb: Tcb, seg: TcpSegment): void {
   if (seg.payload.len === 0 || seg.has(TcpFlag.SYN) || !seqLt(seg.seq, tcb.rcvNxt)) return;
   tcb.dupSegsIn++;
-  tcb.ackPolicy.onDisorder(tcb.rcvWnd, tcb.rcvMss);
+  tcb.ackPolicy.onDisorder(tcb.rcvWnd);
   reportDuplicate(tcb, seg.seq, seqMin(tcb.rcvNxt, seqAdd(seg.seq, seg.payload.len)));
 }

@@ -123,8 +123,6 @@ export class Tcb {
   smss: number;
   /** The same of the segment that left last: a probe of the path's MTU is larger than the rest. */
   wireMss = 0;
-  /** Octets of payload in the fullest segment received: what "two full segments" means to the ACK policy. */
-  rcvMss = 536;
 
   // Fast Open, RFC 7413.
   /** Cookie for our SYN or SYN-ACK in hexadecimal, '' to ask for one; undefined: none. */

@@ -89,6 +89,8 @@ export function receive(tcb: Tcb, now: Micros): Uint8Array | 'empty' | 'end' {
   if (octets === undefined) return tcb.rcvFinReached || tcb.state === 'CLOSED' ? 'end' : 'empty';
   traceCall(tcb, now, 'RECEIVE', octets.length);
   tcb.windowMayHaveOpened = true;
+  if (tcb.ackOwed === 'delayed' && tcb.receiveBuffer.unread === 0 && tcb.ackPolicy.wantsAckOnceRead)
+    tcb.ackOwed = 'now';
   return octets;
 }
 
