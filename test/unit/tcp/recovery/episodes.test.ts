@@ -1,0 +1,203 @@
+/** What an episode leaves behind, and what it sends at its edges. The round trip is 100 ms, RTO 300 ms. */
+import { describe, expect, test } from 'vitest';
+import { micros, ms } from '../../../../src/base/time.ts';
+import { ack, data, established, fin, type Harness, type HarnessOptions, RTO, RTT } from '../../../support/harness.ts';
+
+const MSS = 1000;
+
+const open = (o: HarnessOptions = {}): Harness =>
+  established({ mss: MSS, sack: true, ...o, sysctl: { tcp_early_retrans: 0, ...o.sysctl } });
+
+const sack = (n: number, from: number, to: number): ReturnType<typeof ack> => ack(n, { sack: [[from, to]] });
+
+/** Nothing is wrong, and nothing is left that a reduction had changed. */
+const NO_EPISODE = {
+  recovery: 'open',
+  inflation: 0,
+  cwrDue: false,
+  dupAcks: 0,
+  timeouts: 0,
+  loss: { canUndo: false, dsackedAll: false, prrActive: false, frto: 'off' },
+  board: { lost: 0, resent: 0, waiting: 0 },
+} as const;
+
+describe('an undo leaves nothing of the episode behind', () => {
+  test('without SACK, where duplicates had inflated the window', () => {
+    const h = established({ mss: MSS + 12, timestamps: true });
+    h.write(10_000);
+    const sentAt = h.tsVal;
+    h.skip().advance(RTT).inject(ack(0), ack(0), ack(0), ack(0), ack(0)).skip();
+    expect(h.connection.variables).toMatchObject({ recovery: 'recovery', inflation: 5000, dupAcks: 5 });
+    // Nothing of what was sent again is needed: all of it was only late.
+    h.inject(ack(10_000, { ts: [h.peerTsVal, sentAt] }));
+    expect(h.connection.variables).toMatchObject(NO_EPISODE);
+    expect(h.info).toMatchObject({ spurious: 1, snd_ssthresh: -1 });
+  });
+
+  test('with SACK, after a DSACK', () => {
+    const h = open();
+    h.write(10_000);
+    h.skip()
+      .advance(RTT)
+      .inject(sack(0, 1000, 4000))
+      .skip()
+      .inject(sack(4000, 0, 1000));
+    expect(h.connection.variables).toMatchObject(NO_EPISODE);
+    expect(h.info.spurious).toBe(1);
+  });
+
+  test('after a timeout', () => {
+    const h = open();
+    h.write(20_000);
+    h.skip().after(RTO).skip().inject(ack(3000)).skip();
+    expect(h.connection.variables).toMatchObject(NO_EPISODE);
+    expect(h.info.spurious).toBe(1);
+  });
+});
+
+describe('the end of an episode', () => {
+  test('without SACK leaves the window without what duplicates lent it', () => {
+    const h = open({ sack: false });
+    h.write(10_000);
+    h.skip().inject(ack(0), ack(0), ack(0), ack(0)).skip().inject(ack(10_000));
+    expect(h.connection.variables).toMatchObject({ recovery: 'open', inflation: 0, dupAcks: 0 });
+    expect(h.connection.variables!.loss).toMatchObject({ prrActive: false, frto: 'off' });
+  });
+
+  test('after a timeout leaves slow start alone', () => {
+    const h = open({ sysctl: { tcp_frto: 0 } });
+    h.write(5000);
+    h.skip().after(RTO).skip().inject(ack(5000));
+    expect(h.connection.variables).toMatchObject({ recovery: 'open', inflation: 0, timeouts: 0 });
+    // One segment, to the threshold octet by octet, and from there by one a window.
+    expect(h.info).toMatchObject({ snd_cwnd: 3500, snd_ssthresh: 2500 });
+  });
+});
+
+test('a timeout ends whatever was under way', () => {
+  const h = established({ mss: MSS, sack: true });
+  h.write(10_000);
+  // Two round trips and 2 ms later the tail loss probe leaves, and nothing answers.
+  h.skip().after(ms(202)).skip();
+  expect(h.connection.variables!.loss).toMatchObject({ probeOut: true });
+  h.after(RTO).skip();
+  expect(h.connection.variables).toMatchObject({ recovery: 'loss', inflation: 0, dupAcks: 0, timeouts: 1 });
+  const { loss } = h.connection.variables!;
+  expect(loss).toMatchObject({ prrActive: false, probeOut: false, probeDue: false, timeouts: 1, releaseAt: h.now });
+});
+
+describe('a retransmission timeout takes for lost', () => {
+  /** A round trip is known to RACK; one segment leaves, and `gap` later another. */
+  const two = (gap: number, o: HarnessOptions = {}): Harness => {
+    const h = open(o);
+    h.write(MSS);
+    h.skip().advance(RTT).inject(ack(MSS));
+    h.write(MSS);
+    h.skip().advance(micros(gap));
+    h.write(MSS);
+    h.skip().advance(micros(RTO - gap));
+    return h.skip();
+  };
+
+  test('what left a round trip ago or longer, and the first in any case (RFC 8985 §6.3)', () => {
+    expect(two(RTO - RTT).info.lost).toBe(2 * MSS);
+    expect(two(RTO - RTT + 1).info.lost).toBe(MSS);
+  });
+
+  test('all of it, where RACK has no say', () => {
+    expect(two(RTO - RTT + 1, { sysctl: { tcp_recovery: 0 } }).info.lost).toBe(2 * MSS);
+    expect(two(RTO - RTT + 1, { sack: false }).info.lost).toBe(2 * MSS);
+  });
+
+  test('the first, though it left a moment ago', () => {
+    const h = open();
+    h.write(MSS);
+    h.skip().advance(RTT).inject(ack(MSS));
+    h.write(3 * MSS);
+    // Sent again when something beyond it arrived, a moment before the timer expires.
+    h.skip()
+      .advance(ms(280))
+      .inject(sack(MSS, 2 * MSS, 3 * MSS))
+      .skip();
+    h.advance(RTO);
+    expect(h.takeLeft().map(({ seg }) => [seg.seq, seg.note])).toContainEqual([MSS, 'retransmission']);
+  });
+});
+
+describe('RACK’s timer', () => {
+  test('lets PRR send what it found, and counts nothing as delivered (RFC 9937)', () => {
+    const h = open();
+    h.write(10_000);
+    h.skip()
+      .advance(RTT)
+      .inject(sack(0, 1000, 2000))
+      .skip()
+      .after(ms(25));
+    // In flight before: 9000; ssthresh 5000; the retransmission leaves in any case.
+    h.expect(data(0, MSS, { note: 'fast retransmit' }));
+    expect(h.connection.variables!.loss).toMatchObject({ prrDelivered: 0, prrOut: MSS, prrActive: true });
+    const { recoverFs } = h.connection.variables!.loss;
+    h.inject(sack(0, 1000, 3000));
+    expect(h.connection.variables!.loss).toMatchObject({ prrDelivered: MSS, recoverFs });
+  });
+});
+
+describe('a FIN that went alone', () => {
+  test('is not sent again with the data before it when it has arrived', () => {
+    const h = open();
+    h.write(MSS);
+    h.skip()
+      .close()
+      .expect(fin(MSS))
+      .advance(RTT)
+      .inject(sack(0, MSS, MSS + 1))
+      .after(ms(25))
+      .expect(data(0, MSS, { note: 'fast retransmit' }));
+  });
+
+  test('goes along when both are lost', () => {
+    const h = open();
+    h.write(MSS);
+    h.skip().close().expect(fin(MSS)).advance(RTO);
+    h.expect(data(0, MSS, { flags: 'FP.', note: 'retransmission' }));
+  });
+});
+
+describe('a tail loss probe for a run that the link cut', () => {
+  const run = (octets: number): Harness => {
+    const h = established({ mss: MSS, sack: true, path: { maxGsoPayload: 8000 } });
+    h.write(octets);
+    return h.skip();
+  };
+  const PTO = ms(202);
+
+  test.each([
+    [3000, 2000, 1000],
+    [3001, 3000, 1],
+    [2999, 2000, 999],
+    [1000, 0, 1000],
+  ])('of %i octets is its last segment', (octets, seq, len) => {
+    const h = established({ mss: MSS, sack: true, path: { maxGsoPayload: 8000 }, options: { TCP_NODELAY: true } });
+    h.write(octets);
+    h.skip().advance(ms(402));
+    expect(h.takeLeft()[0]!.seg).toMatchObject({ seq, len, note: 'tail loss probe' });
+  });
+
+  test('of full segments and the FIN: the last of them and the FIN', () => {
+    const h = established({ mss: MSS, sack: true, wnd: 2000, path: { maxGsoPayload: 8000 } });
+    h.write(5000);
+    h.close().skip();
+    h.advance(RTT)
+      .inject(ack(2000, { wnd: 8000 }))
+      .expect(data(2000, 3000, { flags: 'FP.' }));
+    h.after(PTO).expect(data(4000, MSS, { flags: 'FP.', note: 'tail loss probe' }));
+  });
+
+  test('of full segments, the FIN alone behind them: the FIN', () => {
+    const h = run(3000);
+    h.close()
+      .expect(fin(3000))
+      .after(PTO)
+      .expect(fin(3000, { note: 'tail loss probe' }));
+  });
+});

@@ -1,0 +1,177 @@
+/** What a controller is told of each ACK, number by number: see AckSample. The round trip is 100 ms. */
+import { describe, expect, test } from 'vitest';
+import { ms } from '../../../../src/base/time.ts';
+import type { AckSample, CongestionControl } from '../../../../src/tcp/congestion/controller.ts';
+import { ack, established, type Harness, type HarnessOptions, RTT } from '../../../support/harness.ts';
+
+const MSS = 1000;
+
+/** A connection with `written` octets queued, and what its controller hears from then on. */
+function watched(written: number, o: HarnessOptions = {}): { readonly h: Harness; readonly told: AckSample[] } {
+  const h = established({ mss: MSS, sack: true, ...o });
+  const told: AckSample[] = [];
+  // Read by everybody, but a test may listen in.
+  const congestion = h.connection.variables!.congestion as { onAck: CongestionControl['onAck'] };
+  const onAck = congestion.onAck.bind(congestion);
+  congestion.onAck = (sample) => {
+    told.push({ ...sample });
+    onAck(sample);
+  };
+  h.write(written);
+  h.skip().advance(RTT);
+  return { h, told };
+}
+
+const sack = (n: number, from: number, to: number): ReturnType<typeof ack> => ack(n, { sack: [[from, to]] });
+
+describe('of an ACK', () => {
+  test('that moves SND.UNA: what it delivers, how fast, and that a round trip begins', () => {
+    const { h, told } = watched(20_000);
+    h.inject(ack(2000)).skip();
+    expect(told).toEqual([
+      {
+        acked: 2000,
+        cumulative: 2000,
+        priorInFlight: 10_000,
+        inFlight: 8000,
+        lost: 0,
+        rtt: 100_000,
+        srtt: 100_000,
+        minRtt: 100_000,
+        cwndLimited: true,
+        recovering: false,
+        // 2000 octets in 100 ms.
+        deliveryRate: 20_000,
+        // The writer had nothing when the handshake was over.
+        appLimited: true,
+        delivered: 2000,
+        priorDelivered: 0,
+        roundStart: true,
+        ece: false,
+        una: 2000,
+        nxt: 10_000,
+        now: h.now,
+      },
+    ]);
+  });
+
+  test('of the same flight: no round trip begins', () => {
+    const { h, told } = watched(20_000);
+    h.inject(ack(2000)).skip().advance(ms(10)).inject(ack(4000)).skip();
+    expect(told[1]).toMatchObject({
+      acked: 2000,
+      priorInFlight: 12_000,
+      inFlight: 10_000,
+      rtt: 110_000,
+      srtt: 101_250,
+      minRtt: 100_000,
+      // 4000 octets in 110 ms.
+      deliveryRate: 36_364,
+      appLimited: true,
+      delivered: 4000,
+      priorDelivered: 0,
+      roundStart: false,
+      una: 4000,
+      nxt: 14_000,
+      now: h.now,
+    });
+  });
+
+  test('of what left while the window was full: the network was the limit, and a round trip begins', () => {
+    const { h, told } = watched(40_000);
+    h.inject(ack(2000)).skip().advance(RTT).inject(ack(11_000)).skip();
+    expect(told[1]).toMatchObject({
+      acked: 9000,
+      rtt: 100_000,
+      deliveryRate: 90_000,
+      appLimited: false,
+      delivered: 11_000,
+      priorDelivered: 2000,
+      roundStart: true,
+    });
+  });
+
+  test('that reports something by SACK alone: it is delivered, and no reason to grow', () => {
+    const { h, told } = watched(20_000);
+    h.inject(sack(0, 1000, 2000)).skip();
+    expect(told).toMatchObject([
+      { acked: 1000, cumulative: 0, priorInFlight: 10_000, inFlight: 9000, lost: 0, rtt: 100_000, cwndLimited: false },
+    ]);
+    expect(told).toMatchObject([{ recovering: false, delivered: 1000, deliveryRate: 10_000, una: 0, nxt: 10_000 }]);
+  });
+
+  test('that shows a loss: how much, and that the window is governed otherwise', () => {
+    const { h, told } = watched(20_000);
+    h.inject(sack(0, 1000, 4000)).skip();
+    expect(told).toMatchObject([{ acked: 3000, cumulative: 0, lost: 1000, priorInFlight: 10_000, inFlight: 6000 }]);
+    expect(told).toMatchObject([{ recovering: true, cwndLimited: true }]);
+    // The last of the episode belongs to it.
+    h.advance(RTT).inject(ack(10_000)).skip();
+    expect(told[1]).toMatchObject({ acked: 7000, cumulative: 10_000, lost: 0, recovering: true });
+    expect(h.info.ca_state).toBe('Open');
+    h.advance(RTT)
+      .inject(ack(h.info.bytes_sent - h.info.bytes_retrans))
+      .skip();
+    expect(told[2]).toMatchObject({ recovering: false, lost: 0 });
+  });
+
+  test('in a small part of the window: there is no reason to grow', () => {
+    const { h, told } = watched(3000);
+    h.inject(ack(1000));
+    expect(told).toMatchObject([{ acked: 1000, priorInFlight: 3000, inFlight: 2000, cwndLimited: false }]);
+    // In slow start half of it is enough.
+    const half = watched(5001, { options: { TCP_NODELAY: true } });
+    half.h.inject(ack(1000));
+    expect(half.told).toMatchObject([{ cwndLimited: true }]);
+    const less = watched(5000);
+    less.h.inject(ack(1000));
+    expect(less.told).toMatchObject([{ cwndLimited: false }]);
+  });
+});
+
+test('when RACK’s timer finds a loss, nothing was delivered and nothing measured', () => {
+  const { h, told } = watched(20_000);
+  h.inject(sack(0, 1000, 2000)).skip();
+  h.advance(ms(25)).skip();
+  const { srtt } = h.connection.variables!.rtt;
+  expect(told.slice(1)).toEqual([
+    {
+      acked: 0,
+      cumulative: 0,
+      priorInFlight: 10_000,
+      inFlight: 9000,
+      lost: 1000,
+      rtt: 0,
+      srtt,
+      minRtt: 100_000,
+      cwndLimited: true,
+      recovering: true,
+      deliveryRate: 0,
+      appLimited: true,
+      delivered: 1000,
+      priorDelivered: 0,
+      roundStart: false,
+      ece: false,
+      una: 0,
+      nxt: 11_000,
+      now: h.now,
+    },
+  ]);
+});
+
+test('without SACK the ACKs of an episode tell it nothing, and what follows does', () => {
+  const { h, told } = watched(40_000, { sack: false });
+  h.inject(ack(0), ack(0), ack(0)).skip();
+  h.inject(ack(3000)).skip();
+  h.advance(RTT).inject(ack(12_000)).skip();
+  expect(told).toEqual([]);
+  expect(h.info.ca_state).toBe('Open');
+  h.advance(RTT).inject(ack(13_000)).skip();
+  expect(told).toMatchObject([{ acked: 1000, cumulative: 1000, recovering: false, rtt: 100_000 }]);
+});
+
+test('a word that says nothing new tells it nothing', () => {
+  const { h, told } = watched(20_000);
+  h.inject(ack(0), ack(0, { wnd: 60_000 })).skip();
+  expect(told).toEqual([]);
+});
