@@ -11,7 +11,7 @@ export interface TestOrder {
   readonly log?: string;
   /** The sources have these built in (switchable.ts): each test is run with each that it comes by. */
   readonly mutants?: readonly { readonly id: number; readonly place: number }[];
-  /** A test that takes longer by itself is put off. */
+  /** A test that takes more processor time by itself is put off. */
   readonly quickMs?: number;
 }
 
@@ -24,7 +24,7 @@ export type Step =
   | { readonly at: 'caught'; readonly id: number; readonly test: TestName; readonly why: string }
   /** The test is through; these places it passed. */
   | { readonly at: 'tested'; readonly test: TestName; readonly places: readonly number[] }
-  /** It takes `ms`, which is long. */
+  /** It takes `ms` of processor time, which is long. */
   | { readonly at: 'put off'; readonly test: TestName; readonly ms: number }
   /** It fails without any mutant, so it says nothing; `after` one that it caught, perhaps, which left something behind. */
   | { readonly at: 'unfit'; readonly test: TestName; readonly why: string; readonly after: number };

@@ -25,7 +25,7 @@ export type Progress = (tests: number, caught: number, alive: number) => void;
 
 const LOG = 'mutants-log.ndjson';
 const LOOK_EVERY_MS = 500;
-/** The slow tests see only what the quick ones have left. By themselves, in ms. */
+/** The slow tests see only what the quick ones have left. By themselves, in ms of processor time. */
 const QUICK_MS = [50, 500, 5000];
 /** A day: what watches decides. */
 const NO_LIMIT_S = 86_400;
