@@ -6,7 +6,7 @@ import { release } from 'node:os';
 import { type Micros, micros } from '../base/time.ts';
 import type { CaptureSink } from '../link/taps/capture.ts';
 import { pcapngInterface, pcapngPacket, pcapngSection, pcapngStatistics } from '../pcap/pcapng-writer.ts';
-import type { StackTracer } from '../stack/stack.ts';
+import type { StackTracer } from '../stack/stack-options.ts';
 import { Annotator } from '../tools/annotate.ts';
 import type { CliFailure } from './exit.ts';
 import { OutFile } from './out-file.ts';

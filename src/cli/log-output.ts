@@ -2,7 +2,7 @@
 
 import type { Micros } from '../base/time.ts';
 import type { Addresses } from '../stack/endpoint.ts';
-import type { StackTracer } from '../stack/stack.ts';
+import type { StackTracer } from '../stack/stack-options.ts';
 import type { TraceRecord } from '../tcp/trace.ts';
 import { NdjsonLog } from '../tools/log-ndjson.ts';
 import { type LogRecord, type LogSink, LogTally, type SummaryFacts } from '../tools/log-record.ts';

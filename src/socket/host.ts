@@ -12,7 +12,8 @@ import type { Link, LinkError } from '../link/link.ts';
 import { type Route, routeTo } from '../link/route.ts';
 import { type CaptureSink, captureTap } from '../link/taps/capture.ts';
 import type { PortSource } from '../stack/ports.ts';
-import { Stack, type StackTracer } from '../stack/stack.ts';
+import { Stack } from '../stack/stack.ts';
+import type { StackTracer } from '../stack/stack-options.ts';
 import type { Profile, Sysctl } from '../tcp/config.ts';
 import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
 import {

@@ -1,6 +1,6 @@
 /** The state transitions of single connections, for those who ask; while nobody does, no trace record is made. */
 import type { Micros } from '../base/time.ts';
-import type { StackTracer } from '../stack/stack.ts';
+import type { StackTracer } from '../stack/stack-options.ts';
 import { type Event, ruleText, type State, TRANSITIONS } from '../tcp/machine.ts';
 import type { Cause, TraceRecord } from '../tcp/trace.ts';
 

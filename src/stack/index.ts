@@ -34,4 +34,5 @@ export type { Addresses, Endpoint } from './endpoint.ts';
 export { TcpError } from './errors.ts';
 export type { Listener } from './listener.ts';
 export type { PortSource } from './ports.ts';
-export { type ConnectOptions, type ListenOptions, Stack, type StackOptions, type StackTracer } from './stack.ts';
+export { Stack } from './stack.ts';
+export type { ConnectOptions, ListenOptions, StackOptions, StackTracer } from './stack-options.ts';

@@ -1,9 +1,10 @@
 /** Two ends on a bad path, and octets into a whole stack: a few always the same runs, and each rule broken once. */
 import { expect, test } from 'vitest';
 import type { PacketIn } from '../../src/link/link.ts';
+import { IpOutput } from '../../src/stack/ip-output.ts';
 import { Stack } from '../../src/stack/stack.ts';
 import { Connection } from '../../src/tcp/connection.ts';
-import { toIpv4 } from '../../src/wire/ipv4.ts';
+import { type Ipv4, toIpv4 } from '../../src/wire/ipv4.ts';
 import { TcpFlag, TcpSegment } from '../../src/wire/tcp.ts';
 import { US } from '../unit/stack/wire.ts';
 import type { EndOptions } from './end.ts';
@@ -93,13 +94,27 @@ test('30 runs of octets into a stack break no rule', () => {
   expect(segments).toBeGreaterThan(1000);
 }, 120_000);
 
-/** A stack that treats each packet in its own way. */
+/** A stack that treats each packet in its own way; `say` sends a RST to an address. */
 const stackThat =
-  (takes: (stack: Stack, packet: PacketIn, take: (packet: PacketIn) => void) => void): OctetsOptions['make'] =>
+  (
+    takes: (stack: Stack, packet: PacketIn, take: (packet: PacketIn) => void, say: (to: Ipv4) => void) => void,
+  ): OctetsOptions['make'] =>
   (o) => {
+    const { link } = o;
+    const output = new IpOutput(link, 0);
+    const start = link.start.bind(link);
+    link.start = (receiver) => {
+      const { onPacket } = receiver;
+      receiver.onPacket = (packet) =>
+        takes(
+          stack,
+          packet,
+          (p) => onPacket.call(receiver, p),
+          (to) => void output.send(reset, o.address, to, 0, 64),
+        );
+      start(receiver);
+    };
     const stack = new Stack(o);
-    const { onPacket } = stack;
-    stack.onPacket = (packet) => takes(stack, packet, (p) => onPacket.call(stack, p));
     return stack;
   };
 
@@ -119,13 +134,13 @@ const OCTETS_FAULTS: Readonly<Record<OctetsRule, OctetsOptions['make']>> = {
   'a few packets answer one': stackThat((_, packet, take) => {
     for (let i = 0; i < 40; i++) take(packet);
   }),
-  'no RST answers a RST': stackThat((stack, packet, take) => {
+  'no RST answers a RST': stackThat((_, packet, take, say) => {
     take(packet);
-    stack.sendAlone(reset, US);
+    say(US);
   }),
-  'nobody is answered whom nobody can be': stackThat((stack, packet, take) => {
+  'nobody is answered whom nobody can be': stackThat((_, packet, take, say) => {
     take(packet);
-    stack.sendAlone(reset, toIpv4(0));
+    say(toIpv4(0));
   }),
 };
 

@@ -7,10 +7,12 @@ import { intBelow, type Random, seededRandom } from '../../src/base/random.ts';
 import { type Micros, micros, ms, seconds } from '../../src/base/time.ts';
 import { VirtualTime } from '../../src/base/virtual-time.ts';
 import type { Faults } from '../../src/link/faults.ts';
+import type { LinkReceiver } from '../../src/link/link.ts';
 import { type MemoryLinkOptions, memoryLink } from '../../src/link/memory.ts';
 import { type FaultLink, faultTap } from '../../src/link/taps/fault.ts';
 import type { Endpoint } from '../../src/stack/endpoint.ts';
-import { Stack, type StackTracer } from '../../src/stack/stack.ts';
+import { Stack } from '../../src/stack/stack.ts';
+import type { StackTracer } from '../../src/stack/stack-options.ts';
 import type { SocketOptions, Sysctl } from '../../src/tcp/config.ts';
 import type { SegmentRecord, TraceRecord } from '../../src/tcp/trace.ts';
 import { type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
@@ -81,6 +83,8 @@ export function plainPair(): { readonly time: VirtualTime; readonly a: Stack; re
 export class Side {
   readonly stack: Stack;
   readonly link: FaultLink;
+  /** What the stack is to its link. */
+  receiver!: LinkReceiver;
 
   constructor(
     sim: Sim,
@@ -92,10 +96,16 @@ export class Side {
   ) {
     const random = seededRandom(sim.random.uint32());
     this.link = faultTap(link, { clock: sim.time.clock(), random, ...(o.faults && { out: o.faults }) });
+    const { link: tapped } = this;
+    const start = tapped.start.bind(tapped);
+    tapped.start = (receiver) => {
+      this.receiver = receiver;
+      start(receiver);
+    };
     this.stack = new Stack({
       clock: sim.time.clock(),
       random,
-      link: this.link,
+      link: tapped,
       address,
       sysctl,
       tracer: new Watch(onRecord),

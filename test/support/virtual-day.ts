@@ -10,7 +10,8 @@ import type { FaultCounters, Faults } from '../../src/link/faults.ts';
 import { memoryLink } from '../../src/link/memory.ts';
 import { type FaultLink, faultTap } from '../../src/link/taps/fault.ts';
 import type { Endpoint } from '../../src/stack/endpoint.ts';
-import { Stack, type StackTracer } from '../../src/stack/stack.ts';
+import { Stack } from '../../src/stack/stack.ts';
+import type { StackTracer } from '../../src/stack/stack-options.ts';
 import type { SocketOptions, Sysctl } from '../../src/tcp/config.ts';
 import { type Ipv4, parseIpv4 } from '../../src/wire/ipv4.ts';
 

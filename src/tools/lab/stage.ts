@@ -7,7 +7,7 @@ import { type Micros, micros } from '../../base/time.ts';
 import { type Host, openHost } from '../../socket/host.ts';
 import type { Endpoint } from '../../stack/endpoint.ts';
 import type { Listener } from '../../stack/listener.ts';
-import type { ConnectOptions, ListenOptions, StackTracer } from '../../stack/stack.ts';
+import type { ConnectOptions, ListenOptions, StackTracer } from '../../stack/stack-options.ts';
 import type { Sysctl } from '../../tcp/config.ts';
 import type { State } from '../../tcp/machine.ts';
 import type { TraceRecord } from '../../tcp/trace.ts';

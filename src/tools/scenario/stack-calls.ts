@@ -5,7 +5,8 @@
 import type { Endpoint } from '../../stack/endpoint.ts';
 import { TcpError } from '../../stack/errors.ts';
 import type { Listener } from '../../stack/listener.ts';
-import type { ConnectOptions, Stack } from '../../stack/stack.ts';
+import type { Stack } from '../../stack/stack.ts';
+import type { ConnectOptions } from '../../stack/stack-options.ts';
 import { DEFAULT_SOCKET_OPTIONS, type SocketOptions } from '../../tcp/config.ts';
 import { type Ipv4, toIpv4 } from '../../wire/ipv4.ts';
 import type { CallRequest, CallResult, Linger } from './calls.ts';

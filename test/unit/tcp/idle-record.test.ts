@@ -93,7 +93,7 @@ test('nor does a link that is writable again, or memory that is short', () => {
   const { sim, ends } = quiet({ seed: 1, sysctl: { tcp_mem_octets: 1000 } }, [100]);
   const [a] = ends as [Endpoint];
   expect(a.connection.isPutAway).toBe(true);
-  sim.a.stack.onWritable();
+  sim.a.receiver.onWritable();
   expect(a.connection.isPutAway).toBe(true);
   const other = sim.a.stack.connect({ address: B, port: 80 });
   other.send(pattern(0, 5000));
