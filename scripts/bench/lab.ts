@@ -211,7 +211,6 @@ export class Client {
   readonly about: Said;
   readonly options: ClientOptions;
   readonly #program: Program;
-  #isWarm = false;
 
   constructor(program: Program, options: ClientOptions, about: Said) {
     this.#program = program;
@@ -219,12 +218,22 @@ export class Client {
     this.about = about;
   }
 
-  /** One measurement. `during` runs beside it once it has begun. */
-  async measure(during?: (client: Program) => Promise<void>): Promise<Said> {
-    const { seconds } = this.options;
-    const warmSeconds = this.#isWarm ? Math.min(WARM_AGAIN, this.options.warmSeconds) : this.options.warmSeconds;
-    this.#isWarm = true;
-    this.#program.write(`${JSON.stringify({ warmSeconds })}\n`);
+  /**
+   * Until V8 has compiled what is hot: twice, since the first ending of connections has it take back much of what it had taken
+   * for granted.
+   */
+  async warmUp(): Promise<void> {
+    const seconds = this.options.warmSeconds / 2;
+    for (let i = 0; i < 2; i++) await this.measure(0, undefined, seconds);
+  }
+
+  /** One measurement, `warmSeconds` after its connections are there. `during` runs beside it once it has begun. */
+  async measure(
+    warmSeconds: number,
+    during?: (client: Program) => Promise<void>,
+    seconds = this.options.seconds,
+  ): Promise<Said> {
+    this.#program.write(`${JSON.stringify({ warmSeconds, seconds })}\n`);
     await during?.(this.#program);
     return await this.#program.said('result', (seconds + warmSeconds) * 1000 + 60_000);
   }
@@ -234,9 +243,6 @@ export class Client {
     await this.#program.ended();
   }
 }
-
-/** Until a connection of a process that is warm has found its pace. */
-const WARM_AGAIN = 0.25;
 
 /** Throws what is missing to measure anything. */
 export function checkMachine(dist: string): void {

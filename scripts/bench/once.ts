@@ -22,7 +22,13 @@ export interface Once {
 }
 
 /** Measures with the client that `open` gives, which may be one that has measured before. The path is there when it is called. */
-export async function runOnce(place: Place, c: Case, open: () => Promise<Client>, seed: number): Promise<Once> {
+export async function runOnce(
+  place: Place,
+  c: Case,
+  open: () => Promise<Client>,
+  warmSeconds: number,
+  seed: number,
+): Promise<Once> {
   const bridge =
     c.path === undefined
       ? undefined
@@ -35,7 +41,10 @@ export async function runOnce(place: Place, c: Case, open: () => Promise<Client>
   try {
     const client = await open();
     beside = c.beside === undefined ? undefined : startBeside(place, c, client.options);
-    const result = await client.measure(c.work === 'idle' ? (program) => countMemory(program, kernel) : undefined);
+    const result = await client.measure(
+      warmSeconds,
+      c.work === 'idle' ? (program) => countMemory(program, kernel) : undefined,
+    );
     const bridgeBusy =
       bridge === undefined
         ? {}
@@ -64,7 +73,7 @@ export async function runAlone(
 ): Promise<Once> {
   let client: Client | undefined;
   try {
-    return await runOnce(place, c, async () => (client = await place.openClient(o, nodeArgs)), seed);
+    return await runOnce(place, c, async () => (client = await place.openClient(o, nodeArgs)), o.warmSeconds, seed);
   } finally {
     await client?.close();
   }

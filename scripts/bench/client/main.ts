@@ -1,6 +1,6 @@
 /**
  * Measurements of one stack, one after another, in a process of its own, pinned to its core: `main.ts JSON`. Says `ready` when
- * it could begin; measures at each line on its input, which is {warmSeconds}, and says `result`; leaves at its end.
+ * it could begin; measures at each line on its input, which is {warmSeconds, seconds}, and says `result`; leaves at its end.
  */
 import { once } from 'node:events';
 import type { Said } from '../program.ts';
@@ -31,6 +31,6 @@ input.once('close', () => {
 say('ready', stack.about);
 for (;;) {
   const [line] = await once(input, 'line');
-  const { warmSeconds } = JSON.parse(line) as Pick<ClientOptions, 'warmSeconds'>;
-  say('result', { ...(await WORK[o.work](stack, { ...o, warmSeconds })), counters: stack.counters() });
+  const times = JSON.parse(line) as Pick<ClientOptions, 'warmSeconds' | 'seconds'>;
+  say('result', { ...(await WORK[o.work](stack, { ...o, ...times })), counters: stack.counters() });
 }

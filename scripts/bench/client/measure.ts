@@ -10,7 +10,7 @@ export interface ClientOptions extends StackOptions {
   readonly work: Work;
   /** Measured. */
   readonly seconds: number;
-  /** Before that, in a process that has measured nothing yet. */
+  /** Before that. */
   readonly warmSeconds: number;
   /** Connections at once, where there are several. */
   readonly count: number;
