@@ -14,7 +14,7 @@ export const BATCH = 64;
  * Slots of a batch on the way in. Twice as many save no system call worth the name, and what has come in segments of 64 KiB
  * would no longer be in the processor's cache when its reader takes it.
  */
-const RECEIVE_BATCH = 32;
+export const RECEIVE_BATCH = 32;
 /** Octets of a message that are copied rather than referenced: its headers, and a payload not worth a reference. */
 const STRIDE = 512;
 const SMALL_PAYLOAD = 256;

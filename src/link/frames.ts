@@ -13,7 +13,7 @@ export interface FrameIn extends PacketIn {
 
 export interface FrameReceiver {
   onFrame(frame: FrameIn): void;
-  onBatchEnd(): void;
+  onBatchEnd(more?: boolean): void;
   onWritable(): void;
   onError(error: LinkError): void;
   /** The interface is up again after ENETDOWN. */

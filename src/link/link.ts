@@ -47,8 +47,8 @@ export interface LinkError {
 
 export interface LinkReceiver {
   onPacket(packet: PacketIn): void;
-  /** The batch is over: acknowledge, send what may be sent. */
-  onBatchEnd(): void;
+  /** The batch is over: acknowledge, send what may be sent. `more`: another one waits already. */
+  onBatchEnd(more?: boolean): void;
   onWritable(): void;
   onError(error: LinkError): void;
 }

@@ -67,7 +67,7 @@ class LoopbackLink implements Link {
     this.#receiver = receiver;
     this.#frames.start({
       onFrame: (frame) => this.#onFrame(frame, receiver),
-      onBatchEnd: () => receiver.onBatchEnd(),
+      onBatchEnd: (more) => receiver.onBatchEnd(more),
       onWritable: () => receiver.onWritable(),
       onError: (error) => receiver.onError(error),
     });

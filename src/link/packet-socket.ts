@@ -7,7 +7,7 @@
  */
 import { ETHERNET_HEADER_LEN, type Mac, parseMac } from '../wire/ethernet.ts';
 import { IpProtocol, Ipv4At } from '../wire/ipv4.ts';
-import { Batch, type BatchReceiver } from './batch.ts';
+import { Batch, type BatchReceiver, RECEIVE_BATCH } from './batch.ts';
 import { LinkFailure } from './failure.ts';
 import type { FrameIn, FrameLink, FrameReceiver } from './frames.ts';
 import { type ChecksumState, type LinkCounters, newLinkCounters, type PacketOut, type SendOutcome } from './link.ts';
@@ -255,7 +255,7 @@ class PacketSocket implements PacketFrames, BatchReceiver {
       return;
     }
     for (let i = 0; i < count && !this.#closed; i++) this.#onFrame(i, this.#batch.lens[i]!, receiver);
-    if (!this.#closed) receiver.onBatchEnd();
+    if (!this.#closed) receiver.onBatchEnd(count === RECEIVE_BATCH);
   }
 
   onRoom(): void {

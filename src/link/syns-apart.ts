@@ -52,7 +52,7 @@ function join(frames: PacketFrames, syns: PacketFrames): Omit<PacketFrames, 'fil
       frames.start(receiver);
       syns.start({
         onFrame: (frame) => receiver.onFrame(frame),
-        onBatchEnd: () => receiver.onBatchEnd(),
+        onBatchEnd: (more) => receiver.onBatchEnd(more),
         onWritable() {},
         // Of the interface, which is that of the other socket: it tells.
         onError() {},

@@ -68,9 +68,9 @@ export class Arrivals implements LinkReceiver {
     else this.#onIcmpError();
   }
 
-  onBatchEnd(): void {
+  onBatchEnd(more?: boolean): void {
     this.#takeAck();
-    this.#turns.end();
+    this.#turns.end(more);
   }
 
   onWritable(): void {

@@ -183,8 +183,8 @@ export class EthernetLink implements Link, FrameReceiver {
     else this.counters.ignoredIn++;
   }
 
-  onBatchEnd(): void {
-    this.#receiver?.onBatchEnd();
+  onBatchEnd(more?: boolean): void {
+    this.#receiver?.onBatchEnd(more);
     this.#frames.flush();
   }
 

@@ -4,7 +4,7 @@
  * alarm is set for the soonest deadline.
  */
 import { Queue } from '../base/queue.ts';
-import { type Clock, type Micros, NEVER } from '../base/time.ts';
+import { type Clock, later, type Micros, ms, NEVER } from '../base/time.ts';
 import type { Link } from '../link/link.ts';
 import type { Sysctl } from '../tcp/config.ts';
 import { Happened } from '../tcp/tcb.ts';
@@ -21,6 +21,9 @@ import type { Listener } from './listener.ts';
 import type { PortSource } from './ports.ts';
 
 export const DEFAULT_TTL = 64;
+
+/** In a flood, before timers speak for what may be waiting in it. */
+const PATIENCE = ms(50);
 
 /** What it shares with the rest of its stack. */
 export interface TurnsParts {
@@ -68,6 +71,9 @@ export class Turns implements EndpointHost {
   #awaits = false;
   /** Inside a batch: what is touched waits for its end. */
   #busy = false;
+  /** Behind the last batch another one waits, and until when deadlines wait for it. */
+  #moreWaits = false;
+  #patientUntil: Micros = NEVER;
   /** When it began, or sending did: a batch takes no time. */
   #batchAt: Micros = 0 as Micros;
   #alarmAt: Micros = NEVER;
@@ -118,9 +124,18 @@ export class Turns implements EndpointHost {
     this.#batchAt = this.#clock.now();
   }
 
-  /** It is over. Deadlines are looked at here too: in a flood some drivers don't let the clock's alarm through. */
-  end(): void {
-    this.#runDeadlines();
+  /**
+   * It is over. Deadlines are looked at here too: in a flood some drivers don't let the clock's alarm through. `more`: another
+   * batch waits. What a timer waits for may be in it: none speaks for it too soon, nor later than `PATIENCE`.
+   */
+  end(more = false): void {
+    this.#moreWaits = more;
+    if (!more) this.#patientUntil = NEVER;
+    else if (this.#patientUntil === NEVER) this.#patientUntil = later(this.#batchAt, PATIENCE);
+    if (!more || this.#batchAt >= this.#patientUntil) {
+      this.#patientUntil = NEVER;
+      this.#runDeadlines();
+    }
     this.#busy = false;
     this.#settle();
   }
@@ -174,10 +189,11 @@ export class Turns implements EndpointHost {
   #onAlarm(): void {
     this.#alarmAt = NEVER;
     // This process may have slept: no timer is to speak for a segment that has long come.
+    this.#moreWaits = false;
     this.#link.poll?.();
     if (this.#closed) return;
     this.begin();
-    this.end();
+    this.end(this.#moreWaits);
     this.#sweep.run(this.now());
     this.#setAlarm();
   }

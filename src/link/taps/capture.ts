@@ -23,7 +23,7 @@ export function captureTap(link: Link, clock: Clock, sink: CaptureSink): Link {
       sink(clock.now(), 'in', octets, completeChecksum(octets, 0, octets.length, packet.checksum));
       receiver.onPacket(packet);
     },
-    onBatchEnd: () => receiver.onBatchEnd(),
+    onBatchEnd: (more) => receiver.onBatchEnd(more),
     onWritable: () => receiver.onWritable(),
     onError: (error) => receiver.onError(error),
   });

@@ -129,8 +129,8 @@ class FaultTap implements FaultLink, LinkReceiver {
     this.#arm();
   }
 
-  onBatchEnd(): void {
-    if (!this.#closed) this.#receiver?.onBatchEnd();
+  onBatchEnd(more?: boolean): void {
+    if (!this.#closed) this.#receiver?.onBatchEnd(more);
   }
 
   onWritable(): void {

@@ -54,8 +54,8 @@ class Splitter implements LinkReceiver {
     this.#receivers.get(to)?.onPacket(packet);
   }
 
-  onBatchEnd(): void {
-    for (const receiver of this.#receivers.values()) receiver.onBatchEnd();
+  onBatchEnd(more?: boolean): void {
+    for (const receiver of this.#receivers.values()) receiver.onBatchEnd(more);
   }
 
   onWritable(): void {

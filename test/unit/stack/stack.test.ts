@@ -31,6 +31,14 @@ class HandClock implements Clock {
     return this.#at;
   }
 
+  /** Rings once, late. */
+  jump(to: Micros): void {
+    this.time = to;
+    if (this.#at > to) return;
+    this.#at = NEVER;
+    this.#wake();
+  }
+
   pass(by: Micros): void {
     const target = micros(this.time + by);
     while (this.#at <= target) {
@@ -727,6 +735,23 @@ describe('a process that slept', () => {
     r.clock.pass(seconds(2));
     expect(r.wire.take()).toEqual([]);
     expect(endpoint.info().total_retrans).toBe(0);
+  });
+
+  test('waits with its timers while batch follows upon batch, and 50 ms at most', () => {
+    const r = rig();
+    const { endpoint } = connected(r);
+    endpoint.send(new Uint8Array(3));
+    r.wire.take();
+    const due = r.clock.alarm;
+    const flood = (): void => r.wire.receiver.onBatchEnd(true);
+    r.wire.onPoll = flood;
+    r.clock.jump(due);
+    expect(r.wire.take()).toEqual([]);
+    r.clock.jump(micros(due + ms(50) - 1));
+    expect(r.wire.take()).toEqual([]);
+    r.clock.jump(micros(due + ms(50)));
+    expect(r.wire.take()).toMatchObject([{ flags: 'P.' }]);
+    expect(endpoint.info().total_retrans).toBe(1);
   });
 });
 
