@@ -73,7 +73,11 @@ export function declareCompare(command: Command): void {
     .addOption(new Option('--lab', 'in network namespaces of its own, against a peer and a path that play along'))
     .addOption(new Option('--all', 'every scenario there is, the slow ones too, in one table'))
     .addOption(
-      new Option('--request <text>', 'what `request` sends; \\r, \\n, \\t and \\\\ as in C').default(DEFAULT_REQUEST),
+      // Said by ourselves: commander would escape its backslashes.
+      new Option('--request <text>', 'what `request` sends; \\r, \\n, \\t and \\\\ as in C').default(
+        DEFAULT_REQUEST,
+        `'${DEFAULT_REQUEST}'`,
+      ),
     )
     .addOption(
       new Option(

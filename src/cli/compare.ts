@@ -18,7 +18,7 @@ import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
 import type { CliCommand } from './command.ts';
 import { type Compared, type Ground, type GroundOptions, labGround, targetGround } from './compare-ground.ts';
 import { type CompareOptions, declareCompare } from './compare-options.ts';
-import { CliFailure, Exit, failureFrom } from './exit.ts';
+import { asTrouble, CliFailure, Exit, failureFrom } from './exit.ts';
 import type { Io } from './io.ts';
 import { nearestName } from './nearest.ts';
 import { OutFile } from './out-file.ts';
@@ -44,17 +44,6 @@ export const compare: CliCommand = {
     }
   },
 };
-
-/** Everything that is not about what this machine permits or has is trouble, as with diff. */
-function asTrouble(failure: CliFailure): CliFailure {
-  const keep: readonly number[] = [Exit.UNAVAILABLE, Exit.NOT_PERMITTED, Exit.SIGINT, Exit.SIGTERM];
-  if (keep.includes(failure.exitCode)) return failure;
-  return new CliFailure(failure.message, {
-    exitCode: Exit.USAGE,
-    ...(failure.hint !== undefined && { hint: failure.hint }),
-    cause: failure.cause,
-  });
-}
 
 const usage = (message: string, hint: string): CliFailure => new CliFailure(message, { exitCode: Exit.USAGE, hint });
 

@@ -19,6 +19,13 @@ _tcpx_reply() { # kinds of places, then words
   esac
 }
 
+_tcpx_list() { # words with commas between, the last of them unfinished
+  local cur=$1 words=$2 before=
+  [[ $cur == *,* ]] && before=\${cur%,*},
+  compopt -o nospace 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen -P "$before" -W "$words" -- "\${cur##*,}")
+}
+
 _tcpx() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} cmd= i
   COMPREPLY=()
@@ -46,7 +53,10 @@ const flagsOf = (options: readonly OptionModel[]): string => options.flatMap((op
 function valueCase(command: string, { flags, value }: OptionModel): readonly string[] {
   if (value === undefined || value.optional) return [];
   const patterns = flags.map((flag) => `'${command} ${flag}'`).join(' | ');
-  return [`    ${patterns}) _tcpx_reply '${value.place.kind}' "$cur" '${wordsIn([value.place]).join(' ')}'; return ;;`];
+  const words = wordsIn([value.place]).join(' ');
+  const isList = value.place.kind === 'words' && value.place.listed;
+  const reply = isList ? '_tcpx_list' : `_tcpx_reply '${value.place.kind}'`;
+  return [`    ${patterns}) ${reply} "$cur" '${words}'; return ;;`];
 }
 
 function commandCase(name: string, options: readonly OptionModel[], places: readonly Place[]): string {

@@ -38,7 +38,9 @@ function optionText({ flags, description, value }: OptionModel): string {
 function placeText(place: Place): string | undefined {
   switch (place.kind) {
     case 'words':
-      return `-a ${quoted(place.words.join(' '))}`;
+      return place.listed
+        ? `-a ${quoted(`(__fish_complete_list , "printf '%s\\n' ${place.words.join(' ')}")`)}`
+        : `-a ${quoted(place.words.join(' '))}`;
     case 'file':
       return '-F';
     case 'directory':

@@ -3,7 +3,12 @@ import type { Argument, Command, Option } from 'commander';
 
 /** What may stand in a place. */
 export type Place =
-  | { readonly kind: 'words'; readonly words: readonly string[] }
+  | {
+      readonly kind: 'words';
+      readonly words: readonly string[];
+      /** Several of them may be given, with commas between. */
+      readonly listed?: true;
+    }
   /** Something that nobody can know. */
   | { readonly kind: 'file' | 'directory' | 'interface' | 'user' | 'host' | 'anything' };
 
@@ -28,31 +33,38 @@ export interface ProgramModel {
   readonly commands: readonly CommandModel[];
 }
 
-/** Names that a command's arguments may be, by command: what the tree doesn't say. */
-export type WordsOf = (command: string) => readonly string[] | undefined;
+/** What the tree doesn't say: names that a command's arguments may be, or with `flag` the value of that option. */
+export type WordsOf = (command: string, flag?: string) => readonly string[] | undefined;
 
 export function programModel(program: Command, wordsOf: WordsOf): ProgramModel {
   const help = program.createHelp();
   const commands = help.visibleCommands(program);
   const names = commands.map((command) => command.name());
   return {
-    options: help.visibleOptions(program).map(optionModel),
+    options: help.visibleOptions(program).map((option) => optionModel(option)),
     commands: commands.map((command) => ({
       name: command.name(),
       summary: command.summary() || command.description(),
-      options: help.visibleOptions(command).map(optionModel),
+      options: help
+        .visibleOptions(command)
+        .map((option) => optionModel(option, wordsOf(command.name(), option.long ?? ''))),
       words: command.name() === 'help' ? [{ kind: 'words', words: names }] : placesOf(command, wordsOf),
     })),
   };
 }
 
-function optionModel(option: Option): OptionModel {
+/** `words`: of which its value is a list. */
+function optionModel(option: Option, words?: readonly string[]): OptionModel {
   const flags = [option.short, option.long].filter((flag) => typeof flag === 'string');
   const { description } = option;
   if (!option.required && !option.optional) return { flags, description, value: undefined };
   const name = /[<[]([^>\]]+)/.exec(option.flags)?.[1] ?? 'value';
   const place: Place =
-    option.argChoices !== undefined ? { kind: 'words', words: option.argChoices } : placeNamed(name, option.long ?? '');
+    option.argChoices !== undefined
+      ? { kind: 'words', words: option.argChoices }
+      : words !== undefined
+        ? { kind: 'words', words, listed: true }
+        : placeNamed(name, option.long ?? '');
   return { flags, description, value: { place, optional: option.optional, name } };
 }
 

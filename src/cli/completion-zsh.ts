@@ -50,9 +50,10 @@ const rest = (places: readonly Place[]): string => {
 };
 
 function action(places: readonly Place[]): string {
-  const words = places.flatMap((place) => (place.kind === 'words' ? place.words : []));
   const parts: string[] = [];
-  if (words.length > 0) parts.push(`compadd -- ${words.join(' ')}`);
+  const words = places.flatMap((place) => (place.kind === 'words' ? place.words : []));
+  const isList = places.some((place) => place.kind === 'words' && place.listed);
+  if (words.length > 0) parts.push(`${isList ? '_sequence compadd -' : 'compadd --'} ${words.join(' ')}`);
   for (const { kind } of places) {
     if (kind === 'file') parts.push('_files');
     if (kind === 'directory') parts.push('_files -/');

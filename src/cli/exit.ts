@@ -51,6 +51,15 @@ export class CliFailure extends Error {
   }
 }
 
+/** As diff has it: whatever is not about what this machine permits or has is trouble. */
+export function asTrouble(failure: CliFailure): CliFailure {
+  const keep: readonly number[] = [Exit.UNAVAILABLE, Exit.NOT_PERMITTED, Exit.SIGINT, Exit.SIGTERM];
+  return keep.includes(failure.exitCode) ? failure : withExitCode(failure, Exit.USAGE);
+}
+
+export const withExitCode = ({ message, hint, cause }: CliFailure, exitCode: number): CliFailure =>
+  new CliFailure(message, { exitCode, ...(hint !== undefined && { hint }), cause });
+
 const EXIT_OF_CODE: Readonly<Record<string, number>> = {
   ECONNREFUSED: Exit.REFUSED,
   ETIMEDOUT: Exit.TIMED_OUT,

@@ -13,7 +13,7 @@ import { reportHtml } from '../tools/report/html.ts';
 import { LANGS, type Lang } from '../tools/report/texts.ts';
 import { monotonicMicros } from '../tools/scenario/kernel-process.ts';
 import type { CliCommand } from './command.ts';
-import { CliFailure, EXIT_CODES_AS_DIFF, Exit } from './exit.ts';
+import { asTrouble, CliFailure, EXIT_CODES_AS_DIFF, Exit, failureFrom } from './exit.ts';
 import type { Io } from './io.ts';
 import { isUtf8 } from './locale.ts';
 import { nearestName } from './nearest.ts';
@@ -39,7 +39,13 @@ export const lab: CliCommand = {
   group: 'Experiments:',
   declare,
   // commander's options by the names and parsers of declare.
-  run: (args, options, io) => runLab(args, options as unknown as LabCliOptions, io),
+  run: async (args, options, io) => {
+    try {
+      return await runLab(args, options as unknown as LabCliOptions, io);
+    } catch (error) {
+      throw asTrouble(failureFrom(error));
+    }
+  },
 };
 
 function declare(command: Command): void {
@@ -74,7 +80,8 @@ Examples:
 
 ${EXIT_CODES_AS_DIFF.replace('the same', 'all were shown')
   .replace('different', 'not all')
-  .replace('trouble: wrong usage or nothing to compare', 'wrong usage')}`,
+
+  .replace('wrong usage or nothing to compare', 'wrong usage, or a file that cannot be written')}`,
     );
 }
 
@@ -176,6 +183,9 @@ function pcapFile(path: string, io: Io): PcapFile {
 async function runSideBySide(claims: readonly Claim[], o: LabCliOptions, io: Io, paint: Paint): Promise<number> {
   mayMakeNamespaces();
   const page = o.html === undefined ? undefined : new OutFile(o.html, io.env);
+  // What can't be written is told before anything runs; each claim's own process writes to it.
+  for (const { write } of claims.map((claim) => fileOf(claim, o)))
+    if (write !== undefined) new OutFile(write, io.env).close();
   const abort = new AbortController();
   let ended: CliFailure | undefined;
   const undo = (['SIGINT', 'SIGTERM'] as const).map((signal) =>

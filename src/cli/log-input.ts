@@ -1,13 +1,8 @@
 /** A recorded log as a command's input: opened, read and complained about. */
 import { createReadStream } from 'node:fs';
 import { LogFormatError, type LogLine, readLog } from '../tools/log-ndjson.ts';
-import { CliFailure, codeOf, Exit } from './exit.ts';
-
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-};
+import { CliFailure, Exit } from './exit.ts';
+import { cannotRead } from './in-file.ts';
 
 /** `cutOff`: take a log that ends too early for what it holds, and say so there; without it that is a failure. */
 export async function* openLog(
@@ -33,12 +28,6 @@ export async function* openLog(
       }
       return;
     }
-    const code = codeOf(error);
-    if (code === undefined) throw error;
-    throw new CliFailure(`cannot read ${path}: ${WHY[code] ?? code}`, {
-      exitCode: Exit.USAGE,
-      hint: 'give a file written with --json-file',
-      cause: error,
-    });
+    throw cannotRead(path, error, 'give a file written with --json-file') ?? error;
   }
 }

@@ -15,7 +15,7 @@ import { agreement, type Column, type Report, renderReport, reportDocument } fro
 import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
 import type { CliCommand } from './command.ts';
 import { unescaped } from './compare.ts';
-import { CliFailure, Exit } from './exit.ts';
+import { CliFailure, Exit, failureFrom, withExitCode } from './exit.ts';
 import type { Io } from './io.ts';
 import { declareProbe, PATIENCE, type ProbeOptions, parseProbeWords, QUICK_PATIENCE } from './probe-options.ts';
 import { ProgressLine } from './progress-line.ts';
@@ -117,7 +117,11 @@ class ProbeRun {
     const wanted = this.#o.set ?? [];
     const set = wanted.map(({ name, value }) => `${name}=${value}`).join(', ');
     const tcpx = await runOnTcpx(this.#options());
-    const kernel = await this.#network.onKernel(this.#options(true), wanted);
+    const kernel = await this.#network.onKernel(this.#options(true), wanted).catch((error: unknown) => {
+      // A value that the kernel refuses is as wrong as a name that it doesn't know.
+      const refused = error instanceof LinkFailure && error.code === 'EINVAL' && wanted.length > 0;
+      throw refused ? withExitCode(failureFrom(error), Exit.USAGE) : error;
+    });
     const setting = settingsWith(wanted);
     const report = this.#report([this.#kernelColumn(kernel), tcpxColumn(tcpx)], setting);
     this.#show(report, {

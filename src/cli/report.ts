@@ -11,7 +11,8 @@ import type { Report } from '../tools/report/model.ts';
 import { type ReportPart, readReportPart } from '../tools/report/read.ts';
 import { LANGS, type Lang } from '../tools/report/texts.ts';
 import type { CliCommand } from './command.ts';
-import { CliFailure, codeOf, Exit, failureFrom } from './exit.ts';
+import { CliFailure, Exit, failureFrom, withExitCode } from './exit.ts';
+import { cannotRead } from './in-file.ts';
 import type { Io } from './io.ts';
 import { wholeNumber } from './option-types.ts';
 import { OutFile } from './out-file.ts';
@@ -37,7 +38,8 @@ export const report: CliCommand = {
       const o = options as unknown as ReportOptions;
       return await (o.live ? runLive(args, o, io) : runReport(args, o, io));
     } catch (error) {
-      throw asTrouble(failureFrom(error));
+      // All that goes wrong here is trouble, as with diff.
+      throw withExitCode(failureFrom(error), Exit.USAGE);
     }
   },
 };
@@ -73,15 +75,6 @@ Exit codes:
   0    done; with --live: ended by ^C
   2    trouble: wrong usage, a file that is none of these, or is cut off (what is there is used), or can't be written`,
     );
-}
-
-/** All that goes wrong here is trouble, as with diff. */
-function asTrouble(failure: CliFailure): CliFailure {
-  return new CliFailure(failure.message, {
-    exitCode: Exit.USAGE,
-    ...(failure.hint !== undefined && { hint: failure.hint }),
-    cause: failure.cause,
-  });
 }
 
 const usage = (message: string, hint: string): CliFailure => new CliFailure(message, { exitCode: Exit.USAGE, hint });
@@ -145,17 +138,10 @@ function write(output: string, page: string, io: Io): void {
   io.stderr.write(`tcpx: ${output}: open it in a browser\n`);
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-};
-
 function readFailure(path: string, error: unknown): unknown {
   if (error instanceof Error && 'hint' in error && typeof error.hint === 'string')
     return usage(error.message, error.hint);
-  const why = WHY[codeOf(error) ?? ''];
-  return why === undefined ? error : usage(`cannot read ${path}: ${why}`, 'give a log, a capture or a comparison');
+  return cannotRead(path, error, 'give a log, a capture or a comparison') ?? error;
 }
 
 /** Milliseconds between two updates of the page, at least; and how many times as long as one takes to make. */

@@ -15,9 +15,11 @@ import { type ConnectionSummary, summaryOf } from '../tools/trace/summary.ts';
 import { detailLines, segmentLines, tableHead, tableRow, timeText } from '../tools/trace/text.ts';
 import { Trace, type TraceCounts, type TraceSink } from '../tools/trace/trace.ts';
 import type { CliCommand } from './command.ts';
-import { CliFailure, codeOf, Exit } from './exit.ts';
+import { CliFailure, Exit } from './exit.ts';
+import { cannotRead } from './in-file.ts';
 import type { Io } from './io.ts';
 import { isUtf8 } from './locale.ts';
+import { nearestName } from './nearest.ts';
 import { colorOption, wholeNumber } from './option-types.ts';
 import { ProgressLine } from './progress-line.ts';
 
@@ -100,6 +102,9 @@ const kindLines = (): readonly string[] => {
   return names.slice(0, half).map((name, i) => `  ${name.padEnd(30)}${names[i + half] ?? ''}`.trimEnd());
 };
 
+/** What --only takes. */
+export const kindNames = (): readonly string[] => ['trouble', ...KINDS.map((k) => k.name)];
+
 /** Names with commas between as Kind bits. */
 function parseKinds(text: string): number {
   let bits = 0;
@@ -108,10 +113,10 @@ function parseKinds(text: string): number {
     if (name === 'trouble') bits |= TROUBLE;
     else if (found !== undefined) bits |= found.bit;
     else {
-      const near = KINDS.find((k) => k.name.includes(name.slice(0, 5).toLowerCase()));
+      const near = nearestName(name, kindNames());
       throw new CliFailure(`--only: unknown kind '${name}'`, {
         exitCode: Exit.USAGE,
-        hint: `${near === undefined ? '' : `did you mean '${near.name}'? `}\`tcpx trace --help\` lists them`,
+        hint: `${near === undefined ? '' : `did you mean '${near}'? `}\`tcpx trace --help\` lists them`,
       });
     }
   }
@@ -152,12 +157,6 @@ async function runTrace(path: string, o: TraceOptions, io: Io): Promise<number> 
   return output.end(outcome);
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-};
-
 /** By what the file is instead of a capture. */
 const HINTS: Readonly<Partial<Record<PcapErrorCode, string>>> = {
   'pcap-is-compressed': 'unpack it first; what gzip packed is read as it is',
@@ -171,14 +170,7 @@ function readFailure(path: string, error: unknown): unknown {
       hint: HINTS[error.code] ?? 'give a capture: `tcpdump -w FILE`, `tcpx connect -w FILE` and Wireshark write them',
       cause: error,
     });
-  const code = codeOf(error);
-  const why = code === undefined ? undefined : WHY[code];
-  if (why === undefined) return error;
-  return new CliFailure(`cannot read ${path}: ${why}`, {
-    exitCode: Exit.USAGE,
-    hint: 'give a capture file',
-    cause: error,
-  });
+  return cannotRead(path, error, 'give a capture file') ?? error;
 }
 
 /** Connections whose details are held back until it is known that they are few; beyond this it is a table. */

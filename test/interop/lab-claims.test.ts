@@ -105,6 +105,17 @@ test('a claim that does not exist is told, with the nearest name', async () => {
   expect(err).toContain("did you mean 'handshake'?");
 });
 
+test('a file that cannot be written is told before anything runs, of one claim and of several', async () => {
+  for (const names of [['refused'], ['refused', 'rst']]) {
+    const { code, out, err } = await output([
+      ...[...NODE, from('src/cli/main.ts'), 'lab', 'run', ...names],
+      ...['-w', '/nonexistent/run.pcap'],
+    ]);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/cannot write \/nonexistent\/run.*: no such directory\n {2}hint: create the directory first/);
+  }
+});
+
 async function allInTime(): Promise<void> {
   const startedAt = performance.now();
   const { code } = await output([...NODE, from('src/cli/main.ts'), 'lab', 'run', '--all']);

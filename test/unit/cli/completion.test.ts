@@ -76,6 +76,15 @@ test.each<[readonly string[], readonly string[]]>([
   [['conform', 'MUST-13'], ['MUST-13']],
   [['compare', 'localhost:80', 'handsh'], ['handshake']],
   [
+    ['compare', '--lab', 'lost-sy'],
+    ['lost-syn', 'lost-synack'],
+  ],
+  [
+    ['trace', '--only', 'zero-window'],
+    ['zero-window', 'zero-window-probe', 'zero-window-probe-ack'],
+  ],
+  [['trace', '--only', 'retransmission,tro'], ['retransmission,trouble']],
+  [
     ['completion', ''],
     ['bash', 'zsh', 'fish'],
   ],
@@ -94,6 +103,7 @@ test.each([
   ['tcpx probe --driver ', 'packet\nraw'],
   ['tcpx completion ', 'bash\nfish\nzsh'],
   ['tcpx lab run half-o', 'half-open-timeout'],
+  ['tcpx trace --only retransmission,tro', 'retransmission,trouble'],
   ['tcpx connect --json-file run', 'run.ndjson'],
 ])('fish: %s', (line, offered) => {
   const script = `source ./fish; complete -C '${line}'`;
@@ -115,6 +125,9 @@ test('zsh: the script is sound, and what it calls gets every option', () => {
   expect(lines).toContain('(-s --source)--source=[source address (default\\: as the route says)]:address: ');
   expect(lines.find((line) => line.startsWith('--driver='))).toMatch(/:name:\{compadd -- packet raw\}$/);
   expect(lines.find((line) => line.startsWith('*:argument:'))).toContain('compadd -- options options-unasked');
+  expect(run('zsh', ['-f', '-c', `${fake}\n words=(tcpx trace x); CURRENT=3; _tcpx`])).toContain(
+    '{_sequence compadd - trouble retransmission',
+  );
 });
 
 test('every option and command of the tree is in each script, and in the manual page', async () => {

@@ -149,6 +149,16 @@ test('where the kernel can not be had, the table has a column less', async () =>
   expect(lab).toMatchObject({ exitCode: 77, out: '' });
 });
 
+test('a value that the kernel does not take for a setting is wrong use', async () => {
+  const onKernel = async () => {
+    throw new LinkFailure('EINVAL', 'this kernel does not take tcp_sack=banana: EINVAL', 'see sysctl');
+  };
+  const lab = await run(['probe', '--set', 'tcp_sack=banana', 'sack'], { network: { onKernel } });
+  expect(lab).toMatchObject({ exitCode: 2, out: '', err: expect.stringContaining('does not take tcp_sack=banana') });
+  // Without a wish, what is not as it should be is no fault of the user's.
+  expect((await run(['probe', '--lab', 'sack'], { network: { onKernel } })).exitCode).toBe(1);
+});
+
 test.each([
   [['10.0.0.2:7', 'sakc'], "unknown probe 'sakc'", "did you mean 'sack'?"],
   [['10.0.0.2:7', 'bandwidth'], "unknown probe 'bandwidth'", '`tcpx probe --list` lists them'],
