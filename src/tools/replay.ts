@@ -11,8 +11,8 @@ import type { ConnectionConfig, SocketOptions } from '../tcp/config.ts';
 import { Connection } from '../tcp/connection.ts';
 import type { SegmentRecord, TraceRecord } from '../tcp/trace.ts';
 import { TcpSegment } from '../wire/tcp.ts';
-import { flagsFromText } from '../wire/tcp-text.ts';
 import type { LogLine } from './log-ndjson.ts';
+import { fillSegment } from './segment-octets.ts';
 
 /** Both sides of a difference: the record in the log, and what the core did there; undefined where it did nothing. */
 export interface ReplayDifference {
@@ -186,7 +186,7 @@ class ReplayedConnection {
           this.made.push(record);
           return true;
         }
-        fillSegment(this.#in, record.seg);
+        fillFrom(this.#in, record.seg);
         this.core.onSegment(this.#in, t);
         return true;
       case 'timer':
@@ -205,7 +205,7 @@ class ReplayedConnection {
     const record = this.#undecided;
     if (record === undefined) return;
     this.#undecided = undefined;
-    fillSegment(this.#in, record.seg);
+    fillFrom(this.#in, record.seg);
     if (next?.type === 'state' && next.event === 'rcv SYN') this.core.giveWay(this.#in, record.t);
     else this.core.onSegment(this.#in, record.t);
     // The segment itself, which has been compared.
@@ -291,32 +291,9 @@ const number = (value: unknown): number => (typeof value === 'number' ? value : 
 
 const ZEROS = new Uint8Array(65_536);
 
-function fillSegment(seg: TcpSegment, record: SegmentRecord): void {
-  seg.clear();
-  seg.seq = toSeq(record.seq);
-  seg.ack = toSeq(record.ack);
-  seg.flags = flagsFromText(record.flags) ?? 0;
-  seg.wnd = record.wnd;
-  seg.urgentPointer = record.urg ?? 0;
+function fillFrom(seg: TcpSegment, record: SegmentRecord): void {
+  fillSegment(seg, record);
   seg.ecn = record.ecn ?? 0;
-  if (record.mss !== undefined) seg.mss = record.mss;
-  if (record.wscale !== undefined) seg.wscale = record.wscale;
-  seg.sackPermitted = record.sackOk === true;
-  if (record.ts !== undefined) {
-    seg.hasTimestamps = true;
-    seg.tsVal = record.ts[0] | 0;
-    seg.tsEcr = record.ts[1] | 0;
-  }
-  for (const [left, right] of record.sack ?? []) {
-    seg.sack[2 * seg.sackCount] = toSeq(left);
-    seg.sack[2 * seg.sackCount + 1] = toSeq(right);
-    seg.sackCount++;
-  }
-  if (record.tfo !== undefined) {
-    seg.fastOpenLen = record.tfo.length / 2;
-    for (let i = 0; i < seg.fastOpenLen; i++)
-      seg.fastOpenCookie[i] = Number.parseInt(record.tfo.slice(2 * i, 2 * i + 2), 16);
-  }
   if (record.len > 0) seg.payload.push(record.len <= ZEROS.length ? ZEROS : new Uint8Array(record.len), 0, record.len);
 }
 

@@ -8,6 +8,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { readCounters } from '../../src/tools/lab/sockets.ts';
 import { Child } from './child.ts';
 
 const support = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -110,7 +111,7 @@ export class Namespace {
 
   /** The kernel's counters in here, named as nstat does: TcpOutRsts, TcpExtTCPMD5NotFound, IpExtInOctets… */
   counters(): Readonly<Record<string, number>> {
-    return parseCounters(this.exec('cat', '/proc/net/snmp', '/proc/net/netstat'));
+    return readCounters(this.exec('cat', '/proc/net/snmp', '/proc/net/netstat'));
   }
 
   /** TCP sockets in here, listeners and TIME-WAIT included; `port` picks those that have it on either side. */
@@ -158,20 +159,6 @@ export interface KernelPeer {
 function socketRow(line: string): SocketRow {
   const [state = '', receiveQueue, sendQueue, local = '', peer = ''] = line.trim().split(/\s+/);
   return { state, receiveQueue: Number(receiveQueue), sendQueue: Number(sendQueue), local, peer };
-}
-
-/** /proc/net/snmp and netstat: pairs of lines, names then values, each behind its group. */
-export function parseCounters(text: string): Readonly<Record<string, number>> {
-  const counters: Record<string, number> = {};
-  const lines = text.split('\n');
-  for (let i = 0; i + 1 < lines.length; i += 2) {
-    const [group, ...names] = lines[i]!.split(' ');
-    const values = lines[i + 1]!.split(' ').slice(1);
-    names.forEach((name, k) => {
-      counters[group!.replace(':', '') + name] = Number(values[k]);
-    });
-  }
-  return counters;
 }
 
 export interface Lab {

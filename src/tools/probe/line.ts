@@ -4,9 +4,11 @@
  */
 import { TcpFlag } from '../../wire/tcp.ts';
 import type { OptionSpec } from '../scenario/model.ts';
+import { hexText } from '../scenario/option-octets.ts';
+import { type PacketWords, segmentPacket } from '../segment-octets.ts';
 import type { Bench } from './bench.ts';
 import { CannotTell } from './model.ts';
-import { type Arrived, type Crafted, kindText, segmentOctets } from './segment.ts';
+import { type Arrived, kindText } from './segment.ts';
 
 export interface OpenOptions {
   /** Offered; 'none' leaves the option out. 1460, or what the path carries, when absent. */
@@ -117,12 +119,12 @@ export class Line {
       ack: 0,
       wnd: this.wnd,
       ...(mss !== 'none' && { mss }),
-      ...(o.sack !== false && { sackOk: true }),
-      ...(o.timestamps !== false && { ts: { val: this.tsVal, ecr: 0 } }),
+      ...(o.sack !== false && { sackOk: true as const }),
+      ...(o.timestamps !== false && { ts: [this.tsVal, 0] as const }),
       ...(o.scaling !== false && { wscale: SHIFT }),
       ...(o.reserved !== undefined && { reserved: o.reserved }),
-      ...(o.fastOpen !== undefined && { fastOpen: o.fastOpen }),
-      ...(o.data !== undefined && { data: o.data }),
+      ...(o.fastOpen !== undefined && { tfo: hexText(o.fastOpen) }),
+      ...(o.data !== undefined && { payload: o.data }),
     });
   }
 
@@ -164,8 +166,8 @@ export class Line {
       seq: (this.iss + seq) >>> 0,
       ack: flags.includes('.') ? ((this.irs ?? 0) + (s.ack ?? this.rcvNxt)) >>> 0 : 0,
       wnd: s.wnd ?? this.wnd,
-      ...(this.hasTimestamps && !flags.includes('R') && { ts: { val: s.tsVal ?? this.tsVal, ecr: this.#tsRecent } }),
-      ...(s.data !== undefined && { data: s.data }),
+      ...(this.hasTimestamps && !flags.includes('R') && { ts: [s.tsVal ?? this.tsVal, this.#tsRecent] as const }),
+      ...(s.data !== undefined && { payload: s.data }),
       ...(s.urg !== undefined && { urg: s.urg }),
     });
   }
@@ -212,11 +214,11 @@ export class Line {
     this.#close();
   }
 
-  #send(crafted: Crafted): Promise<number> {
+  #send(words: Omit<PacketWords, 'src' | 'srcPort' | 'dst' | 'dstPort'>): Promise<number> {
     this.#said = true;
-    const { path } = this.#bench;
-    const ends = { local: path.local, localPort: this.port, remote: path.remote, remotePort: path.remotePort };
-    return this.#bench.send(crafted.flags.includes('S'), (ipId) => segmentOctets(ends, crafted, ipId));
+    const { local, remote, remotePort } = this.#bench.path;
+    const ends = { src: local, srcPort: this.port, dst: remote, dstPort: remotePort };
+    return this.#bench.send(words.flags.includes('S'), (ipId) => segmentPacket({ ...words, ...ends, ipId }));
   }
 }
 

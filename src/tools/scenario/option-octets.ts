@@ -59,7 +59,7 @@ export function hexOctets(hex: string): readonly number[] {
   return (hex.match(/../g) ?? []).map((pair) => Number.parseInt(pair, 16));
 }
 
-const hexText = (octets: Uint8Array): string =>
+export const hexText = (octets: Uint8Array): string =>
   [...octets].map((octet) => octet.toString(16).padStart(2, '0')).join('');
 
 /** How numbers on the wire become a scenario's. */
