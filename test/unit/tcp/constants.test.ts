@@ -1,6 +1,7 @@
 /** Numbers that are somebody else's word: defaults as documented, and names whose numbers must differ. */
 import { expect, test } from 'vitest';
 import { DEFAULT_SOCKET_OPTIONS, profileSysctl } from '../../../src/tcp/config.ts';
+import { BETA, LOSS_THRESH } from '../../../src/tcp/congestion/bbr-model.ts';
 import { Field } from '../../../src/tcp/recovery/entries.ts';
 import { Mark } from '../../../src/tcp/recovery/scoreboard.ts';
 import { Happened } from '../../../src/tcp/tcb.ts';
@@ -29,6 +30,10 @@ test('socket options are off, and keep-alive waits for two hours (RFC 9293 MUST-
     TCP_CONGESTION: '',
     SO_MAX_PACING_RATE: 0,
   });
+});
+
+test('BBR lets 2 % be lost, and a round with losses leave 0.7 of its bounds (draft-ietf-ccwg-bbr-06 §2.5)', () => {
+  expect([LOSS_THRESH, BETA]).toEqual([0.02, 0.7]);
 });
 
 test('timers are numbered in the order in which they fire, fields of an entry without a gap', () => {
