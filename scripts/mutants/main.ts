@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../src/base/random.ts';
 import { draw } from './draw.ts';
-import { reasonFor } from './equivalent.ts';
+import { equivalentOf } from './equivalent.ts';
 import { KINDS, type Kind, listMutants, type Mutant, mutantText } from './mutant.ts';
 import { openSandbox } from './sandbox.ts';
 import { type Trial, tryMutants, type Verdict } from './trial.ts';
@@ -203,8 +203,7 @@ function report(mutants: readonly Mutant[], verdicts: ReadonlyMap<Mutant, Verdic
 }
 
 function reasonOf(mutant: Mutant): string | undefined {
-  const line = readFileSync(mutant.file, 'utf8').split('\n')[mutant.line - 1] ?? '';
-  return reasonFor(mutant, line);
+  return equivalentOf(mutant, readFileSync(mutant.file, 'utf8'))?.why;
 }
 
 try {

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { draw } from '../../../scripts/mutants/draw.ts';
+import { EQUIVALENT, equivalentOf } from '../../../scripts/mutants/equivalent.ts';
 import { applyMutant, type Kind, mutantAt, mutantsOf } from '../../../scripts/mutants/mutant.ts';
 import { IN_FORCE, numbered, PLACES, switchable } from '../../../scripts/mutants/switchable.ts';
 import { seededRandom } from '../../../src/base/random.ts';
@@ -99,5 +102,24 @@ describe('the draw', () => {
 
   test('of all is every change at every place', () => {
     expect(draw(mutants, 5, seededRandom(1))).toEqual(mutants);
+  });
+});
+
+describe('what is said to be equivalent', () => {
+  const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+  test('is there: each entry stands for changes of the sources as they are', () => {
+    const said = new Set<string>();
+    for (const file of new Set(EQUIVALENT.map((e) => e.file))) {
+      const text = readFileSync(`${ROOT}${file}`, 'utf8');
+      for (const mutant of mutantsOf(file, text)) {
+        const known = equivalentOf(mutant, text);
+        if (known !== undefined) said.add(`${EQUIVALENT.indexOf(known)} ${mutant.original} → ${mutant.replacement}`);
+      }
+    }
+    const missing = EQUIVALENT.flatMap((e, i) =>
+      e.changes.filter((change) => !said.has(`${i} ${change}`)).map((change) => `${e.file}: ${e.line}: ${change}`),
+    );
+    expect(missing).toEqual([]);
   });
 });
