@@ -2,14 +2,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { LadderRow } from '../../src/tools/ladder.ts';
 import { logConnections } from '../../src/tools/report/from-log.ts';
 import { reportHtml } from '../../src/tools/report/html.ts';
 import { LiveReport } from '../../src/tools/report/live.ts';
 import type { Report, ReportConnection } from '../../src/tools/report/model.ts';
+import { launchBrowser, type Opened, openPage } from '../support/browser.ts';
 import { recordedRun } from '../support/recorded.ts';
+
+// A browser on a machine that may be busy.
+vi.setConfig({ testTimeout: 150_000, hookTimeout: 60_000 });
 
 const HOSTILE = `</script><script>window.hacked=1</script><img src=x onerror="window.hacked=1">`;
 const [RUN] = logConnections(recordedRun({ lose: [1, 4] }).log()) as [ReportConnection];
@@ -18,36 +22,14 @@ let folder: string;
 let browser: Browser;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tcpx-page-'));
-  // As root, Chromium has no sandbox to offer; what it opens is ours.
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  browser = await launchBrowser();
 });
 afterAll(async () => {
   await browser?.close();
   rmSync(folder, { recursive: true });
 });
 
-interface Opened {
-  readonly page: Page;
-  /** What the browser complains of, and what it asked the network for. */
-  readonly complaints: readonly string[];
-  close(): Promise<void>;
-}
-
-async function open(url: string, o: { width?: number; dark?: boolean } = {}): Promise<Opened> {
-  const context = await browser.newContext({
-    viewport: { width: o.width ?? 1400, height: 900 },
-    colorScheme: o.dark ? 'dark' : 'light',
-  });
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on('console', (message) => complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    if (request.url() !== url && !/^data:|\/events$/.test(request.url())) complaints.push(request.url());
-  });
-  await page.goto(url);
-  return { page, complaints, close: () => context.close() };
-}
+const open = (url: string, o?: Parameters<typeof openPage>[2]): Promise<Opened> => openPage(browser, url, o);
 
 function openReport(report: Report, o: Parameters<typeof open>[1] = {}): Promise<Opened> {
   const path = join(folder, 'page.html');
@@ -144,6 +126,33 @@ test('whatever a log holds is text, and nothing of it runs', async () => {
   expect(await textOf(page, 'h1')).toBe(HOSTILE);
   expect(await page.evaluate('window.hacked')).toBeUndefined();
   expect(await page.locator('img').count()).toBe(0);
+  expect(complaints).toEqual([]);
+  await close();
+});
+
+test('a comparison tells its attempts, and what only one of them showed', async () => {
+  const finding = {
+    property: 'data',
+    left: '5',
+    right: '6',
+    mark: 'excused',
+    verdict: 'chance',
+    why: 'unexplained',
+  } as const;
+  const { page, complaints, close } = await openReport({
+    title: 'both',
+    comparisons: [
+      {
+        ...{ name: 'bulk', verdict: 'same', mark: 'same', sides: ['kernel', 'tcpx'], rows: [], findings: [] },
+        ...{ summary: 'many octets', attempts: 3, chance: [finding] },
+      },
+    ],
+  });
+  expect(await textOf(page, 'summary')).toBe('bulk same many octets (3 attempts)');
+  expect(await textOf(page, 'tr.excused')).toBe('datachance56not in each attempt: unexplained');
+  await page.keyboard.press('l');
+  expect(await textOf(page, 'tr.excused .verdict')).toBe('偶然');
+  expect(await textOf(page, 'summary')).toContain('共 3 次尝试');
   expect(complaints).toEqual([]);
   await close();
 });

@@ -6,14 +6,8 @@ import { micros } from '../../base/time.ts';
 import type { SegmentRecord } from '../../tcp/trace.ts';
 import { buildLadder, type Ladder } from '../ladder.ts';
 import type { LogRecord, OpenRecord } from '../log-record.ts';
-import type {
-  ComparedFinding,
-  ComparedMark,
-  ComparedRow,
-  ComparedSegment,
-  ReportComparison,
-  ReportConnection,
-} from './model.ts';
+import type { ComparedFinding, ComparedMark, ComparedRow, ComparedSegment, ReportComparison } from './compared.ts';
+import type { ReportConnection } from './model.ts';
 
 /** The document is none, or a part of it is not what it should be. */
 export class ComparisonFormatError extends Error {
@@ -47,6 +41,7 @@ function comparison(o: Json): ReportComparison {
   const kernel = run(o['kernel'], `${name}: kernel`);
   const tcpx = run(o['tcpx'], `${name}: tcpx`);
   const differences = list(o['differences']).map((d) => difference(object(d, `${name}: a difference`)));
+  const chance = list(o['chance']).map((d) => difference(object(d, `${name}: what came by chance`)));
   const complaint = o['complaint'] === undefined ? undefined : text(o['complaint']);
   const verdict = text(o['word'] ?? o['verdict'] ?? 'unknown');
   const summary = complaint ?? (o['summary'] === undefined ? undefined : text(o['summary']));
@@ -59,14 +54,20 @@ function comparison(o: Json): ReportComparison {
     rows: list(o['rows']).map((r, i): ComparedRow => {
       const pair = object(r, `${name}: row ${i + 1}`);
       const mine = differences.filter((d) => d.row === i);
+      const byChance = chance.filter((d) => d.row === i);
       return {
         left: shotAt(kernel, pair['kernel']),
         right: shotAt(tcpx, pair['tcpx']),
-        mark: worst(mine.map((d) => d.mark)),
-        remarks: mine.map(remarkText),
+        mark: worst([...mine.map((d) => d.mark), ...byChance.map(() => 'excused' as const)]),
+        remarks: [...mine.map(remarkText), ...byChance.map((d) => `${remarkText(d)}, not in each attempt`)],
       };
     }),
     findings: findings(o, differences, name),
+    ...(typeof o['attempts'] === 'number' && { attempts: o['attempts'] }),
+    chance: chance.map(({ property, left, right, verdict, why }) => ({
+      ...{ property, left, right, mark: 'excused', verdict: 'chance' },
+      why: [verdict, why].filter((part) => part !== '').join(', '),
+    })),
     notes: [...kernel.notes.map((note) => `kernel: ${note}`), ...tcpx.notes.map((note) => `tcpx: ${note}`)],
   };
 }

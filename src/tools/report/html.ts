@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { diagramSvg } from '../state-machine/diagram.ts';
 import { connectionColumns } from './columns.ts';
-import type { Report, ReportComparison } from './model.ts';
-import type { PageComparison, PageData } from './page-data.ts';
+import type { Report } from './model.ts';
+import type { PageData } from './page-data.ts';
 import { pageTexts } from './texts.ts';
 
 export interface HtmlOptions {
@@ -63,30 +63,8 @@ export function pageData(report: Report, o: HtmlOptions = {}): PageData {
     title: report.title,
     about: report.about ?? [],
     connections: (report.connections ?? []).map(connectionColumns),
-    comparisons: (report.comparisons ?? []).map(pageComparison),
+    comparisons: report.comparisons ?? [],
     ...(o.events !== undefined && { events: o.events }),
-  };
-}
-
-function pageComparison(c: ReportComparison): PageComparison {
-  return {
-    name: c.name,
-    verdict: c.verdict,
-    mark: c.mark,
-    summary: c.summary ?? '',
-    sides: c.sides,
-    rows: c.rows.map(({ left, right, mark, remarks }) => ({
-      mark,
-      left:
-        left === undefined ? null : { t: left.t, out: left.dir === 'out', text: left.text, state: left.state ?? '' },
-      right:
-        right === undefined
-          ? null
-          : { t: right.t, out: right.dir === 'out', text: right.text, state: right.state ?? '' },
-      remarks,
-    })),
-    findings: c.findings,
-    notes: c.notes ?? [],
   };
 }
 

@@ -2,6 +2,7 @@
  * What the page is given, as JSON: the report with everything that comes row by row as columns, so that fifty thousand rows are
  * a few megabytes and read in no time. Words are kept once, in `words`; their indices stand in the columns, 0 for none.
  */
+import type { ReportComparison } from './compared.ts';
 import type { Lang } from './texts.ts';
 
 export interface PageData {
@@ -11,7 +12,7 @@ export interface PageData {
   readonly title: string;
   readonly about: readonly { readonly heading?: string; readonly lines: readonly string[] }[];
   readonly connections: readonly PageConnection[];
-  readonly comparisons: readonly PageComparison[];
+  readonly comparisons: readonly ReportComparison[];
   /** Where what happens next is told, for a page that is fed; relative to the page. */
   readonly events?: string;
 }
@@ -89,38 +90,6 @@ export interface PageMoves {
   readonly to: readonly number[];
   readonly event: readonly number[];
   readonly rule: readonly number[];
-}
-
-export interface PageComparison {
-  readonly name: string;
-  readonly verdict: string;
-  readonly mark: PageMark;
-  readonly summary: string;
-  readonly sides: readonly [string, string];
-  readonly rows: readonly {
-    readonly mark: PageMark;
-    readonly left: PageShot | null;
-    readonly right: PageShot | null;
-    readonly remarks: readonly string[];
-  }[];
-  readonly findings: readonly {
-    readonly mark: PageMark;
-    readonly property: string;
-    readonly verdict: string;
-    readonly left: string;
-    readonly right: string;
-    readonly why: string;
-  }[];
-  readonly notes: readonly string[];
-}
-
-export type PageMark = 'same' | 'excused' | 'differs';
-
-export interface PageShot {
-  readonly t: number;
-  readonly out: boolean;
-  readonly text: string;
-  readonly state: string;
 }
 
 /** One message to a page that is fed. */

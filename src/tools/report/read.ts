@@ -9,10 +9,11 @@ import { PcapError } from '../../pcap/pcap-error.ts';
 import { LogFormatError, readLog } from '../log-ndjson.ts';
 import { traceFile } from '../trace/run.ts';
 import { Trace } from '../trace/trace.ts';
+import type { ReportComparison } from './compared.ts';
 import { ComparisonFormatError, documentComparisons, documentConnections } from './from-compare.ts';
 import { LogCollector } from './from-log.ts';
 import { CaptureCollector } from './from-trace.ts';
-import type { ReportComparison, ReportConnection, ReportSection } from './model.ts';
+import type { ReportConnection, ReportSection } from './model.ts';
 
 export interface ReportPart {
   readonly about: readonly ReportSection[];

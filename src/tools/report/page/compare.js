@@ -1,5 +1,5 @@
 /** Two runs of a scenario side by side: a verdict on each property, then segment beside segment. */
-/** @import { PageComparison, PageShot } from '../page-data.ts' */
+/** @import { ComparedFinding, ComparedSegment, ReportComparison } from '../compared.ts' */
 import { card, data, element, secondsText, words } from './dom.js';
 
 /** So many scenarios are shown open. */
@@ -27,13 +27,13 @@ function overview() {
         element('a', { href: `#scenario-${data.comparisons.indexOf(c)}`, click: () => show(c) }, c.name),
       ),
       element('td', {}, verdict(c.verdict, c.mark)),
-      element('td', {}, c.summary),
+      element('td', {}, summaryOf(c)),
     ),
   );
   return element('div', { class: 'scroll' }, element('table', {}, element('tbody', {}, ...rows)));
 }
 
-/** @param {PageComparison} c */
+/** @param {ReportComparison} c */
 function show(c) {
   document.getElementById(`scenario-${data.comparisons.indexOf(c)}`)?.setAttribute('open', '');
 }
@@ -48,21 +48,14 @@ function verdict(word, mark) {
 }
 
 /**
- * @param {PageComparison} c
+ * @param {ReportComparison} c
  * @param {boolean} open
  */
 function scenario(c, open) {
-  const findings = c.findings.map((f) =>
-    element(
-      'tr',
-      { class: f.mark },
-      element('td', {}, f.property),
-      element('td', {}, verdict(f.verdict, f.mark)),
-      element('td', {}, f.left),
-      element('td', {}, f.right),
-      element('td', {}, f.why),
-    ),
-  );
+  const findings = [
+    ...c.findings.map((f) => finding(f, f.why)),
+    ...(c.chance ?? []).map((f) => finding(f, `${words('notInEach')}: ${f.why}`)),
+  ];
   const heads = [words('property'), words('verdict'), ...c.sides, ''];
   const table =
     findings.length === 0
@@ -85,16 +78,38 @@ function scenario(c, open) {
   const made = element(
     'details',
     { open: open || c.mark === 'differs', id: `scenario-${data.comparisons.indexOf(c)}`, toggle: fill },
-    element('summary', {}, element('b', {}, c.name), ' ', verdict(c.verdict, c.mark), ` ${c.summary}`),
+    element('summary', {}, element('b', {}, c.name), ' ', verdict(c.verdict, c.mark), ` ${summaryOf(c)}`),
     table,
     rows,
-    ...c.notes.map((note) => element('p', { class: 'hint' }, note)),
+    ...(c.notes ?? []).map((note) => element('p', { class: 'hint' }, note)),
   );
   fill();
   return made;
 }
 
-/** @param {PageComparison} c */
+/**
+ * @param {ComparedFinding} f
+ * @param {string} why
+ */
+function finding(f, why) {
+  return element(
+    'tr',
+    { class: f.mark },
+    element('td', {}, f.property),
+    element('td', {}, verdict(f.verdict, f.mark)),
+    element('td', {}, f.left),
+    element('td', {}, f.right),
+    element('td', {}, why),
+  );
+}
+
+/** The scenario in a sentence, and how often it was run where that was more than once. @param {ReportComparison} c */
+function summaryOf(c) {
+  const { attempts = 1 } = c;
+  return `${c.summary ?? ''}${attempts > 1 ? ` (${words('attempts', { n: attempts })})` : ''}`;
+}
+
+/** @param {ReportComparison} c */
 function pairs(c) {
   return [
     element('div', { class: 'pair heads' }, ...c.sides.map((side) => element('b', {}, side))),
@@ -111,17 +126,17 @@ function pairs(c) {
 }
 
 /**
- * @param {PageShot | null} s
+ * @param {ComparedSegment | undefined} s
  * @param {string} side
  */
 function shot(s, side) {
-  if (s === null) return element('div', { class: 'shot none', 'data-side': side });
+  if (s === undefined) return element('div', { class: 'shot none', 'data-side': side });
   return element(
     'div',
-    { class: `shot ${s.out ? 'out' : 'in'}`, 'data-side': side },
+    { class: `shot ${s.dir}`, 'data-side': side },
     element('time', {}, secondsText(s.t)),
-    element('b', {}, s.out ? '→' : '←'),
+    element('b', {}, s.dir === 'out' ? '→' : '←'),
     element('span', {}, s.text),
-    s.state === '' ? undefined : element('em', {}, s.state),
+    s.state === undefined ? undefined : element('em', {}, s.state),
   );
 }

@@ -130,5 +130,12 @@ export function stateClass(state) {
   }
 }
 
-/** A custom property of the style sheet. @param {string} name */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** What a custom property of the style sheet comes to, in light or in dark. @param {string} name */
+export function colour(name) {
+  const probe = element('span', { hidden: true });
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}

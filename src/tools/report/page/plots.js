@@ -350,11 +350,12 @@ function bars(c, direction) {
     ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
     ctx.clip();
     ctx.lineWidth = 2 * devicePixelRatio;
+    const [again, first] = [colour('--red'), colour('--blue')];
     for (let i = from; i <= to; i++) {
       const len = rows.len[i] ?? 0;
       if (rows.kind[i] !== direction || len === 0) continue;
       const x = u.valToPos((rows.t[i] ?? 0) / 1e6, 'x', true);
-      ctx.strokeStyle = colour(AGAIN.test(wordAt(c, rows.note[i])) ? '--red' : '--blue');
+      ctx.strokeStyle = AGAIN.test(wordAt(c, rows.note[i])) ? again : first;
       ctx.beginPath();
       ctx.moveTo(x, u.valToPos(rows.seq[i] ?? 0, 'y', true));
       ctx.lineTo(x, u.valToPos((rows.seq[i] ?? 0) + len, 'y', true));

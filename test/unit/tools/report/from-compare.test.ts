@@ -93,6 +93,23 @@ test('a scenario that did not come about says why, and is none that is the same'
   expect([c!.summary, c!.mark, c!.verdict]).toEqual(['nobody answered', 'differs', 'trouble']);
 });
 
+test('what came by chance marks its row, and is told apart with what it would have been', () => {
+  const by = { property: 'data', field: 'window', row: 1, kernel: '5', tcpx: '6' };
+  const ruling = { word: 'forbidden', clause: 'RFC 9293 §3.8.6', why: 'no' };
+  const [c] = documentComparisons(document({ attempts: 3, chance: [by, { ...by, row: undefined, ruling }] }));
+  expect(c!.attempts).toBe(3);
+  expect(c!.rows[1]).toMatchObject({
+    mark: 'excused',
+    remarks: ['data: window: 5 | 6 (unexplained), not in each attempt'],
+  });
+  expect(c!.chance!.map((f) => [f.property, f.verdict, f.mark, f.why])).toEqual([
+    ['data: window', 'chance', 'excused', 'unexplained'],
+    ['data: window', 'chance', 'excused', 'forbidden, RFC 9293 §3.8.6: no'],
+  ]);
+  expect(c!.mark).toBe('excused');
+  expect(documentComparisons(document())[0]!.chance).toEqual([]);
+});
+
 test('each run is a connection with the states of the document, and the peer’s inferred', () => {
   const made = documentConnections(document());
   expect(made.map((c) => [c.title, c.inferred])).toEqual([
