@@ -16,4 +16,6 @@ export interface Clock {
   now(): Micros;
   /** Calls `wake` once, not before `at`; NEVER cancels. */
   wakeAt(at: Micros, wake: () => void): void;
+  /** Calls `run` once what is being done now is done, in the same instant; absent where nothing else can be done in it. */
+  soon?(run: () => void): void;
 }

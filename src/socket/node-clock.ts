@@ -27,6 +27,7 @@ export function nodeClock(zero = performance.now(), background = false): Clock {
       clearTimeout(timer);
       arm();
     },
+    soon: process.nextTick,
   };
 
   function ring(): void {

@@ -21,6 +21,8 @@ export interface EndpointHost {
   now(): Micros;
   /** The endpoint was touched: let it send and tell. */
   touch(endpoint: Endpoint): void;
+  /** The same with what else is touched in this moment. */
+  touchSoon(endpoint: Endpoint): void;
 }
 
 export interface Addresses {
@@ -155,7 +157,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   /** RFC 9293's CLOSE: our FIN follows what is queued; receiving goes on. */
   shutdown(): void {
     this.connection.close(this.#host.now());
-    this.#host.touch(this);
+    this.#host.touchSoon(this);
   }
 
   /** CLOSE, and no more reading: unread or later octets are answered by RST (RFC 9293 §3.6.1). */

@@ -103,7 +103,7 @@ export class Stack {
     const grant = this.#fastOpenGrant(o);
     this.#openings.open(endpoint, 'active', { leastIss, tfo: grant?.cookie, tfoMss: grant?.mss });
     if (o.data !== undefined) endpoint.connection.send(o.data, this.now());
-    this.#turns.touch(endpoint);
+    this.#turns.touchSoon(endpoint);
     return endpoint;
   }
 

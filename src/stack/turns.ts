@@ -79,6 +79,12 @@ export class Turns implements EndpointHost {
   #alarmAt: Micros = NEVER;
   #closed = false;
   readonly #wake = (): void => this.#onAlarm();
+  /** `settleSoon` will be called. */
+  #isSoon = false;
+  readonly #settleSoon = (): void => {
+    this.#isSoon = false;
+    if (!this.#busy && this.#touched.count > 0) this.#settle();
+  };
 
   constructor(parts: TurnsParts) {
     this.#clock = parts.clock;
@@ -111,11 +117,26 @@ export class Turns implements EndpointHost {
   }
 
   touch(endpoint: Endpoint): void {
-    if (!endpoint.touched) {
-      endpoint.touched = true;
-      this.#touched.push(endpoint);
-    }
+    this.#mark(endpoint);
     if (!this.#busy) this.#settle();
+  }
+
+  /** As touch, but not at once where others may be touched in the same moment: what they send leaves together. */
+  touchSoon(endpoint: Endpoint): void {
+    this.#mark(endpoint);
+    if (this.#busy || this.#isSoon) return;
+    if (this.#clock.soon === undefined) {
+      this.#settle();
+      return;
+    }
+    this.#isSoon = true;
+    this.#clock.soon(this.#settleSoon);
+  }
+
+  #mark(endpoint: Endpoint): void {
+    if (endpoint.touched) return;
+    endpoint.touched = true;
+    this.#touched.push(endpoint);
   }
 
   /** A batch begins. */

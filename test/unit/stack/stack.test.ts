@@ -56,8 +56,8 @@ interface Rig {
   readonly stack: Stack;
 }
 
-function rig(o: Partial<StackOptions> & { random?: Random; wire?: Wire } = {}): Rig {
-  const clock = new HandClock();
+function rig(o: Partial<StackOptions> & { random?: Random; wire?: Wire; clock?: HandClock } = {}): Rig {
+  const clock = o.clock ?? new HandClock();
   const wire = o.wire ?? new Wire();
   const sysctl = { tcp_timestamps: false, tcp_sack: false, tcp_window_scaling: false, ...o.sysctl };
   const stack = new Stack({ random: seededRandom(1), ...o, clock, link: wire, address: US, sysctl });
@@ -752,6 +752,40 @@ describe('a process that slept', () => {
     r.clock.jump(micros(due + ms(50)));
     expect(r.wire.take()).toMatchObject([{ flags: 'P.' }]);
     expect(endpoint.info().total_retrans).toBe(1);
+  });
+});
+
+describe('where more may be done in the same moment', () => {
+  const soonRig = (): Rig & { later(): void } => {
+    const waiting: (() => void)[] = [];
+    const clock = Object.assign(new HandClock(), { soon: (run: () => void) => waiting.push(run) });
+    const r = rig({ clock });
+    const later = (): void => {
+      for (const run of waiting.splice(0)) run();
+    };
+    return { ...r, later };
+  };
+
+  test('what opens and closes leaves together, once', () => {
+    const r = soonRig();
+    const endpoints = [1, 2, 3].map((port) => r.stack.connect({ address: THEM, port }));
+    expect(r.wire.take()).toEqual([]);
+    r.later();
+    expect(r.wire.take()).toMatchObject([{ flags: 'S' }, { flags: 'S' }, { flags: 'S' }]);
+    // One turn: what the stack has to say, and what its users say to that.
+    expect(r.wire.flushes).toBe(2);
+    for (const e of endpoints) e.shutdown();
+    r.later();
+    expect(endpoints.map((e) => e.state)).toEqual(['CLOSED', 'CLOSED', 'CLOSED']);
+  });
+
+  test('what comes in between takes it along, and nothing is left for later', () => {
+    const r = soonRig();
+    r.stack.connect({ address: THEM, port: 1 });
+    r.wire.deliver(tcpPacket({ flags: '.', dstPort: 7, ack: 5 }));
+    expect(r.wire.take()).toMatchObject([{ flags: 'R' }, { flags: 'S' }]);
+    r.later();
+    expect(r.wire.take()).toEqual([]);
   });
 });
 
