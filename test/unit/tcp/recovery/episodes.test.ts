@@ -55,6 +55,52 @@ describe('an undo leaves nothing of the episode behind', () => {
   });
 });
 
+test('an undo forgets the last lost octet, too', () => {
+  const h = established({ mss: MSS, timestamps: true, options: { TCP_NODELAY: true } });
+  h.write(1);
+  const sentAt = h.tsVal;
+  h.write(1);
+  h.skip().after(RTO).skip();
+  h.inject(ack(1, { ts: [h.peerTsVal, sentAt] })).expectNothing();
+  expect(h.info).toMatchObject({ unacked: 1, lost: 0, spurious: 1 });
+});
+
+describe('tcp_frto', () => {
+  test.each([
+    [1, 'new'],
+    [2, 'new'],
+    [0, 'off'],
+  ])('%i: after a timeout and an ACK F-RTO is %s', (tcp_frto, frto) => {
+    const h = open({ sysctl: { tcp_frto } });
+    h.write(20_000);
+    h.skip().after(RTO).skip().inject(ack(1000)).skip();
+    expect(h.connection.variables!.loss.frto).toBe(frto);
+  });
+});
+
+describe('to RFC 6675 something is lost', () => {
+  const lostAfter = (...blocks: readonly (readonly [number, number])[]): number => {
+    const h = open({ sysctl: { tcp_recovery: 0 }, options: { TCP_NODELAY: true } });
+    h.write(4001);
+    h.write(10_000);
+    h.skip()
+      .advance(RTT)
+      .inject(ack(0, { sack: blocks }));
+    h.skip();
+    return h.info.lost;
+  };
+
+  test('when more than two segments’ worth have arrived beyond it', () => {
+    expect(lostAfter([1000, 3000])).toBe(0);
+    expect(lostAfter([2000, 4001])).toBe(2000);
+  });
+
+  test('when three runs have', () => {
+    expect(lostAfter([1000, 1001], [2000, 2001])).toBe(0);
+    expect(lostAfter([1000, 1001], [2000, 2001], [3000, 3001])).toBeGreaterThanOrEqual(1000);
+  });
+});
+
 describe('the end of an episode', () => {
   test('without SACK leaves the window without what duplicates lent it', () => {
     const h = open({ sack: false });

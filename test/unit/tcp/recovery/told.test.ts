@@ -175,3 +175,33 @@ test('a word that says nothing new tells it nothing', () => {
   h.inject(ack(0), ack(0, { wnd: 60_000 })).skip();
   expect(told).toEqual([]);
 });
+
+test('of a single octet it hears as well', () => {
+  const { h, told } = watched(1);
+  h.inject(ack(1));
+  expect(told).toMatchObject([{ acked: 1, cumulative: 1, priorInFlight: 1, inFlight: 0 }]);
+  // And of one that is lost.
+  h.set('TCP_NODELAY', true);
+  for (let i = 0; i < 5; i++) h.write(1);
+  h.skip()
+    .advance(RTT)
+    .inject(sack(1, 2, 5))
+    .skip();
+  expect(told.slice(1)).toMatchObject([{ acked: 3, lost: 1 }]);
+});
+
+test('to the letter of the RFCs slow start counts one segment of an ACK, congestion avoidance all of it', () => {
+  const { h, told } = watched(60_000, { profile: 'rfc' });
+  h.inject(ack(3000)).skip();
+  expect(told).toMatchObject([{ acked: 1000, cumulative: 3000 }]);
+  h.inject(sack(3000, 4000, 9000))
+    .skip()
+    .advance(RTT);
+  h.inject(ack(h.info.bytes_sent - h.info.bytes_retrans)).skip();
+  expect(h.info.snd_cwnd).toBe(h.info.snd_ssthresh);
+  told.splice(0);
+  h.advance(RTT)
+    .inject(ack(h.info.snd_una - h.connection.variables!.iss - 1 + 3000))
+    .skip();
+  expect(told).toMatchObject([{ acked: 3000, cumulative: 3000 }]);
+});
