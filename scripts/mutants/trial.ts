@@ -4,7 +4,7 @@
  * with it, when the process ends, or when the test takes far more processor time than without.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Mutant } from './mutant.ts';
 import type { Step, TestName, TestOrder } from './order.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -100,8 +100,10 @@ async function tryAlone(
 ): Promise<void> {
   box.apply(one.mutant);
   rmSync(log, { force: true });
-  const name = one.mutant.file.slice('src/'.length, -'.ts'.length);
-  const nearest = tests.toSorted((a, b) => Number(b.includes(name)) - Number(a.includes(name)));
+  // By its name, and what is slow last: the first that fails ends the run.
+  const name = basename(one.mutant.file, '.ts');
+  const rank = (test: string): number => (basename(test).startsWith(name) ? 0 : 1) + (state.isSlow(test) ? 2 : 0);
+  const nearest = tests.toSorted((a, b) => rank(a) - rank(b));
   let heard = performance.now();
   let len = 0;
   const timer = setInterval(() => {
@@ -236,6 +238,11 @@ class State {
     for (const { test, ms } of this.#putOff)
       if (ms > quickMs) without.set(test.file, [...(without.get(test.file) ?? []), test.name]);
     return Object.fromEntries(without);
+  }
+
+  /** Some test of this file takes its time. */
+  isSlow(file: string): boolean {
+    return this.#putOff.some(({ test }) => test.file === file);
   }
 
   unfitByFile(): Readonly<Record<string, readonly string[]>> {
