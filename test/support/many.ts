@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Child, ChildEvent } from './child.ts';
 import type { Namespace } from './lab.ts';
+import { endsIfFailed } from './tcpx.ts';
 
 const program = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
@@ -72,17 +73,25 @@ export class Many {
   }
 }
 
-/** Resolves once it listens, or its first connections are on their way. */
-export const startMany = (namespace: Namespace, ...args: string[]): Promise<Many> =>
-  startManyUnder([], namespace, args);
+/** Resolves once it listens, or its first connections are on their way. One of a test's, not of a hook's. */
+export async function startMany(namespace: Namespace, ...args: string[]): Promise<Many> {
+  return ready(endsIfFailed(spawned([], namespace, args)));
+}
 
-/** The same, with flags for node itself. */
+/** The same, in a hook too, with flags for node itself. */
 export async function startManyUnder(
   flags: readonly string[],
   namespace: Namespace,
   args: readonly string[],
 ): Promise<Many> {
-  const child = namespace.node(program('tcpx-many.ts'), args, { nodeArgs: ['--expose-gc', ...flags] });
+  return ready(spawned(flags, namespace, args));
+}
+
+function spawned(flags: readonly string[], namespace: Namespace, args: readonly string[]): Child {
+  return namespace.node(program('tcpx-many.ts'), args, { nodeArgs: ['--expose-gc', ...flags] });
+}
+
+async function ready(child: Child): Promise<Many> {
   await child.event('ready', 30_000);
   return new Many(child);
 }
