@@ -130,6 +130,15 @@ describe('Startup', () => {
   });
 });
 
+test('a loss that was none has it look for the full rate anew: three rounds without growth after the first', () => {
+  const d = new Driver();
+  const slow = { deliveryRate: 1, inFlight: 500_000 };
+  for (let i = 0; i < 3; i++) d.round(1000, slow);
+  d.bbr.onLoss(0, micros(d.now));
+  d.bbr.onUndo(micros(d.now));
+  expect(lines(4, () => d.round(1000, slow).split(' ')[0]!)).toEqual(['Startup', 'Startup', 'Startup', 'Drain']);
+});
+
 describe('Drain', () => {
   test('lasts three rounds at most', () => {
     const d = new Driver();
@@ -193,21 +202,23 @@ describe('ProbeBW', () => {
     d.round(100_000, { inFlight: 125_000 });
     expect(d.round(90_000, { lost: 10_000, inFlight: 120_000 })).toBe('ProbeBW_DOWN 204081 891000');
     expect(lines(4, () => d.round(100_000, { inFlight: 60_000 }))).toEqual([
-      'ProbeBW_CRUISE 173469 990000',
-      'ProbeBW_CRUISE 173469 990000',
-      'ProbeBW_CRUISE 173469 990000',
-      'ProbeBW_CRUISE 173469 990000',
+      'ProbeBW_CRUISE 173468 990000',
+      'ProbeBW_CRUISE 173468 990000',
+      'ProbeBW_CRUISE 173468 990000',
+      'ProbeBW_CRUISE 173468 990000',
     ]);
     // A shorter round trip is seen, or it would be time to look for one. The next time it goes up a little at a time.
     d.round(100_000, { rtt: 99_000, inFlight: 60_000 });
     d.until('ProbeBW_UP', { inFlight: 60_000 });
-    expect(lines(6, () => d.round(100_000, { inFlight: 100_000 }))).toEqual([
+    expect(lines(8, () => d.round(100_000, { inFlight: 100_000 }))).toEqual([
       'ProbeBW_UP 204081 1237500',
-      'ProbeBW_UP 204081 1237500',
-      'ProbeBW_DOWN 204081 891000',
-      'ProbeBW_DOWN 204081 891000',
-      'ProbeBW_DOWN 204081 891000',
-      'ProbeBW_DOWN 204081 891000',
+      'ProbeBW_UP 205081 1237500',
+      'ProbeBW_UP 208081 1237500',
+      'ProbeBW_DOWN 213081 891000',
+      'ProbeBW_DOWN 213081 891000',
+      'ProbeBW_DOWN 213081 891000',
+      'ProbeBW_DOWN 213081 891000',
+      'ProbeBW_DOWN 213081 891000',
     ]);
   });
 
@@ -225,6 +236,16 @@ describe('ProbeBW', () => {
     d.until('ProbeBW_UP');
     expect(d.round(100_000, { priorInFlight: 210_000, inFlight: 110_000, lost: 4200 })).toContain('ProbeBW_UP');
     expect(d.round(100_000, { priorInFlight: 210_000, inFlight: 110_000, lost: 4201 })).toContain('ProbeBW_DOWN');
+  });
+
+  test('what is lost after a probe says nothing of what fits', () => {
+    const d = new Driver().cruise();
+    d.until('ProbeBW_UP');
+    d.until('ProbeBW_CRUISE');
+    d.round(80_000, { lost: 20_000, rtt: 99_000 });
+    d.until('ProbeBW_UP');
+    // Two and a quarter times what the path holds, what comes at once, and two segments.
+    expect(d.line).toBe('ProbeBW_UP 324750 1237500');
   });
 
   test('losses while it cruises lower the rate to what is delivered, until the next probe', () => {
