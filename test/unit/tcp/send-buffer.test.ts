@@ -56,6 +56,18 @@ describe('the send buffer', () => {
     expect(gather.count).toBe(1);
   });
 
+  test('a block of small writes is 4096 octets, of others 32 768; half of the small one is small', () => {
+    const parts = (...lens: readonly number[]): number => {
+      const buffer = new SendBuffer();
+      for (const len of lens) buffer.append(pattern(buffer.end, len));
+      const gather = new Gather();
+      buffer.gather(0, buffer.len, gather);
+      return gather.count;
+    };
+    expect([parts(2048, 2048), parts(2048, 2048, 1), parts(2048, 2049)]).toEqual([1, 2, 2]);
+    expect([parts(2049, 2048), parts(2049, 30_719), parts(2049, 30_720)]).toEqual([1, 1, 2]);
+  });
+
   test('a large write is in few parts, however it was cut', () => {
     const buffer = new SendBuffer();
     buffer.append(pattern(0, 50_000));

@@ -170,6 +170,33 @@ describe('a retransmission timeout takes for lost', () => {
   });
 });
 
+test('the first that goes again has a timer of its own', () => {
+  const h = open();
+  h.write(10_000);
+  h.skip()
+    .advance(RTT)
+    .inject(sack(0, 1000, 4000))
+    .expect(data(0, MSS, { note: 'fast retransmit' }));
+  h.after(RTO).expect(data(0, MSS, { note: 'retransmission' }));
+});
+
+test('one behind it has not', () => {
+  const h = open();
+  h.write(10_000);
+  h.skip()
+    .advance(RTT)
+    .inject(
+      ack(0, {
+        sack: [
+          [1000, 2000],
+          [3000, 10_000],
+        ],
+      }),
+    );
+  h.expect(data(0, MSS, { note: 'fast retransmit' }), data(2000, MSS, { note: 'fast retransmit' }));
+  expect(h.connection.variables!.timers.at(2)).toBe(h.now + RTO);
+});
+
 describe('RACK’s timer', () => {
   test('lets PRR send what it found, and counts nothing as delivered (RFC 9937)', () => {
     const h = open();

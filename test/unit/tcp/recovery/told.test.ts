@@ -205,3 +205,21 @@ test('to the letter of the RFCs slow start counts one segment of an ACK, congest
     .skip();
   expect(told).toMatchObject([{ acked: 3000, cumulative: 3000 }]);
 });
+
+test('a round trip of less than a microsecond is one of a microsecond', () => {
+  const h = established({ mss: MSS, sack: true });
+  const congestion = h.connection.variables!.congestion as { onAck: CongestionControl['onAck'] };
+  const told: number[] = [];
+  congestion.onAck = (sample) => void told.push(sample.rtt);
+  h.write(MSS);
+  h.skip().inject(ack(MSS));
+  expect(told).toEqual([1]);
+});
+
+test('the rate is that of the segment sent last: of a retransmission, not of what left before it', () => {
+  const { h, told } = watched(40_000);
+  h.inject(sack(0, 1000, 4000)).skip();
+  // The first has left again; its ACK comes 50 ms later, with word of others that had left long before.
+  h.advance(ms(50)).inject(sack(4000, 5000, 9000)).skip();
+  expect(told.at(-1)).toMatchObject({ priorDelivered: 3000, delivered: 8000, acked: 5000 });
+});
