@@ -220,6 +220,8 @@ test('the rate is that of the segment sent last: of a retransmission, not of wha
   const { h, told } = watched(40_000);
   h.inject(sack(0, 1000, 4000)).skip();
   // The first has left again; its ACK comes 50 ms later, with word of others that had left long before.
-  h.advance(ms(50)).inject(sack(4000, 5000, 9000)).skip();
+  h.advance(ms(50))
+    .inject(sack(4000, 5000, 9000))
+    .skip();
   expect(told.at(-1)).toMatchObject({ priorDelivered: 3000, delivered: 8000, acked: 5000 });
 });
