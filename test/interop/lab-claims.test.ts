@@ -1,7 +1,7 @@
 /** The lab's claims against this kernel: each is shown, and its check fails when it is sabotaged. All of them with `npm run soak lab-claims`. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { CLAIMS } from '../../src/tools/lab/claims.ts';
 import type { LabDocument } from '../../src/tools/lab/many.ts';
 import { IN_NEW_NAMESPACE } from '../../src/tools/lab/namespace.ts';
@@ -30,6 +30,7 @@ function output(
 ): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
   const [program = '', ...args] = command;
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill());
   const told = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     told.out += text;
@@ -64,6 +65,10 @@ test.each(TRIED)('%s is not shown when it is sabotaged, and a check says why', a
   const outcome = await play(name, '--sabotage');
   expect(outcome.ok).toBe(false);
   expect(outcome.failure).not.toMatch(/^it broke off/);
+});
+
+test('a claim that is not over in its time is not shown, and none of its servers keeps the process', async () => {
+  expect(await play('two-rtt', '--hurry')).toEqual({ ok: false, failure: 'not over after 3 s', shown: [] });
 });
 
 test('every claim has both languages, a source and a name of its own', () => {

@@ -2,7 +2,7 @@
  * What HTTP costs in connections, handshakes, round trips and segments: real clients (Node's, over tcpx) of a real server
  * (Node's, on the kernel in the peer's namespace), counted on the path.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   type Agent,
@@ -49,8 +49,8 @@ const PROGRAM = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? './http-process.ts' : './http-process.js', import.meta.url),
 );
 
-/** A server in the peer's namespace, with a certificate made for it; resolves when it listens. */
-export async function startServer(stage: Stage): Promise<ChildProcess> {
+/** A server in the peer's namespace, with a certificate made for it, until the claim is over; resolves when it listens. */
+export async function startServer(stage: Stage): Promise<void> {
   const made = stage.lab
     .namespace('local')
     .exec('openssl', [
@@ -61,9 +61,9 @@ export async function startServer(stage: Stage): Promise<ChildProcess> {
   const [cert = ''] = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/.exec(made) ?? [];
   const inside = stage.lab.namespace('peer').commandLine(process.execPath, [...process.execArgv, PROGRAM]);
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inside], { stdio: ['pipe', 'pipe', 'inherit'] });
+  stage.atEnd(() => child.kill('SIGKILL'));
   child.stdin.write(`${JSON.stringify({ key, cert })}\n`);
   await once(child.stdout, 'data');
-  return child;
 }
 
 /** `count` requests, one after the other where the protocol has it so. `rtt`: microseconds. */

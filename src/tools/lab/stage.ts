@@ -46,6 +46,7 @@ export class Stage {
   readonly #onStep: (step: LabStep) => void;
   readonly #zero = micros(monotonicMicros());
   readonly #hosts: Host[] = [];
+  readonly #atEnd: (() => void)[] = [];
   readonly #ends = new Map<
     number,
     { readonly endpoint: Endpoint; readonly states: State[]; end: TcpxEnd | undefined }
@@ -237,6 +238,12 @@ export class Stage {
     clearInterval(this.#timer);
     this.#stop();
     for (const host of this.#hosts) host.close();
+    for (const run of this.#atEnd.splice(0)) run();
+  }
+
+  /** `run` is called when the claim is over, whichever way it ends. */
+  atEnd(run: () => void): void {
+    this.#atEnd.push(run);
   }
 
   get name(): string {

@@ -40,7 +40,7 @@ export const keepAlive: Claim = {
   async run(stage) {
     for (const port of [80, 8080, 443, 8443, 444, 8444]) stage.hiddenPorts.add(port);
     const tcpx = await stage.open();
-    const server = await startServer(stage);
+    await startServer(stage);
     await stage.say(
       `Node's HTTP clients over tcpx, Node's servers on the kernel, ${RTT} ms between them: ${REQUESTS} requests under each.`,
       `Node 的 HTTP 客户端运行于 tcpx 之上，Node 的服务器运行于内核之上，往返 ${RTT} ms：每种方式 ${REQUESTS} 个请求。`,
@@ -80,7 +80,6 @@ export const keepAlive: Claim = {
         `HTTP/3 0-RTT        QUIC      ${three(1)}   推算：请求随首批报文发出`,
       ],
     });
-    server.kill('SIGKILL');
     const [http0, http1, kept, http2] = HTTPS.map((http) => entries.get(`${http} TCP`)!) as [
       Entry,
       Entry,
