@@ -63,10 +63,9 @@ describe('the delay', () => {
   ])('doubles each time it was in vain, %s', (_, rtt, delays) => {
     const h = settled(ms(rtt)).advance(ms(205));
     let at = 2;
+    // Nobody reads, or what looks like the end of a message would be acknowledged at once.
     for (const by of delays) {
-      h.inject(data(at++, 1));
-      h.read();
-      h.expectNothing().after(ms(by)).expect(ack(at));
+      h.inject(data(at++, 1)).expectNothing().after(ms(by)).expect(ack(at));
       h.advance(ms(205 - by));
     }
   });
@@ -96,7 +95,6 @@ describe('the delay', () => {
     let at = 2;
     for (let gap = 1; gap < 1000; gap = Math.ceil(gap * 1.3)) {
       h.advance(ms(gap)).skip().inject(data(at++, 1));
-      h.read();
       h.advance(ms(200)).expect(ack(at));
     }
   });

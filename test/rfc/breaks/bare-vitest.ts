@@ -74,9 +74,17 @@ const eachOf =
     }
   };
 
+/** As `each`, but a row that is a list comes as one. */
+const forOf =
+  (add: typeof addTest) =>
+  (rows: readonly unknown[]) =>
+  (name: string, body: Body): void => {
+    for (const row of rows) add(rowName(name, Array.isArray(row) ? row : [row]), body, [row]);
+  };
+
 export const expect = chai.expect;
-export const test = Object.assign(addTest, { each: eachOf(addTest) });
-export const describe = Object.assign(addGroup, { each: eachOf(addGroup) });
+export const test = Object.assign(addTest, { each: eachOf(addTest), for: forOf(addTest) });
+export const describe = Object.assign(addGroup, { each: eachOf(addGroup), for: forOf(addGroup) });
 export const it = test;
 
 export function afterEach(after: After): void {
