@@ -32,7 +32,7 @@ test('a connection that has not begun has no past', () => {
     // What one may assume of a peer that has said nothing (RFC 9293 MUST-15).
     peerMss: '536',
     smss: '536',
-    rcvMss: '536',
+    'ackPolicy.rcvMss': '536',
     'pathMtu.mss': '1400',
     'pathMtu.#low': '1400',
     'pathMtu.#high': '1400',
