@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { NEVER, seconds } from '../../../src/base/time.ts';
-import { ack, established } from '../../support/harness.ts';
+import { Happened } from '../../../src/tcp/tcb.ts';
+import { accepted, ack, data, established, fin } from '../../support/harness.ts';
 
 test('of a connection that was put away nothing is queued, lent or due, and it says so without coming back', () => {
   const h = established();
@@ -23,4 +24,32 @@ test('nor is one in whose hands something is', () => {
   h.write(1000);
   expect(h.skip().connection.putAway()).toBe(false);
   expect(h.connection.sendQueued).toBe(1000);
+});
+
+test('news are what has happened and nobody has looked at', () => {
+  const { connection } = established();
+  expect(connection.hasNews).toBe(false);
+  Object.assign(connection.variables!, { happened: Happened.readable });
+  expect(connection.hasNews).toBe(true);
+  expect(connection.takeEvents()).toBe(Happened.readable);
+  expect(connection.hasNews).toBe(false);
+});
+
+test('what the handshake was about is over with it', () => {
+  for (const h of [established(), accepted()])
+    expect(h.connection.variables).toMatchObject({ isTiming: false, synDue: false, synAcked: true, synRetransmits: 0 });
+});
+
+test('to the letter a CLOSE that waited for what was queued takes effect once', () => {
+  const h = accepted({ mss: 1000, profile: 'rfc', wnd: 1000 });
+  h.inject(fin(0)).expect(ack(1)).expectState('CLOSE-WAIT');
+  h.write(3000);
+  h.skip().close().expectState('CLOSE-WAIT');
+  h.inject(ack(1000, { wnd: 5000 }))
+    .expect(data(1000, 1000), data(2000, 1000, { flags: 'FP.' }))
+    .expectState('LAST-ACK');
+  expect(h.connection.variables!.closePending).toBe(false);
+  h.inject(ack(2000)).expectNothing().expectState('LAST-ACK');
+  h.inject(ack(3001)).expectState('CLOSED');
+  expect(h.error).toBeUndefined();
 });

@@ -110,4 +110,38 @@ describe('Reno', () => {
     reno.onMssChange(1400);
     expect(reno.cwnd).toBe(1400);
   });
+
+  test('paced, it asks for two windows a round trip below half the threshold, then for 1.2; nothing before one is known', () => {
+    const reno = new Reno(MSS, 10, true);
+    const told = (srtt: number): number => {
+      reno.onAck({ ...emptySample(), srtt });
+      return reno.pacingRate;
+    };
+    expect([told(0), told(1), told(100_000), told(0)]).toEqual([Number.POSITIVE_INFINITY, 2e10, 200_000, 200_000]);
+    reno.takeOver(10_000, 20_000);
+    expect(reno.pacingRate).toBe(120_000);
+    reno.takeOver(10_000, 20_001);
+    expect(reno.pacingRate).toBe(200_000);
+    expect(new Reno(MSS, 10).pacingRate).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('is in slow start below the threshold, in congestion avoidance at it', () => {
+    const reno = new Reno(MSS, 10);
+    expect(reno.phase).toBe('slow start');
+    reno.takeOver(5000, 5000);
+    expect(reno.phase).toBe('congestion avoidance');
+  });
+
+  test('each RTO of a pause halves the window, the first does not', () => {
+    const after = (idle: number): number => {
+      const reno = new Reno(MSS, 10);
+      reno.takeOver(80_000, 80_000);
+      reno.onIdle(idle, 1000, NOW);
+      return reno.cwnd;
+    };
+    expect([after(1000), after(1001), after(2000), after(2001), after(3001), after(4001)]).toEqual([
+      80_000, 40_000, 40_000, 20_000, 10_000, 10_000,
+    ]);
+    expect(after(1e9)).toBe(10_000);
+  });
 });

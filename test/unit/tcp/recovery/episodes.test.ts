@@ -274,3 +274,11 @@ describe('a tail loss probe for a run that the link cut', () => {
       .expect(fin(3000, { note: 'tail loss probe' }));
   });
 });
+
+test('when a router says that the path carries less, all that is out is lost, and nothing that is not', () => {
+  const h = established({ mss: MSS, options: { TCP_NODELAY: true } });
+  h.write(6000);
+  h.skip().advance(RTT).inject(ack(2000)).pathMss(500, 2000);
+  expect(h.info).toMatchObject({ lost: 4000, unacked: 4000, snd_mss: 500 });
+  h.skip();
+});
