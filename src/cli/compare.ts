@@ -360,5 +360,6 @@ function hintFor(c: Comparison, target: Target | undefined): string {
   if (scenario.peer === 'closed')
     return 'name a port where nothing listens and no firewall is silent: --closed-port PORT';
   const { host, port } = target;
+  if (!/ECONNREFUSED/.test(c.complaint ?? '')) return 'check address and port; a firewall may be silent';
   return `is something listening there? \`nc -zv ${host} ${port}\` tells; \`tcpx compare ${host}:${port} refused\` compares the refusal`;
 }

@@ -12,5 +12,9 @@ const WHY: Readonly<Record<string, string>> = {
 export function cannotRead(path: string, error: unknown, hint: string): CliFailure | undefined {
   const code = codeOf(error);
   if (code === undefined || !/^E[A-Z]+$/.test(code)) return undefined;
-  return new CliFailure(`cannot read ${path}: ${WHY[code] ?? code}`, { exitCode: Exit.USAGE, hint, cause: error });
+  return new CliFailure(`cannot read ${path}: ${WHY[code] ?? code}`, {
+    exitCode: Exit.USAGE,
+    hint: code === 'EACCES' ? `\`ls -l ${path}\` says who may` : hint,
+    cause: error,
+  });
 }

@@ -50,7 +50,7 @@ export const lab: CliCommand = {
 
 function declare(command: Command): void {
   command
-    .usage('[options] list | run NAME… | run --all')
+    .usage('[options] list [NAME…] | run NAME… | run --all')
     .argument('<action>', 'list: what there is; run: make it happen')
     .argument('[names...]', 'claims, as in the list')
     .addOption(new Option('--all', 'every claim, those that wait side by side'))
@@ -89,7 +89,7 @@ async function runLab(args: readonly string[], o: LabCliOptions, io: Io): Promis
   const [action = '', ...names] = args;
   const paint = paintFor(useColor(o.color, io.stdout, io.env));
   if (action === 'list') {
-    list(o, io, paint);
+    list(names.length === 0 ? CLAIMS : claimsNamed(names), o, io, paint);
     return Exit.OK;
   }
   if (action !== 'run') {
@@ -111,6 +111,10 @@ function chosen(names: readonly string[], o: LabCliOptions): readonly Claim[] {
   if (o.all === true && names.length > 0) throw usage('--all and names exclude each other', 'leave one of them out');
   if (o.all === true) return CLAIMS;
   if (names.length === 0) throw usage('no claim named', '`tcpx lab list` shows them; --all runs every one');
+  return claimsNamed(names);
+}
+
+function claimsNamed(names: readonly string[]): readonly Claim[] {
   return [...new Set(names)].map((name) => {
     const found = CLAIMS.find((claim) => claim.name === name);
     if (found !== undefined) return found;
@@ -123,9 +127,9 @@ function chosen(names: readonly string[], o: LabCliOptions): readonly Claim[] {
   });
 }
 
-function list(o: LabCliOptions, io: Io, paint: Paint): void {
+function list(listed: readonly Claim[], o: LabCliOptions, io: Io, paint: Paint): void {
   if (o.json === true) {
-    const claims = CLAIMS.map(({ name, group, title, claim, written }) => ({
+    const claims = listed.map(({ name, group, title, claim, written }) => ({
       ...{ name, group, written },
       title: title[o.lang],
       claim: claim[o.lang],
@@ -133,7 +137,7 @@ function list(o: LabCliOptions, io: Io, paint: Paint): void {
     io.stdout.write(`${JSON.stringify({ claims })}\n`);
     return;
   }
-  io.stdout.write(`${listLines(CLAIMS, o.lang, paint).join('\n')}\n`);
+  io.stdout.write(`${listLines(listed, o.lang, paint).join('\n')}\n`);
 }
 
 /** The same for one claim, for a process of its own. */

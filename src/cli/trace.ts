@@ -48,7 +48,7 @@ export const trace: CliCommand = {
 function declare(command: Command): void {
   command
     .usage('[options] FILE')
-    .argument('<file>', 'a capture: pcap (microseconds, nanoseconds) or pcapng, gzipped or not')
+    .argument('<file>', 'a capture: pcap (microseconds, nanoseconds) or pcapng, gzipped or not; - is stdin')
     .addOption(
       new Option('-c, --connection <number>', 'only this one, in full').argParser(
         wholeNumber('--connection', 1, Number.MAX_SAFE_INTEGER),
@@ -88,6 +88,7 @@ Examples:
   $ tcpx trace run.pcap -c 3 --ladder                    the third, drawn
   $ tcpx trace run.pcap --only trouble -f 'port 443'     what went wrong on port 443
   $ tcpx trace run.pcap -s --json | jq 'select(.rtt)'
+  $ ssh HOST sudo tcpdump -c 1000 -w - tcp | tcpx trace -
 
 Exit codes:
   0    done
@@ -144,7 +145,7 @@ async function runTrace(path: string, o: TraceOptions, io: Io): Promise<number> 
   let outcome: ReadOutcome;
   try {
     outcome = await traceFile(
-      path,
+      path === '-' ? io.stdin : path,
       trace,
       (octets, of) => progress.update(octets, of),
       () => output.ready(),

@@ -9,13 +9,16 @@ export type PcapErrorCode =
   | 'pcap-bad-compression'
   | 'pcap-truncated';
 
+/** What is wrong with all of a file has no place in it. */
+const WHOLE_FILE: readonly PcapErrorCode[] = ['pcap-unknown-format', 'pcap-is-compressed', 'pcap-is-json'];
+
 /** A file that is no capture, or stops being one at `offset` (octets from its start, of what was in it where it was compressed). */
 export class PcapError extends Error {
   readonly code: PcapErrorCode;
   readonly offset: number;
 
   constructor(code: PcapErrorCode, offset: number, message: string) {
-    super(`${message} at octet ${offset}`);
+    super(WHOLE_FILE.includes(code) && offset === 0 ? message : `${message} at octet ${offset}`);
     this.name = 'PcapError';
     this.code = code;
     this.offset = offset;
@@ -39,7 +42,7 @@ export function notACapture(magic: number): PcapError {
     return new PcapError(
       'pcap-is-compressed',
       0,
-      `not a capture file: packed with ${name} (\`${unpack} FILE\` unpacks it),`,
+      `not a capture file: packed with ${name} (\`${unpack} FILE\` unpacks it)`,
     );
   }
   const text = magic.toString(16).padStart(8, '0');

@@ -169,8 +169,9 @@ export function runLine(run: LabRun, lang: Lang, paint: Paint): readonly string[
 /** All there are, by group: name and title. */
 export function listLines(claims: readonly Claim[], lang: Lang, paint: Paint): readonly string[] {
   const groups = Object.keys(GROUPS) as ClaimGroup[];
-  return groups.flatMap((group) => [
-    paint.bold(GROUPS[group][lang]),
-    ...claims.filter((c) => c.group === group).map((c) => `  ${c.name.padEnd(22)}${c.title[lang]}`),
-  ]);
+  return groups.flatMap((group) => {
+    const members = claims.filter((c) => c.group === group);
+    if (members.length === 0) return [];
+    return [paint.bold(GROUPS[group][lang]), ...members.map((c) => `  ${c.name.padEnd(22)}${c.title[lang]}`)];
+  });
 }

@@ -109,6 +109,13 @@ describe('what it shows', () => {
   });
 });
 
+test('- is stdin', async () => {
+  const io = fakeIo();
+  io.stdin.end(gzipSync(octetsOf(STORY)));
+  expect(await runProgram(['trace', '-'], io)).toBe(0);
+  expect(io.out()).toBe((await run(one)).out);
+});
+
 describe('what is not right with the file', () => {
   test('one that is cut off is used up to there, and the place is told', async () => {
     const octets = octetsOf(STORY);

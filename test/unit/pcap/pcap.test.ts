@@ -93,7 +93,7 @@ describe('a capture', () => {
         len < 4 ? 'pcap-unknown-format' : 'pcap-truncated',
         len < 24 ? 0 : whole ? secondAt : 24,
       ]);
-      expect(message).toContain(`at octet ${offset}`);
+      expect(message).toContain(len < 4 ? `it has ${len} octets` : `at octet ${offset}`);
     }
   });
 
