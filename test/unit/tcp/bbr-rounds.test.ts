@@ -222,6 +222,24 @@ describe('ProbeBW', () => {
     ]);
   });
 
+  test('a probe that went too far has the next stop where it did, and look again at once', () => {
+    const d = new Driver().cruise();
+    d.until('ProbeBW_UP');
+    d.round(90_000, { lost: 10_000, inFlight: 120_000 });
+    d.round(100_000, { rtt: 99_000, inFlight: 60_000 });
+    d.until('ProbeBW_UP', { inFlight: 60_000 });
+    const phases = lines(4, () => d.round(100_000, { inFlight: 110_000 }).split(' ')[0]!);
+    expect(phases).toEqual(['ProbeBW_DOWN', 'ProbeBW_REFILL', 'ProbeBW_UP', 'ProbeBW_UP']);
+  });
+
+  test('goes down until no more is in flight than the path holds', () => {
+    const d = new Driver().cruise();
+    d.until('ProbeBW_UP');
+    d.until('ProbeBW_DOWN', { inFlight: 120_000 });
+    expect(d.round(100_000, { inFlight: 100_001 })).toContain('ProbeBW_DOWN');
+    expect(d.round(100_000, { inFlight: 100_000 })).toContain('ProbeBW_CRUISE');
+  });
+
   test('two segments are none, however few are out', () => {
     const d = new Driver().cruise();
     d.until('ProbeBW_REFILL');

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_SOCKET_OPTIONS, profileSysctl } from '../../../src/tcp/config.ts';
 import { BETA, LOSS_THRESH } from '../../../src/tcp/congestion/bbr-model.ts';
+import { numberOfState, stateOfNumber } from '../../../src/tcp/linux-states.ts';
 import { Field } from '../../../src/tcp/recovery/entries.ts';
 import { Mark } from '../../../src/tcp/recovery/scoreboard.ts';
 import { Happened } from '../../../src/tcp/tcb.ts';
@@ -34,6 +35,27 @@ test('socket options are off, and keep-alive waits for two hours (RFC 9293 MUST-
 
 test('BBR lets 2 % be lost, and a round with losses leave 0.7 of its bounds (draft-ietf-ccwg-bbr-06 §2.5)', () => {
   expect([LOSS_THRESH, BETA]).toEqual([0.02, 0.7]);
+});
+
+test('the states have Linux’s numbers (include/net/tcp_states.h)', () => {
+  const numbers = {
+    ESTABLISHED: 1,
+    'SYN-SENT': 2,
+    'SYN-RECEIVED': 3,
+    'FIN-WAIT-1': 4,
+    'FIN-WAIT-2': 5,
+    'TIME-WAIT': 6,
+    CLOSED: 7,
+    'CLOSE-WAIT': 8,
+    'LAST-ACK': 9,
+    LISTEN: 10,
+    CLOSING: 11,
+  } as const;
+  for (const [state, number] of Object.entries(numbers)) {
+    expect(numberOfState(state as keyof typeof numbers)).toBe(number);
+    expect(stateOfNumber(number)).toBe(state);
+  }
+  expect([stateOfNumber(12), stateOfNumber(13), stateOfNumber(0)]).toEqual(['SYN-RECEIVED', 'CLOSED', 'CLOSED']);
 });
 
 test('timers are numbered in the order in which they fire, fields of an entry without a gap', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { NEVER, seconds } from '../../../src/base/time.ts';
 import { Happened } from '../../../src/tcp/tcb.ts';
-import { accepted, ack, data, established, fin } from '../../support/harness.ts';
+import { accepted, ack, data, established, fin, type Harness } from '../../support/harness.ts';
 
 test('of a connection that was put away nothing is queued, lent or due, and it says so without coming back', () => {
   const h = established();
@@ -52,4 +52,21 @@ test('to the letter a CLOSE that waited for what was queued takes effect once', 
   h.inject(ack(2000)).expectNothing().expectState('LAST-ACK');
   h.inject(ack(3001)).expectState('CLOSED');
   expect(h.error).toBeUndefined();
+});
+
+test('it is the user’s turn while there is news that an answer may follow, and nothing else is under way', () => {
+  const turn = (h: Harness, happened: number): boolean => {
+    Object.assign(h.connection.variables!, { happened });
+    const { isUsersTurn } = h.connection;
+    h.connection.takeEvents();
+    return isUsersTurn;
+  };
+  const h = established();
+  expect([turn(h, Happened.readable), turn(h, 0), turn(h, Happened.connected)]).toEqual([true, false, false]);
+  h.inject(fin(0)).skip().expectState('CLOSE-WAIT');
+  expect(turn(h, Happened.peerClosed)).toBe(true);
+  h.write(1);
+  expect(turn(h.skip(), Happened.readable)).toBe(false);
+  const closing = established().close().skip().expectState('FIN-WAIT-1');
+  expect(turn(closing, Happened.readable)).toBe(false);
 });

@@ -69,6 +69,24 @@ describe('octets ahead of RCV.NXT', () => {
     expect(blocks(r)).toEqual([]);
   });
 
+  test('that are ours to keep are kept where they lie, unless that holds on to more than twice as much', () => {
+    const cost = (len: number, buffer: number, owned: boolean): number => {
+      const r = new Reassembly();
+      r.insert(seq(100), new Uint8Array(buffer).subarray(0, len), owned);
+      return r.cost - 256;
+    };
+    expect([cost(500, 1000, true), cost(499, 1000, true), cost(1000, 1000, true)]).toEqual([1000, 499, 1000]);
+    expect([cost(999, 1000, false), cost(1000, 1000, false)]).toEqual([999, 1000]);
+    // What is new of them counts, not what came.
+    const r = new Reassembly();
+    insert(r, 0, 600);
+    r.insert(seq(0), new Uint8Array(1000), true);
+    expect(r.cost).toBe(600 + 400 + 2 * 256);
+    expect(r.takeAt(seq(0))).toHaveLength(600);
+    expect(r.takeAt(seq(600))).toHaveLength(400);
+    expect([r.cost, r.len]).toEqual([0, 0]);
+  });
+
   test('are what a set of places says, through any inserts', () => {
     const piece = fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 60 }));
     fc.assert(

@@ -1,7 +1,10 @@
 /** What a controller is told of each ACK, number by number: see AckSample. The round trip is 100 ms. */
 import { describe, expect, test } from 'vitest';
-import { ms } from '../../../../src/base/time.ts';
+import { seqDiff, toSeq } from '../../../../src/base/seq.ts';
+import { micros, ms } from '../../../../src/base/time.ts';
 import type { AckSample, CongestionControl } from '../../../../src/tcp/congestion/controller.ts';
+import { DeliveryRate } from '../../../../src/tcp/recovery/delivery-rate.ts';
+import { Scoreboard } from '../../../../src/tcp/recovery/scoreboard.ts';
 import { ack, established, type Harness, type HarnessOptions, RTT } from '../../../support/harness.ts';
 
 const MSS = 1000;
@@ -224,4 +227,63 @@ test('the rate is that of the segment sent last: of a retransmission, not of wha
     .inject(sack(4000, 5000, 9000))
     .skip();
   expect(told.at(-1)).toMatchObject({ priorDelivered: 3000, delivered: 8000, acked: 5000 });
+});
+
+describe('RACK hears of what was delivered', () => {
+  const fack = (h: Harness): number => {
+    const { rack, iss } = h.connection.variables!;
+    return seqDiff(rack.fack, iss) - 1;
+  };
+
+  test('and of nothing beyond', () => {
+    const { h } = watched(20_000);
+    h.inject(ack(2000)).skip();
+    expect(fack(h)).toBe(2000);
+    const { rack, iss } = h.connection.variables!;
+    expect(seqDiff(rack.end, iss) - 1).toBe(2000);
+    h.inject(sack(2000, 4000, 5000)).skip();
+    expect(fack(h)).toBe(5000);
+  });
+
+  test('a segment in two parts is in order', () => {
+    const { h } = watched(1000);
+    h.inject(ack(500), ack(1000));
+    expect(h.info).toMatchObject({ reord_seen: 0, unacked: 0 });
+  });
+});
+
+test('a report of what begins where the ACK ends is none that an honest peer makes', () => {
+  const { h } = watched(5000);
+  h.inject(sack(0, 0, 1000)).skip();
+  expect(h.info).toMatchObject({ sacked: 0, ca_state: 'Open' });
+  h.inject(sack(0, 1, 2)).skip();
+  expect(h.info).toMatchObject({ sacked: 1, ca_state: 'Disorder' });
+});
+
+test('without SACK the first duplicate is disorder', () => {
+  const { h } = watched(5000, { sack: false });
+  expect(h.info.ca_state).toBe('Open');
+  h.inject(ack(0));
+  expect(h.info.ca_state).toBe('Disorder');
+});
+
+test('an ACK as old as the largest window is one, an older one is a guess (RFC 5961 §5)', () => {
+  const h = established({ mss: MSS, wnd: 2000 });
+  h.write(2000);
+  h.skip().inject(ack(2000));
+  h.write(1000);
+  h.skip().inject(ack(3000));
+  h.inject(ack(1000)).expectNothing();
+  h.inject(ack(999)).expect(ack(0));
+});
+
+test('what takes no time has no rate', () => {
+  const board = new Scoreboard();
+  const rate = new DeliveryRate();
+  const at = micros(5);
+  const slot = board.append(toSeq(0), 1000, at, rate.mark);
+  rate.onSent(board, slot, true, at);
+  rate.beginAck();
+  rate.onDelivered(board, slot, 1000, at);
+  expect([rate.endAck(0, at), rate.rate, rate.delivered]).toEqual([0, 0, 1000]);
 });
