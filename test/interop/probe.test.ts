@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Findings, PROBES } from '../../src/tools/probe/battery.ts';
 import { runOnKernel, runOnTcpx, settingsWith } from '../../src/tools/probe/columns.ts';
-import type { Probe } from '../../src/tools/probe/model.ts';
+import type { KernelSetting } from '../../src/tools/probe/kernel-path.ts';
+import type { Finding, Probe } from '../../src/tools/probe/model.ts';
 import { openPair, type PairLab } from '../support/lab.ts';
 import { cliProgram, until } from '../support/tcpx.ts';
 
@@ -74,7 +75,6 @@ const CASES: readonly (readonly [name: string, value: string, rows: Readonly<Rec
 ];
 
 const probesOf = (names: readonly string[]): readonly Probe[] => PROBES.filter((probe) => names.includes(probe.name));
-const valueIn = (findings: Findings, name: string): string | undefined => findings.get(name)?.value;
 
 /** Of times only that there is one: the machine is busy with other tests. */
 const untimed = (value: string): string =>
@@ -82,6 +82,32 @@ const untimed = (value: string): string =>
 
 /** In the suite: long enough for what the cases say. */
 const PATIENCE = SOAK ? 54e6 : 6e6;
+
+type Case = (typeof CASES)[number];
+
+/** What is late beside two dozen others is asked again by itself, so often. */
+const TRIES_ALONE = 3;
+async function alone(probe: Probe, changed?: Case): Promise<Finding> {
+  const wanted = changed === undefined ? [] : [{ name: changed[0], value: changed[1] }];
+  return (await runOnKernel({ probes: [probe], patience: PATIENCE }, wanted)).get(probe.name)!;
+}
+
+/** What is not as it should be under a setting, where without it there is `before`. */
+function wrongOf([name, value, rows]: Case, probe: Probe, found: Finding, before: Finding): string | undefined {
+  const where = `${name}: ${probe.name}: ${found.value}`;
+  const row = rows[probe.name];
+  if (row === undefined)
+    return untimed(found.value) === untimed(before.value) ? undefined : `${where}, which was ${before.value}`;
+  if (!probe.settings.includes(name)) return `${where}: the probe knows nothing of the setting`;
+  if (row instanceof RegExp ? !row.test(found.value) : row !== found.value) return `${where}, and not ${row}`;
+  if (typeof row === 'string' && before.value === found.value) return `${where}, as without it`;
+  return notAsSet(probe, found, [{ name, value }]);
+}
+
+function notAsSet(probe: Probe, found: Finding, wanted: readonly KernelSetting[] = []): string | undefined {
+  const agrees = probe.expected?.(settingsWith(wanted), PATIENCE)?.agrees(found.data) ?? true;
+  return agrees ? undefined : `${probe.name}: ${found.value} is not as set`;
+}
 
 test(
   'each setting changes the rows that it should, and they are as Linux documents it',
@@ -92,32 +118,25 @@ test(
         runOnKernel({ probes: SOAK ? PROBES : probesOf(Object.keys(rows)), patience: PATIENCE }, [{ name, value }]),
       ),
     ]);
-    for (const [i, [name, value, rows]] of CASES.entries()) {
-      const setting = settingsWith([{ name, value }]);
-      const findings = ran[i]!;
+    const complaints: string[] = [];
+    for (const [i, changed] of CASES.entries()) {
       for (const probe of PROBES) {
-        const found = findings.get(probe.name);
+        const found = ran[i]!.get(probe.name);
         if (found === undefined) continue;
-        const where = `${name}: ${probe.name}: ${found.value}`;
-        const row = rows[probe.name];
-        const before = valueIn(usual, probe.name);
-        if (row === undefined) {
-          expect(untimed(found.value), `${where} was ${before}`).toBe(untimed(before!));
-          continue;
-        }
-        expect(probe.settings, where).toContain(name);
-        expect(found.value, where).toEqual(row instanceof RegExp ? expect.stringMatching(row) : row);
-        if (typeof row === 'string') expect(before, where).not.toBe(found.value);
-        expect(probe.expected?.(setting, PATIENCE)?.agrees(found.data) ?? true, `${where} is not as set`).toBe(true);
+        let why = wrongOf(changed, probe, found, usual.get(probe.name)!);
+        for (let again = 0; why !== undefined && again < TRIES_ALONE; again++)
+          why = wrongOf(changed, probe, await alone(probe, changed), await alone(probe));
+        if (why !== undefined) complaints.push(why);
       }
     }
     for (const probe of PROBES) {
-      const found = usual.get(probe.name)!;
-      const asSet = probe.expected?.(settingsWith(), PATIENCE)?.agrees(found.data) ?? true;
-      expect(asSet, `${probe.name}: ${found.value} is not as set`).toBe(true);
+      let why = notAsSet(probe, usual.get(probe.name)!);
+      for (let again = 0; why !== undefined && again < TRIES_ALONE; again++) why = notAsSet(probe, await alone(probe));
+      if (why !== undefined) complaints.push(why);
     }
+    expect(complaints).toEqual([]);
   },
-  SOAK ? 200_000 : 40_000,
+  SOAK ? 900_000 : 90_000,
 );
 
 describe('over a driver, in another namespace', () => {
@@ -194,7 +213,7 @@ describe('over a driver, in another namespace', () => {
   test.concurrent('nobody there is told from silence, and both from a peer', async () => {
     const run = async (...args: string[]): Promise<{ code: number | null; stderr: string }> => {
       const child = lab.client.node(cliProgram(), ['probe', '--alone', ...args]);
-      const { code } = await child.exit(30_000);
+      const { code } = await child.exit(60_000);
       return { code, stderr: child.stderr };
     };
     lab.server.nft('input', 'tcp dport 81 drop');
@@ -204,5 +223,5 @@ describe('over a driver, in another namespace', () => {
     ]);
     expect(refused).toEqual({ code: 3, stderr: expect.stringContaining('connection refused') });
     expect(silent).toEqual({ code: 4, stderr: expect.stringContaining('no answer to two SYNs') });
-  });
+  }, 90_000);
 });
