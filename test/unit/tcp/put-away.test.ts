@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { NEVER, seconds } from '../../../src/base/time.ts';
+import { ms, NEVER, seconds } from '../../../src/base/time.ts';
 import { Happened } from '../../../src/tcp/tcb.ts';
-import { accepted, ack, data, established, fin, type Harness } from '../../support/harness.ts';
+import { Timer } from '../../../src/tcp/timers.ts';
+import { accepted, ack, closed, data, established, fin, type Harness } from '../../support/harness.ts';
 
 test('of a connection that was put away nothing is queued, lent or due, and it says so without coming back', () => {
   const h = established();
@@ -69,4 +70,23 @@ test('it is the user’s turn while there is news that an answer may follow, and
   expect(turn(h.skip(), Happened.readable)).toBe(false);
   const closing = established().close().skip().expectState('FIN-WAIT-1');
   expect(turn(closing, Happened.readable)).toBe(false);
+});
+
+test('a handshake that the peer has kept, as a cookie, is known as such, and no other', () => {
+  const from = (cookie?: boolean): boolean => {
+    const h = closed();
+    h.connection.open('passive', { iss: 1, tsOffset: 0, ...(cookie !== undefined && { cookie }) }, h.now);
+    return h.connection.variables!.fromCookie;
+  };
+  expect([from(true), from(false), from()]).toEqual([true, false, false]);
+});
+
+test('keep-alive that is due while something is out asks nothing, and waits as long again', () => {
+  const h = established({ options: { SO_KEEPALIVE: true, TCP_KEEPIDLE: 2 }, rtt: ms(400) });
+  const timer = (): number => h.connection.variables!.timers.at(Timer.keepAlive) - h.now;
+  expect(timer()).toBe(seconds(2));
+  h.advance(ms(1900));
+  h.write(10);
+  h.skip().advance(ms(100)).expectNothing();
+  expect(timer()).toBe(seconds(2));
 });

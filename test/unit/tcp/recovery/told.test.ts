@@ -286,4 +286,25 @@ test('what takes no time has no rate', () => {
   rate.beginAck();
   rate.onDelivered(board, slot, 1000, at);
   expect([rate.endAck(0, at), rate.rate, rate.delivered]).toEqual([0, 0, 1000]);
+  // Nor has what delivers nothing.
+  rate.beginAck();
+  expect(rate.endAck(0, micros(100))).toBe(0);
+});
+
+test('how full the window was is noted for a round trip, which as much again does not prolong', () => {
+  const h = established({ mss: MSS, sack: true });
+  const end = (): number => {
+    const { loss, iss } = h.connection.variables!;
+    return seqDiff(loss.usageEnd, iss) - 1;
+  };
+  h.write(3000);
+  // Each of the three was more than the one before.
+  expect([end(), h.connection.variables!.loss.mostOut]).toEqual([3000, 3000]);
+  h.skip().advance(RTT).inject(ack(1000));
+  h.write(1000);
+  h.skip();
+  expect([end(), h.connection.variables!.loss.mostOut]).toEqual([3000, 3000]);
+  h.write(1000);
+  h.skip();
+  expect([end(), h.connection.variables!.loss.mostOut]).toEqual([5000, 4000]);
 });
