@@ -6,6 +6,8 @@ export interface Equivalent {
   readonly file: string;
   /** The line, without its indentation. */
   readonly line: string;
+  /** And the one before it, where several read alike. */
+  readonly after?: string;
   /** `original → replacement`; several with the same reason. */
   readonly changes: readonly string[];
   /** Which of the places on the line that read `original`, from 1; all of them when left out. */
@@ -22,10 +24,16 @@ export function equivalentOf(mutant: Mutant, source: string): Equivalent | undef
   const change = `${mutant.original} → ${mutant.replacement}`;
   const from = source.lastIndexOf('\n', mutant.start - 1) + 1;
   const line = source.slice(from).split('\n', 1)[0]!.trim();
+  const before = source
+    .slice(0, Math.max(0, from - 1))
+    .split('\n')
+    .at(-1)!
+    .trim();
   return EQUIVALENT.find(
     (e) =>
       e.file === mutant.file &&
       e.line === line &&
+      (e.after === undefined || e.after === before) &&
       e.changes.includes(change) &&
       (e.nth === undefined || e.nth === nthOn(source.slice(from, mutant.start), mutant.original)),
   );

@@ -36,7 +36,7 @@ const TESTS = [
   'test/tcp',
   'test/fuzz/recorded.test.ts',
   'test/unit/stack',
-  'test/rfc',
+  'test/rfc/scenarios.test.ts',
   'test/unit/tools',
 ];
 
