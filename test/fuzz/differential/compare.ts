@@ -161,6 +161,27 @@ export const KNOWN: readonly Known[] = [
       causes(d, script).some((p, n) => n > 0 && p.seq !== 1),
   },
   {
+    name: 'challenges are limited until the user has gone',
+    reason:
+      'RFC 5961 §7 leaves the limit to the stack; Linux counts anew with the little that it keeps of a FIN-WAIT-2 whose user has gone (tcp_time_wait), tcpx does not',
+    is: (d, script) =>
+      d.what === 'segment' &&
+      d.tcpx === 'nothing' &&
+      isBareAck(d.kernel) &&
+      hasUser(d, script, 'close') &&
+      causes(d, script).some((p) => has(p, SYN) || p.seq !== 1),
+  },
+  {
+    name: 'timer after a part of a segment',
+    reason:
+      'RFC 6298 §5.3: an ACK of new data restarts the timer; Linux does so only where a whole segment is acknowledged (tcp_clean_rtx_queue)',
+    is: (d, script) =>
+      d.isAgain === true &&
+      lengthOf(d.tcpx) === 0 &&
+      lengthOf(d.kernel) > 0 &&
+      causes(d, script).some((p) => has(p, ACK) && p.ack === seqOf(d.kernel)),
+  },
+  {
     name: 'what a timeout lets go',
     reason:
       'RFC 9293 §3.4 numbers octets, not segments: tcpx cuts anew what it sends again, and its window of one segment (RFC 5681) has room for a FIN; Linux sends the segment as it was, and counts each as one',
