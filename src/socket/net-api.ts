@@ -1,6 +1,6 @@
 /** What `net` exports, over a network of one's choice. */
 import net from 'node:net';
-import { normalized } from './net-arguments.ts';
+import { normalized, socketOptions } from './net-arguments.ts';
 import { Server, type ServerOpts } from './net-server.ts';
 import { Socket, type SocketOpts } from './net-socket.ts';
 import type { Network } from './network.ts';
@@ -84,7 +84,7 @@ export function netOver(network?: Network): NetApi {
 function socketsOver(network: Network): typeof Socket {
   return class extends Socket {
     constructor(o: SocketOpts = {}) {
-      super({ ...o, network });
+      super({ ...socketOptions(o), network });
     }
   };
 }

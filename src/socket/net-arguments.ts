@@ -51,3 +51,11 @@ const FAMILIES: ReadonlyMap<unknown, 4 | 6> = new Map<unknown, 4 | 6>([
   ['IPv4', 4],
   ['IPv6', 6],
 ]);
+
+/** As `net` takes a socket's options: a number is a descriptor, and what can't have any is as good as none. */
+export function socketOptions<O extends object>(given: O): O {
+  // whatever a program without types has passed
+  const o: unknown = given;
+  if (typeof o === 'number') return { fd: o } as unknown as O;
+  return (typeof o === 'object' || typeof o === 'function') && o !== null ? given : ({} as O);
+}

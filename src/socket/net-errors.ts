@@ -147,7 +147,9 @@ export function checkListenSignal(signal: unknown): void {
 /** Throws what Node does about the options that its Socket's constructor looks at. */
 export function checkConstruction(options: object): void {
   const delay: unknown = Reflect.get(options, 'keepAliveInitialDelay');
+  const fd: unknown = Reflect.get(options, 'fd');
   const isWrong =
+    (fd !== undefined && fd !== null && !(Number.isInteger(fd) && Number(fd) >= 0 && Number(fd) < 2 ** 31)) ||
     (delay !== undefined && typeof delay !== 'number') ||
     OBJECT_MODES.some((name) => Boolean(Reflect.get(options, name)));
   if (isWrong) new NodeSocket({ ...options, signal: undefined } as net.SocketConstructorOpts);

@@ -12,7 +12,7 @@ import type { CongestionName } from '../tcp/config.ts';
 import { ipv4Text } from '../wire/ipv4.ts';
 import { EndpointStream, type WriteChunk, type WriteDone } from './endpoint-stream.ts';
 import { allowWrites, refuseWrites } from './net-after-fin.ts';
-import { type Callback, destination, normalized } from './net-arguments.ts';
+import { type Callback, destination, normalized, socketOptions } from './net-arguments.ts';
 import {
   checkConstruction,
   closedBeforeConnect,
@@ -86,9 +86,10 @@ export class Socket extends EndpointStream {
   #peer: net.AddressInfo | undefined;
   readonly #watching = new TransitionWatch((transition) => this.emit('transition', transition));
 
-  constructor(o: SocketOpts = {}) {
-    refuseHandles(o);
+  constructor(given: SocketOpts = {}) {
+    const o = socketOptions(given);
     checkConstruction(o);
+    refuseHandles(o);
     const mark = o.writableHighWaterMark ?? o.highWaterMark;
     super(
       {
@@ -570,7 +571,6 @@ export class Socket extends EndpointStream {
 }
 
 function refuseHandles(o: object): void {
-  if (typeof o === 'number') throw notTcp('options', o);
   for (const name of ['fd', 'handle']) {
     const value: unknown = Reflect.get(o, name);
     if (value !== undefined && value !== null) throw notTcp(`options.${name}`, value);

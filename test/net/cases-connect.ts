@@ -160,28 +160,35 @@ export const connectCases: readonly Case[] = [
     },
   },
   {
+    name: 'a number in place of options is a descriptor, and what can’t have options has none',
+    covers: ['Socket'],
+    async run(t) {
+      for (const o of [-1, 5.5, Number.NaN, { fd: -1 }, { fd: 'x' }])
+        t.throws(`Socket ${JSON.stringify(o)}`, () => new t.net.Socket(o as net.SocketConstructorOpts));
+      for (const o of [null, 'x', true, undefined, Symbol('x'), []])
+        t.note(`Socket ${String(o)}`, new t.net.Socket(o as net.SocketConstructorOpts).readyState);
+    },
+  },
+  {
     name: 'descriptors and handles are refused in words',
     covers: ['Socket option fd'],
     differs: {
       members: ['Socket option fd'],
       reason: 'a connection of tcpx has no descriptor',
-      record: () => ({
-        client: [
-          [
-            'throws',
-            {
-              class: 'TypeError',
-              name: 'TypeError',
-              message:
-                "The argument 'options.fd' 1000000 is not supported: tcpx has TCP connections only; for others use node:net",
-              own: [['code', 'ERR_INVALID_ARG_VALUE']],
-            },
-          ],
-        ],
-      }),
+      record: () => {
+        const refusal = {
+          class: 'TypeError',
+          name: 'TypeError',
+          message:
+            "The argument 'options.fd' 1000000 is not supported: tcpx has TCP connections only; for others use node:net",
+          own: [['code', 'ERR_INVALID_ARG_VALUE']],
+        };
+        return { client: [['throws', refusal]], 'by number': [['throws', refusal]] };
+      },
     },
     async run(t) {
       t.throws('client', () => new t.net.Socket({ fd: 1_000_000 }));
+      t.throws('by number', () => new t.net.Socket(1_000_000 as net.SocketConstructorOpts));
     },
   },
   {

@@ -1,8 +1,9 @@
 /** http2 without TLS, whose sessions write after the end of what is beneath them. */
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { tryRun } from '../support/lab.ts';
 
+vi.setConfig({ testTimeout: 120_000 });
 const support = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 const serve = (...args: readonly string[]): ReturnType<typeof tryRun> =>
   tryRun(process.execPath, ['--import', support('ts-loader.mjs'), support('h2c-program.ts'), ...args]);
