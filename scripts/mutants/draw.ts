@@ -2,17 +2,44 @@
 import { intBelow, type Random } from '../../src/base/random.ts';
 import type { Mutant } from './mutant.ts';
 
-/** All of them when `count` is as large as the number of places; otherwise in the order of the files. */
-export function draw(mutants: readonly Mutant[], count: number, random: Random): readonly Mutant[] {
+export interface Drawn {
+  /** To be tried, in the order of the files. */
+  readonly made: readonly Mutant[];
+  /** Drawn as well, and left: nobody could notice them. */
+  readonly explained: readonly Mutant[];
+}
+
+/** Draws until `count` are made, or no place is left; every change at every place when `count` is that of the places or more. */
+export function draw(
+  mutants: readonly Mutant[],
+  count: number,
+  random: Random,
+  isExplained: (mutant: Mutant) => boolean = () => false,
+): Drawn {
   const places = byPlace(mutants);
-  if (count >= places.length) return mutants;
-  // The first `count` of Fisher and Yates's shuffle.
-  for (let i = 0; i < count; i++) {
+  if (count >= places.length) return split(mutants, isExplained);
+  const drawn = new Set<Mutant>();
+  let made = 0;
+  // Fisher and Yates's shuffle, as far as it is needed.
+  for (let i = 0; i < places.length && made < count; i++) {
     const k = i + intBelow(random, places.length - i);
     [places[i], places[k]] = [places[k]!, places[i]!];
+    const changes = places[i]!;
+    const one = changes[intBelow(random, changes.length)]!;
+    drawn.add(one);
+    if (!isExplained(one)) made++;
   }
-  const drawn = new Set(places.slice(0, count).map((changes) => changes[intBelow(random, changes.length)]!));
-  return mutants.filter((mutant) => drawn.has(mutant));
+  return split(
+    mutants.filter((mutant) => drawn.has(mutant)),
+    isExplained,
+  );
+}
+
+function split(mutants: readonly Mutant[], isExplained: (mutant: Mutant) => boolean): Drawn {
+  return {
+    made: mutants.filter((mutant) => !isExplained(mutant)),
+    explained: mutants.filter((mutant) => isExplained(mutant)),
+  };
 }
 
 function byPlace(mutants: readonly Mutant[]): Mutant[][] {

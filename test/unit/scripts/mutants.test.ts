@@ -94,14 +94,23 @@ describe('the draw', () => {
 
   test('is the same for the same seed, one change at a place', () => {
     for (let seed = 0; seed < 20; seed++) {
-      const drawn = draw(mutants, 3, seededRandom(seed));
-      expect(drawn).toEqual(draw(mutants, 3, seededRandom(seed)));
-      expect(new Set(drawn.map((m) => m.start)).size).toBe(3);
+      const { made } = draw(mutants, 3, seededRandom(seed));
+      expect(made).toEqual(draw(mutants, 3, seededRandom(seed)).made);
+      expect(new Set(made.map((m) => m.start)).size).toBe(3);
     }
   });
 
   test('of all is every change at every place', () => {
-    expect(draw(mutants, 5, seededRandom(1))).toEqual(mutants);
+    expect(draw(mutants, 5, seededRandom(1))).toEqual({ made: mutants, explained: [] });
+  });
+
+  test('has another in the place of what leaves the program the same, and tells of both', () => {
+    const isExplained = ({ original }: { readonly original: string }): boolean => original === '3' || original === '4';
+    for (let seed = 0; seed < 20; seed++) {
+      const { made, explained } = draw(mutants, 3, seededRandom(seed), isExplained);
+      expect([made.length, made.some(isExplained), explained.every(isExplained)]).toEqual([3, false, true]);
+    }
+    expect(draw(mutants, 5, seededRandom(1), isExplained).explained).toHaveLength(4);
   });
 });
 
