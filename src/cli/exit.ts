@@ -2,6 +2,8 @@
  * How a command ends: its exit code, and for failures one line of what failed and one with the remedy.
  * The numbers below 64 are tcpx's own, 69 and 77 are sysexits', 130 and 143 are the shell's for a signal.
  */
+import { NotOurAddress } from '../link/failure.ts';
+
 export const Exit = {
   OK: 0,
   FAILURE: 1,
@@ -97,7 +99,7 @@ export function failureFrom(error: unknown): CliFailure {
   if (code !== undefined) {
     const hint = hintOf(error);
     return new CliFailure(message, {
-      exitCode: exitOfCode(code),
+      exitCode: error instanceof NotOurAddress ? Exit.USAGE : exitOfCode(code),
       cause: error,
       ...(hint === undefined ? {} : { hint }),
     });

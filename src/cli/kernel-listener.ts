@@ -39,6 +39,8 @@ function cannotListen(error: Error, place: string): CliFailure {
       return tell('not an address of this machine', '`ip -4 address` lists those it has', Exit.USAGE);
     case 'EACCES':
       return tell('not permitted', 'choose a port of 1024 or above, or run it as root', Exit.NOT_PERMITTED);
+    case 'EAI_AGAIN':
+      return tell('the name server does not answer', 'give an address of this machine', Exit.RESOLUTION);
     case 'ENOTFOUND':
       return tell('no such host', 'give an address of this machine', Exit.RESOLUTION);
     default:

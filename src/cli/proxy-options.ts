@@ -16,7 +16,7 @@ import {
 import { CliFailure, Exit } from './exit.ts';
 import { faultOptions, linkFaultsOf } from './fault-options.ts';
 import { anyDriver, pathOptions, secondsValue, wholeNumber } from './option-types.ts';
-import { parsePort } from './target.ts';
+import { isMistyped, noAddress, parsePort } from './target.ts';
 
 /** As commander gives them, by long name. */
 export interface ProxyCommandOptions extends StackOptions {
@@ -102,6 +102,7 @@ export function localPlaceValue(name: string): (text: string) => LocalPlace {
         exitCode: Exit.USAGE,
         hint: `for example ${name} 127.0.0.1:1080, or ${name} 1080`,
       });
+    if (isMistyped(host)) throw noAddress(host);
     return {
       host: host === '' ? '127.0.0.1' : host === '*' ? '0.0.0.0' : host,
       port: /^0+$/.test(port) ? 0 : parsePort(port),

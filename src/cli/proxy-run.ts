@@ -1,5 +1,5 @@
 /** What `socks` and `forward` do alike: hosts for the far side, names, signals, and an end in good order. */
-import { LinkFailure } from '../link/failure.ts';
+import { LinkFailure, NotOurAddress } from '../link/failure.ts';
 import { HostPool, type HostPoolParts } from '../socket/host-pool.ts';
 import type { ProxyService } from '../tools/proxy/proxy-service.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
@@ -30,7 +30,8 @@ export async function tryWay(pool: HostPool, remote: Ipv4, output: ProxyOutput):
     const host = await pool.hostFor(remote);
     if (host.fallBack !== undefined) output.remark(`driver ${host.link.driver}: ${host.fallBack}`);
   } catch (error) {
-    if (!(error instanceof LinkFailure) || HOPELESS.has(error.code)) throw error;
+    const isHopeless = error instanceof NotOurAddress || (error instanceof LinkFailure && HOPELESS.has(error.code));
+    if (!(error instanceof LinkFailure) || isHopeless) throw error;
     output.remark(error.message, error.hint);
   }
 }

@@ -120,7 +120,7 @@ async function runSocks(o: SocksOptions, io: Io, parts: HostPoolParts | undefine
   try {
     // Where clients want to go isn't known yet, but an interface that isn't there takes nobody anywhere.
     if (parts === undefined && o.interface !== undefined) interfaceNamed(o.interface);
-    if (o.interface === undefined && o.source === undefined) await tryWay(pool, LOCALHOST, output);
+    if (o.interface === undefined) await tryWay(pool, o.source ?? LOCALHOST, output);
     const server = await listenByKernel(o.listen, {
       maxConnections: o.maxConnections,
       onConnection: (client) =>

@@ -111,6 +111,7 @@ export async function resolveHost(host: string, io: Pick<Io, 'lookup'>, numeric:
   const literal = parseIpv4(host);
   if (literal !== undefined) return literal;
   if (isIPv6(host)) throw noIpv6Yet(host);
+  if (isMistyped(host)) throw noAddress(host);
   if (/^(.+\.)?localhost\.?$/i.test(host)) return LOCALHOST;
   if (numeric) {
     throw new CliFailure(`'${host}' is not an IPv4 address, and -n forbids looking names up`, {
@@ -136,6 +137,20 @@ export async function resolveHost(host: string, io: Pick<Io, 'lookup'>, numeric:
 }
 
 const LOCALHOST = parseIpv4('127.0.0.1')!;
+
+/** Four numbers are no name (RFC 1123 §2.1), so nobody is asked for them. Fewer are the resolver's: 127.1 is 127.0.0.1. */
+export function isMistyped(host: string): boolean {
+  const parts = host.split('.');
+  const areNumbers = parts.length >= 4 && parts.every((part) => /^\d+$/.test(part));
+  return areNumbers && (parts.length > 4 || parts.some((part) => Number(part) > 255));
+}
+
+export function noAddress(host: string): CliFailure {
+  return new CliFailure(`'${host}' is not an IPv4 address`, {
+    exitCode: Exit.USAGE,
+    hint: 'one has four numbers from 0 to 255, for example 192.0.2.1',
+  });
+}
 
 function noIpv6Yet(address: string): CliFailure {
   return new CliFailure(`${address} is an IPv6 address, and tcpx does not speak IPv6 yet`, {

@@ -3,7 +3,7 @@
  * (rtnetlink, RTM_GETROUTE), so rules, tables and metrics count as they do for its own connections. Read only.
  */
 import { type Ipv4, ipv4Text, isBroadcast, isMulticast, isUnspecified, toIpv4 } from '../wire/ipv4.ts';
-import { LinkFailure } from './failure.ts';
+import { LinkFailure, NotOurAddress } from './failure.ts';
 import { errnoOf, type Handle, loadAddon } from './native.ts';
 import { type Attributes, ask, hostOctets, LITTLE, MessageFlag, NetlinkWriter, readAttributes } from './netlink.ts';
 
@@ -196,13 +196,7 @@ function checkDestination(destination: Ipv4): void {
 
 function checkSource(netlink: Handle, source: Ipv4): void {
   const isOurs = !isUnspecified(source) && !isMulticast(source) && localType(netlink, source) === RouteType.LOCAL;
-  if (!isOurs) {
-    throw new LinkFailure(
-      'EADDRNOTAVAIL',
-      `${ipv4Text(source)} is not an address of this machine`,
-      '`ip -4 address` lists those it has',
-    );
-  }
+  if (!isOurs) throw new NotOurAddress(source);
 }
 
 function localType(netlink: Handle, source: Ipv4): number | undefined {

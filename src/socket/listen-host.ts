@@ -7,7 +7,7 @@
  */
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../base/time.ts';
-import { LinkFailure } from '../link/failure.ts';
+import { LinkFailure, NotOurAddress } from '../link/failure.ts';
 import { guardPort, type PortGuard } from '../link/guard.ts';
 import type { Link } from '../link/link.ts';
 import { RING_OCTETS } from '../link/raw.ts';
@@ -17,7 +17,7 @@ import { splitLink } from '../link/taps/split.ts';
 import type { Listener } from '../stack/listener.ts';
 import { Stack } from '../stack/stack.ts';
 import type { ListenOptions } from '../stack/stack-options.ts';
-import { type Ipv4, ipv4Text, parseIpv4 } from '../wire/ipv4.ts';
+import { type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
 import { type DriverSteps, type OpenedDriver, runSteps, runStepsNow } from './driver.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
@@ -288,13 +288,7 @@ function placesOn(name: string, address: Ipv4 | undefined, known: readonly Place
   return here;
 }
 
-function notOurs(address: Ipv4): LinkFailure {
-  return new LinkFailure(
-    'EADDRNOTAVAIL',
-    `${ipv4Text(address)} is not an address of this machine`,
-    '`ip -4 address` lists those it has; --ip uses one of our own',
-  );
-}
+const notOurs = (address: Ipv4): LinkFailure => new NotOurAddress(address, '; --ip uses one of our own');
 
 function isLocal(address: Ipv4): boolean {
   try {

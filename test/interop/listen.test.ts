@@ -265,13 +265,13 @@ describe('ports', () => {
 
   test('an address that is not ours, and a port that a program has: what, and what to do', async () => {
     const kernel = await lab.client.kernelPeer('127.0.0.1:0', '--keep');
-    for (const [place, message] of [
-      [`${lab.serverAddress}:80`, `${lab.serverAddress} is not an address of this machine`],
-      [`${kernel.port}`, `port ${kernel.port} of 127.0.0.1 is in use`],
+    for (const [place, message, code] of [
+      [`${lab.serverAddress}:80`, `${lab.serverAddress} is not an address of this machine`, 2],
+      [`${kernel.port}`, `port ${kernel.port} of 127.0.0.1 is in use`, 1],
     ] as const) {
       const tcpx = startCli(lab.client, 'listen', place);
       const { exit } = await tcpx.ended();
-      expect(exit.code).toBe(1);
+      expect(exit.code).toBe(code);
       expect(tcpx.child.stderr).toContain(`tcpx: ${message}\n  hint: `);
     }
     kernel.child.kill();

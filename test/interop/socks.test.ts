@@ -8,7 +8,7 @@ import { type KernelPeer, openPair, type PairLab } from '../support/lab.ts';
 import { report, scaled } from '../support/scale.ts';
 import { cliProgram, scratch, until } from '../support/tcpx.ts';
 
-vi.setConfig({ testTimeout: scaled(60_000, 900_000), hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: scaled(60_000, 900_000), hookTimeout: scaled(60_000, 240_000) });
 const COUNT = scaled(400, 50_000);
 const CLIENTS = new URL('../support/socks-clients.mjs', import.meta.url).pathname;
 
@@ -27,7 +27,7 @@ afterEach(() => {
 async function start(...args: string[]): Promise<{ child: Child; port: number }> {
   const child = lab.client.node(cliProgram(), args);
   running.push(child);
-  const [, port] = await child.output(/(?:on|tcpx:) 127\.0\.0\.1:(\d+)/);
+  const [, port] = await child.output(/(?:on|tcpx:) 127\.0\.0\.1:(\d+)/, scaled(20_000, 120_000));
   return { child, port: Number(port) };
 }
 
@@ -115,6 +115,25 @@ test('forward joins a kernel’s connection with one of tcpx’s, in either dire
   const back = lab.server.spawn('python3', ['-c', HALF_CLOSE, '7070', lab.clientAddress]);
   expect(await back.exit()).toMatchObject({ code: 0 });
   expect(back.stdout).toBe('100000\n');
+});
+
+test('a source address that is not ours is wrong use, and is told before anything is done', async () => {
+  const target = `${lab.serverAddress}:${echo.port}`;
+  const commands = [
+    ['socks', '--listen', '0'],
+    ['forward', '127.0.0.1:0', target],
+    ['connect', target],
+  ];
+  const children = commands.map(([name, ...args]) =>
+    lab.client.node(cliProgram(), [name!, '-s', lab.serverAddress, ...args]),
+  );
+  running.push(...children);
+  for (const child of children) {
+    expect(await child.exit(50_000)).toMatchObject({ code: 2 });
+    expect(child.stderr).toBe(
+      `tcpx: ${lab.serverAddress} is not an address of this machine\n  hint: \`ip -4 address\` lists those it has\n`,
+    );
+  }
 });
 
 /** Sends, closes its side, and only then reads to the end. */

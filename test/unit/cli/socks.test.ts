@@ -203,6 +203,8 @@ test('forward passes every connection on to one place', async () => {
 test.each([
   [['socks', '--listen', 'nowhere'], /unknown service 'nowhere'/],
   [['socks', '--listen', '192.0.2.250:1080'], /cannot listen on 192\.0\.2\.250:1080: not an address of this machine/],
+  [['socks', '--listen', '300.1.1.1:1080'], /'300\.1\.1\.1' is not an IPv4 address/],
+  [['forward', '10.0.0.1.1:80', 'host:80'], /'10\.0\.0\.1\.1' is not an IPv4 address/],
   [['socks', '--user', 'me'], /--user needs a name and a password/],
   [['forward', '8080', 'host:80', '8081'], /LOCAL '8081' has no REMOTE/],
   [['forward', '8080', 'host'], /'host' names no port/],

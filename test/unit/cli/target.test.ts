@@ -40,6 +40,17 @@ test('localhost is 127.0.0.1 without asking, though ::1 may come first', async (
   }
 });
 
+test('four numbers or more are an address or a slip, and no name to be looked up; fewer are the resolver’s', async () => {
+  const io = fakeIo({ names: { '127.1': [{ address: '127.0.0.1', family: 4 }] } });
+  for (const host of ['300.1.1.1', '1.2.3.256', '1.2.3.4.5'])
+    await expect(resolveHost(host, io, false)).rejects.toMatchObject({
+      exitCode: 2,
+      message: `'${host}' is not an IPv4 address`,
+      hint: expect.any(String),
+    });
+  expect(ipv4Text(await resolveHost('127.1', io, false))).toBe('127.0.0.1');
+});
+
 test('services are found by name and alias, TCP only, and without the file the best known are', () => {
   const directory = mkdtempSync(join(tmpdir(), 'tcpx-services-'));
   const file = join(directory, 'services');
