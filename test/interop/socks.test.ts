@@ -8,7 +8,7 @@ import { type KernelPeer, openPair, type PairLab } from '../support/lab.ts';
 import { report, scaled } from '../support/scale.ts';
 import { cliProgram, scratch, until } from '../support/tcpx.ts';
 
-vi.setConfig({ testTimeout: scaled(60_000, 900_000), hookTimeout: scaled(60_000, 240_000) });
+vi.setConfig({ testTimeout: scaled(60_000, 1_800_000), hookTimeout: scaled(60_000, 240_000) });
 const COUNT = scaled(400, 50_000);
 const CLIENTS = new URL('../support/socks-clients.mjs', import.meta.url).pathname;
 
@@ -49,7 +49,7 @@ test('connections without number leave no descriptor, no port and no memory behi
   const clients = async (count: number, ...more: string[]): Promise<Readonly<Record<string, unknown>>> => {
     const target = `${lab.serverAddress}:${echo.port}`;
     const args = ['--proxy', String(port), '--target', target, '--count', String(count), ...more];
-    return lab.client.spawn(process.execPath, [CLIENTS, ...args]).event('done', scaled(40_000, 800_000));
+    return lab.client.spawn(process.execPath, [CLIENTS, ...args]).event('done', scaled(40_000, 1_700_000));
   };
   // One of each kind first: what is opened once stays open.
   expect(await clients(20)).toMatchObject({ intact: 20, failed: {} });
