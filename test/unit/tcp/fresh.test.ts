@@ -60,9 +60,9 @@ describe('a controller begins with the initial window, no threshold and no past'
   const never = 'Infinity';
 
   test.each([
-    ['reno', begins],
+    ['reno' as const, begins],
     [
-      'cubic',
+      'cubic' as const,
       {
         '#state.cwnd': '10000',
         '#state.ssthresh': never,
@@ -78,7 +78,7 @@ describe('a controller begins with the initial window, no threshold and no past'
       },
     ],
     [
-      'bbr',
+      'bbr' as const,
       {
         ...begins,
         ownsRecovery: 'true',
