@@ -172,6 +172,29 @@ export const KNOWN: readonly Known[] = [
       causes(d, script).some((p) => has(p, SYN) || p.seq !== 1),
   },
   {
+    name: 'challenges are limited by a repeated SYN',
+    reason:
+      'RFC 5961 §7 leaves the limit to the stack; Linux counts the answer to a SYN that comes again (tcp_check_req), tcpx does not',
+    is: (d, script) =>
+      d.what === 'segment' &&
+      d.kernel === 'nothing' &&
+      isBareAck(d.tcpx) &&
+      script.steps[0]?.do === 'listen' &&
+      causes(d, script).filter((p) => has(p, SYN)).length > 1,
+  },
+  {
+    name: 'ACK of what was not sent once the user has gone',
+    reason:
+      'RFC 9293 §3.10.7.4 fifth answers it; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, looks at no ACK (tcp_timewait_state_process)',
+    is: (d, script) =>
+      d.what === 'segment' &&
+      d.kernel === 'nothing' &&
+      isBareAck(d.tcpx) &&
+      hasUser(d, script, 'close') &&
+      has(cause(d, script), ACK) &&
+      (cause(d, script)?.ack ?? 0) > seqOf(d.tcpx),
+  },
+  {
     name: 'timer after a part of a segment',
     reason:
       'RFC 6298 §5.3: an ACK of new data restarts the timer; Linux does so only where a whole segment is acknowledged (tcp_clean_rtx_queue)',
@@ -293,7 +316,8 @@ export const KNOWN: readonly Known[] = [
     reason:
       "RFC 9293 §3.10.7.4 seventh: after the peer's FIN text is ignored; Linux answers it, by RST or, in TIME-WAIT, by an ACK, and takes a FIN before what it holds beyond",
     is: (d, script) =>
-      d.what === 'segment' && causes(d, script).some((f, _, all) => has(f, FIN) && all.some((p) => isBeyond(p, f))),
+      (d.what === 'segment' || d.what === 'call') &&
+      causes(d, script).some((f, _, all) => has(f, FIN) && all.some((p) => isBeyond(p, f))),
   },
   {
     name: 'SEQ of a RST beyond a window that was shrunk',
