@@ -73,26 +73,18 @@ export class Many {
   }
 }
 
-/** Resolves once it listens, or its first connections are on their way. One of a test's, not of a hook's. */
-export async function startMany(namespace: Namespace, ...args: string[]): Promise<Many> {
-  return ready(endsIfFailed(spawned([], namespace, args)));
-}
+/** Resolves once it listens, or its first connections are on their way. */
+export const startMany = (namespace: Namespace, ...args: string[]): Promise<Many> =>
+  startManyUnder([], namespace, args);
 
-/** The same, in a hook too, with flags for node itself. */
+/** The same, with flags for node itself. */
 export async function startManyUnder(
   flags: readonly string[],
   namespace: Namespace,
   args: readonly string[],
 ): Promise<Many> {
-  return ready(spawned(flags, namespace, args));
-}
-
-function spawned(flags: readonly string[], namespace: Namespace, args: readonly string[]): Child {
-  return namespace.node(program('tcpx-many.ts'), args, { nodeArgs: ['--expose-gc', ...flags] });
-}
-
-async function ready(child: Child): Promise<Many> {
-  await child.event('ready', 30_000);
+  const child = namespace.node(program('tcpx-many.ts'), args, { nodeArgs: ['--expose-gc', ...flags] });
+  await endsIfFailed(child).event('ready', 30_000);
   return new Many(child);
 }
 

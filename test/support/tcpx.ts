@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeEach, expect, onTestFailed } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, onTestFailed, TestRunner } from 'vitest';
 import type { Child, Exit } from './child.ts';
 import type { Namespace } from './lab.ts';
 import { type RunLog, readRunLog } from './log.ts';
@@ -37,9 +37,12 @@ afterAll(() => {
   directory = undefined;
 });
 
-/** What a test that failed leaves would go on answering for its addresses and ports, in the tests that come after it too. */
+/**
+ * What a test that failed leaves would go on answering for its addresses and ports, in the tests that come after it too.
+ * What a hook started lives as long as its laboratory.
+ */
 export function endsIfFailed(child: Child): Child {
-  onTestFailed(() => child.kill('SIGKILL'));
+  if (TestRunner.getCurrentTest() !== undefined) onTestFailed(() => child.kill('SIGKILL'));
   return child;
 }
 
