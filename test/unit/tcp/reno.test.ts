@@ -143,5 +143,12 @@ describe('Reno', () => {
       80_000, 40_000, 40_000, 20_000, 10_000, 10_000,
     ]);
     expect(after(1e9)).toBe(10_000);
+    // And only then is the threshold what the window was.
+    const reno = new Reno(MSS, 10);
+    reno.takeOver(80_000, 20_000);
+    reno.onIdle(1000, 1000, NOW);
+    expect(reno.ssthresh).toBe(20_000);
+    reno.onIdle(1001, 1000, NOW);
+    expect(reno.ssthresh).toBe(60_000);
   });
 });

@@ -287,6 +287,12 @@ test('what takes no time has no rate', () => {
   rate.beginAck();
   rate.onDelivered(board, slot, 1000, at);
   expect([rate.endAck(0, at), rate.rate, rate.delivered]).toEqual([0, 0, 1000]);
+  // What takes a microsecond has.
+  const next = board.append(toSeq(1000), 1000, at, rate.mark);
+  rate.onSent(board, next, true, at);
+  rate.beginAck();
+  rate.onDelivered(board, next, 1000, micros(6));
+  expect(rate.endAck(0, micros(6))).toBe(1e9);
   // Nor has what delivers nothing.
   rate.beginAck();
   expect(rate.endAck(0, micros(100))).toBe(0);
