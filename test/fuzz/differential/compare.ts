@@ -195,16 +195,6 @@ export const KNOWN: readonly Known[] = [
       (cause(d, script)?.ack ?? 0) > seqOf(d.tcpx),
   },
   {
-    name: 'timer after a part of a segment',
-    reason:
-      'RFC 6298 §5.3: an ACK of new data restarts the timer; Linux does so only where a whole segment is acknowledged (tcp_clean_rtx_queue)',
-    is: (d, script) =>
-      d.isAgain === true &&
-      lengthOf(d.tcpx) === 0 &&
-      lengthOf(d.kernel) > 0 &&
-      causes(d, script).some((p) => has(p, ACK) && p.ack === seqOf(d.kernel)),
-  },
-  {
     name: 'what a timeout lets go',
     reason:
       'RFC 9293 §3.4 numbers octets, not segments: tcpx cuts anew what it sends again, and its window of one segment (RFC 5681) has room for a FIN; Linux sends the segment as it was, and counts each as one',
@@ -351,6 +341,16 @@ export const KNOWN: readonly Known[] = [
     name: 'errno after a RST',
     reason: 'RFC 9293 does not name errors; Linux says EPIPE where the RST came after a FIN (tcp_reset)',
     is: (d) => d.what === 'call' && /EPIPE|ECONNRESET/.test(d.tcpx) && /EPIPE|ECONNRESET/.test(d.kernel),
+  },
+  {
+    name: 'timer after a part of a segment',
+    reason:
+      'RFC 6298 §5.3: an ACK of new data restarts the timer; Linux does so only where a whole segment is acknowledged (tcp_clean_rtx_queue)',
+    is: (d, script) =>
+      d.isAgain === true &&
+      lengthOf(d.tcpx) === 0 &&
+      lengthOf(d.kernel) > 0 &&
+      causes(d, script).some((p) => has(p, ACK) && p.ack === seqOf(d.kernel)),
   },
 ];
 
