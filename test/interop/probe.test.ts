@@ -137,7 +137,8 @@ function wrongOf([name, value, rows]: Case, probe: Probe, found: Finding, before
 }
 
 function notAsSet(probe: Probe, found: Finding, wanted: readonly KernelSetting[] = []): string | undefined {
-  const agrees = probe.expected?.(settingsWith(wanted), PATIENCE)?.agrees(found.data) ?? true;
+  const as = probe.expected?.(settingsWith(wanted), PATIENCE);
+  const agrees = as === undefined || (found.unknown !== true && as.agrees(found.data));
   return agrees ? undefined : `${probe.name}: ${found.value} is not as set`;
 }
 
