@@ -158,7 +158,8 @@ class ReplayedConnection {
   /**
    * Before something new comes the core has been asked for segments until it had none, and that can matter: a pace's
    * timer starts then. The log does not say when; but timers come alone, and what comes later is of another batch. Only
-   * writes may follow each other closely with nothing leaving in between.
+   * writes may follow each other closely with nothing leaving in between. And where nothing waits to be sent the user comes
+   * first (stack/turns.ts): an ACK that is owed goes with what the user does, or stands in the log before it.
    */
   settle(record: TraceRecord): void {
     const last = this.#last;
@@ -166,6 +167,8 @@ class ReplayedConnection {
     const isInput = record.type === 'timer' || record.type === 'icmp' || record.type === 'call';
     if (!isInput && !(record.type === 'segment' && record.dir === 'in')) return;
     if (isSend(record) && isSend(last) && record.t - last.t < SOON) return;
+    const { state, sendQueued } = this.core;
+    if (record.type === 'call' && sendQueued === 0 && (state === 'ESTABLISHED' || state === 'CLOSE-WAIT')) return;
     this.core.emit(last.t, this.#out);
   }
 
