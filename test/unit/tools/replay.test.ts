@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest';
+import { toSeq } from '../../../src/base/seq.ts';
+import { ms } from '../../../src/base/time.ts';
+import { DEFAULT_SOCKET_OPTIONS, DEFAULT_SYSCTL } from '../../../src/tcp/config.ts';
+import { Connection } from '../../../src/tcp/connection.ts';
+import type { TraceRecord } from '../../../src/tcp/trace.ts';
 import { LogFormatError, readLog } from '../../../src/tools/log-ndjson.ts';
 import type { LogRecord } from '../../../src/tools/log-record.ts';
 import { ReplayError, type ReplayResult, replayLog } from '../../../src/tools/replay.ts';
+import { TcpFlag, TcpSegment } from '../../../src/wire/tcp.ts';
 import { recordedPair, recordedRun } from '../../support/recorded.ts';
+
+const PATH = { receiveMss: 1460, sendMss: 1460, defaultMss: 536, maxGsoPayload: 0 };
 
 const octets = (records: readonly unknown[]): Uint8Array[] => [
   new TextEncoder().encode(records.map((r) => `${JSON.stringify(r)}\n`).join('')),
@@ -35,6 +43,35 @@ test.each([1, 2, 3, 4, 5, 6])(
     expect((await replayed(pair.log())).difference).toBeUndefined();
   },
 );
+
+test('a user who reads some time after the segments have come, before their ACK leaves, replays as well', async () => {
+  const records: TraceRecord[] = [];
+  const recorder = { enabled: true, record: (r: TraceRecord) => void records.push(structuredClone(r)) };
+  const core = new Connection(
+    1,
+    { profile: 'linux', sysctl: DEFAULT_SYSCTL, options: DEFAULT_SOCKET_OPTIONS, path: PATH },
+    recorder,
+  );
+  const out = new TcpSegment();
+  const seg = (seq: number, flags: number, len: number): TcpSegment => {
+    const s = new TcpSegment();
+    s.seq = toSeq(seq);
+    s.ack = toSeq(1001);
+    s.flags = flags;
+    s.wnd = 60_000;
+    if (len > 0) s.payload.push(new Uint8Array(len), 0, len);
+    return s;
+  };
+  core.open('active', { iss: 1000, tsOffset: 0 }, ms(1));
+  core.emit(ms(1), out);
+  core.onSegment(seg(5000, TcpFlag.SYN | TcpFlag.ACK, 0), ms(2));
+  core.emit(ms(2), out);
+  for (let i = 0; i < 4; i++) core.onSegment(seg(5001 + 1000 * i, TcpFlag.ACK, 1000), ms(3));
+  while (typeof core.receive(ms(9)) !== 'string');
+  expect(core.emit(ms(9), out)).toBe(true);
+  const log = recordedRun().log();
+  expect((await replayed([log[0], ...records, log.at(-1)])).difference).toBeUndefined();
+});
 
 test('a silent peer replays up to ETIMEDOUT', async () => {
   const pair = recordedPair({ lose: [1, 2, 3, 4, 5, 6, 7] });
