@@ -1,5 +1,5 @@
 /** The fifth step of SEGMENT ARRIVES in synchronized states: the ACK field and the window, RFC 9293 §3.10.7.4. */
-import { seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
+import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
@@ -52,6 +52,7 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
 /** SND.UNA = SEG.ACK: octets leave the send buffer, the timer starts afresh (RFC 6298 §5.2, §5.3). Returns the RTT sample, 0 for none. */
 function acknowledge(tcb: Tcb, seg: TcpSegment, now: Micros): number {
   const heldBefore = tcb.sendBuffer.len;
+  const keepsTimer = isLaterPartial(tcb, seg.ack);
   tcb.sndUna = seg.ack;
   tcb.synAcked = true;
   tcb.sendBuffer.dropTo(Math.min(tcb.placeOfSeq(seg.ack), tcb.sendBuffer.end));
@@ -65,7 +66,7 @@ function acknowledge(tcb: Tcb, seg: TcpSegment, now: Micros): number {
     tcb.timers.stop(Timer.reorder);
     tcb.timers.stop(Timer.user);
   } else {
-    tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
+    if (!keepsTimer) tcb.timers.set(Timer.retransmit, later(now, tcb.rtt.rto));
     if (tcb.timers.isSet(Timer.user)) tcb.timers.set(Timer.user, (now + tcb.options.TCP_USER_TIMEOUT * 1000) as Micros);
   }
   if (tcb.userWaitsForRoom) {
@@ -74,6 +75,16 @@ function acknowledge(tcb: Tcb, seg: TcpSegment, now: Micros): number {
   }
   if (tcb.sendBuffer.len === 0) tcb.happened |= Happened.writable;
   return rtt;
+}
+
+/**
+ * A partial ACK after the first of an episode: to the letter it leaves the timer alone, so that many losses in one window
+ * end in slow start (RFC 6582 §3.2 step 3, the Impatient variant of §4). Linux sets it anew with each (Slow-but-Steady).
+ */
+function isLaterPartial(tcb: Tcb, ack: Seq): boolean {
+  if (!tcb.isRfc || tcb.sackAgreed || tcb.recovery !== 'recovery') return false;
+  // SND.UNA was noted when the episode began.
+  return tcb.sndUna !== tcb.loss.undoFrom && seqLt(ack, tcb.recover);
 }
 
 /**

@@ -225,6 +225,26 @@ describe('NewReno', () => {
     h.after(RTO).expect(data(2000, MSS, { note: 'retransmission' }));
   });
 
+  test('to the letter the others leave it alone: many losses end in slow start (§4, Impatient)', () => {
+    const h = established({ mss: MSS, profile: 'rfc' });
+    h.write(10_000);
+    h.skip().advance(ms(100)).inject(dup(0), dup(0), dup(0)).skip();
+    h.advance(ms(100)).inject(ack(2000)).skip();
+    h.advance(ms(100)).inject(ack(4000)).skip();
+    h.advance(ms(100)).inject(ack(6000)).skip();
+    // One second, the RFC's least, after the first of them.
+    h.after(ms(800)).expect(data(6000, MSS, { note: 'retransmission' }));
+  });
+
+  test('where Linux is followed each of them sets it (§4, Slow-but-Steady; RFC 6298 §5.3)', () => {
+    const h = open();
+    h.write(10_000);
+    h.skip().advance(ms(100)).inject(dup(0), dup(0), dup(0)).skip();
+    h.advance(ms(100)).inject(ack(2000)).skip();
+    h.advance(ms(100)).inject(ack(4000)).skip();
+    h.after(RTO).expect(data(4000, MSS, { note: 'retransmission' }));
+  });
+
   test('a partial ACK of less than a segment earns nothing', () => {
     const h = recovering(40_000, 5).expect(...segments(12, 12));
     h.inject(ack(500)).expect(data(500, MSS, { note: 'fast retransmit' }));
