@@ -33,6 +33,9 @@ export interface ReplayResult {
   readonly segmentsOut: number;
 }
 
+/** Microseconds in which a program writes again without letting go of the thread. */
+const SOON = 50;
+
 /** The log can't be replayed though it is one: a call nobody knows, a connection that never opened. */
 export class ReplayError extends Error {
   override readonly name = 'ReplayError';
@@ -45,9 +48,9 @@ export class ReplayError extends Error {
 /** Told after each record that came out the same: where its connection stands then. */
 export type ReplayWatcher = (record: TraceRecord, connection: Pick<Connection, 'info'>) => void;
 
-/** Replays up to the first difference. Errors of the reader pass through. */
-export async function replayLog(lines: AsyncIterable<LogLine>): Promise<ReplayResult> {
-  const replay = new Replay();
+/** Replays up to the first difference; `soon` as Replay's. Errors of the reader pass through. */
+export async function replayLog(lines: AsyncIterable<LogLine>, soon = SOON): Promise<ReplayResult> {
+  const replay = new Replay(undefined, soon);
   for await (const { line, record } of lines) {
     if (!isTrace(record)) continue;
     if (!replay.take(line, record)) break;
@@ -61,6 +64,7 @@ const isTrace = (record: LogLine['record']): record is TraceRecord => !NO_TRACE_
 /** A replay that is given its records one at a time. */
 export class Replay {
   readonly #watch: ReplayWatcher | undefined;
+  readonly #soon: number;
   readonly #connections = new Map<number, ReplayedConnection>();
   #line = 0;
   #lastTime: Micros = micros(0);
@@ -71,8 +75,10 @@ export class Replay {
   #segmentsIn = 0;
   #segmentsOut = 0;
 
-  constructor(watch?: ReplayWatcher) {
+  /** `soon`: microseconds within which a program may write again before it was asked for segments; 0: it never did. */
+  constructor(watch?: ReplayWatcher, soon = SOON) {
     this.#watch = watch;
+    this.#soon = soon;
   }
 
   /** False when it differs from what the core does. */
@@ -126,7 +132,7 @@ export class Replay {
     if (config === undefined)
       throw new ReplayError(line, `connection ${record.conn} begins without an OPEN; expected one with its config`);
     // JSON boundary: the config as the core recorded it.
-    const fresh = new ReplayedConnection(record.conn, config as ConnectionConfig);
+    const fresh = new ReplayedConnection(record.conn, config as ConnectionConfig, this.#soon);
     this.#connections.set(record.conn, fresh);
     return fresh;
   }
@@ -137,9 +143,6 @@ export class Replay {
   }
 }
 
-/** Microseconds in which a program writes again without letting go of the thread. */
-const SOON = 50;
-
 const isSend = (record: TraceRecord): boolean => record.type === 'call' && record.call.startsWith('SEND');
 
 class ReplayedConnection {
@@ -148,10 +151,12 @@ class ReplayedConnection {
   readonly core: Connection;
   readonly #out = new TcpSegment();
   readonly #in = new TcpSegment();
+  readonly #soon: number;
   #last: TraceRecord | undefined;
   #undecided: Extract<TraceRecord, { type: 'segment' }> | undefined;
 
-  constructor(conn: number, config: ConnectionConfig) {
+  constructor(conn: number, config: ConnectionConfig, soon: number) {
+    this.#soon = soon;
     this.core = new Connection(conn, config, { enabled: true, record: (record) => this.made.push(record) });
   }
 
@@ -166,7 +171,7 @@ class ReplayedConnection {
     if (last === undefined || (record.type !== 'timer' && record.t === last.t)) return;
     const isInput = record.type === 'timer' || record.type === 'icmp' || record.type === 'call';
     if (!isInput && !(record.type === 'segment' && record.dir === 'in')) return;
-    if (isSend(record) && isSend(last) && record.t - last.t < SOON) return;
+    if (isSend(record) && isSend(last) && record.t - last.t < this.#soon) return;
     const { state, sendQueued } = this.core;
     if (record.type === 'call' && sendQueued === 0 && (state === 'ESTABLISHED' || state === 'CLOSE-WAIT')) return;
     this.core.emit(last.t, this.#out);
