@@ -238,7 +238,7 @@ export class Bbr implements CongestionControl {
     if (this.#fullBwReached || !this.#inRecovery || events < STARTUP_LOSS_EVENTS || !this.#isTooHigh(s)) return;
     this.#undoState = 'Startup';
     this.#fullBwReached = true;
-    m.inflightLongterm = Math.floor(Math.max(this.#inflight(m.maxBw, 1), m.inflightLatest));
+    m.inflightLongterm = Math.max(this.#inflight(m.maxBw, 1), m.inflightLatest);
   }
 
   #enterDrain(): void {
@@ -381,9 +381,7 @@ export class Bbr implements CongestionControl {
     if (!this.#isProbeSample || !this.#isTooHigh(s)) return;
     this.#prevProbeTooHigh = true;
     this.#isProbeSample = false;
-    // Whole octets, as the window is that is to reach it.
-    const most = Math.max(this.#inflightAtLoss(s), this.#targetInflight() * BETA);
-    if (!appLimited) this.#model.inflightLongterm = Math.floor(most);
+    if (!appLimited) this.#model.inflightLongterm = Math.max(this.#inflightAtLoss(s), this.#targetInflight() * BETA);
     if (this.#state !== 'ProbeBW_UP') return;
     this.#undoState = 'ProbeBW_UP';
     this.#startDown();

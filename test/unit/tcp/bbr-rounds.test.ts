@@ -202,10 +202,10 @@ describe('ProbeBW', () => {
     d.round(100_000, { inFlight: 125_000 });
     expect(d.round(90_000, { lost: 10_000, inFlight: 120_000 })).toBe('ProbeBW_DOWN 204081 891000');
     expect(lines(4, () => d.round(100_000, { inFlight: 60_000 }))).toEqual([
-      'ProbeBW_CRUISE 173468 990000',
-      'ProbeBW_CRUISE 173468 990000',
-      'ProbeBW_CRUISE 173468 990000',
-      'ProbeBW_CRUISE 173468 990000',
+      'ProbeBW_CRUISE 173469 990000',
+      'ProbeBW_CRUISE 173469 990000',
+      'ProbeBW_CRUISE 173469 990000',
+      'ProbeBW_CRUISE 173469 990000',
     ]);
     // A shorter round trip is seen, or it would be time to look for one. The next time it goes up a little at a time.
     d.round(100_000, { rtt: 99_000, inFlight: 60_000 });
