@@ -1,6 +1,4 @@
 /** Why a path to the wire could not be opened, with the remedy. */
-import { type Ipv4, ipv4Text } from '../wire/ipv4.ts';
-
 export class LinkFailure extends Error {
   override readonly name = 'LinkFailure';
   /** Errno name, or ENOTBUILT (a native part is missing) and EWORKER (not in a worker thread). */
@@ -17,9 +15,10 @@ export class LinkFailure extends Error {
 
 /** An address that was asked for by name: known to be wrong before anything is sent. */
 export class NotOurAddress extends LinkFailure {
-  constructor(address: Ipv4, remedy = '') {
+  /** `address`: in dots. */
+  constructor(address: string, remedy = '') {
     const hint = `\`ip -4 address\` lists those it has${remedy}`;
-    super('EADDRNOTAVAIL', `${ipv4Text(address)} is not an address of this machine`, hint);
+    super('EADDRNOTAVAIL', `${address} is not an address of this machine`, hint);
   }
 }
 

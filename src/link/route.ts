@@ -196,7 +196,7 @@ function checkDestination(destination: Ipv4): void {
 
 function checkSource(netlink: Handle, source: Ipv4): void {
   const isOurs = !isUnspecified(source) && !isMulticast(source) && localType(netlink, source) === RouteType.LOCAL;
-  if (!isOurs) throw new NotOurAddress(source);
+  if (!isOurs) throw new NotOurAddress(ipv4Text(source));
 }
 
 function localType(netlink: Handle, source: Ipv4): number | undefined {

@@ -17,7 +17,7 @@ import { splitLink } from '../link/taps/split.ts';
 import type { Listener } from '../stack/listener.ts';
 import { Stack } from '../stack/stack.ts';
 import type { ListenOptions } from '../stack/stack-options.ts';
-import { type Ipv4, parseIpv4 } from '../wire/ipv4.ts';
+import { type Ipv4, ipv4Text, parseIpv4 } from '../wire/ipv4.ts';
 import { type DriverSteps, type OpenedDriver, runSteps, runStepsNow } from './driver.ts';
 import { type Host, type HostOptions, openHost } from './host.ts';
 import { fineClock, nodeClock, nodeRandom } from './node-clock.ts';
@@ -288,7 +288,7 @@ function placesOn(name: string, address: Ipv4 | undefined, known: readonly Place
   return here;
 }
 
-const notOurs = (address: Ipv4): LinkFailure => new NotOurAddress(address, '; --ip uses one of our own');
+const notOurs = (address: Ipv4): LinkFailure => new NotOurAddress(ipv4Text(address), '; --ip uses one of our own');
 
 function isLocal(address: Ipv4): boolean {
   try {

@@ -1,7 +1,16 @@
 /** Probes of the sender: they ask for data, and do not acknowledge it as a friend would. RFC 6928, 6298, 8985, 5681, RFC 9293 §3.8.6.1. */
 import type { Bench } from '../bench.ts';
 import { ANSWER, type Established, hasData, type OpenOptions, type Seen } from '../line.ts';
-import { CannotTell, type Expected, expectMember, member, numberIn, type Probe, type ReadSetting } from '../model.ts';
+import {
+  CannotTell,
+  type Expected,
+  expectMember,
+  type Finding,
+  member,
+  numberIn,
+  type Probe,
+  type ReadSetting,
+} from '../model.ts';
 import { isBackOff, plural, scheduleText, spanText } from '../words.ts';
 
 /** Linux's least RTO where there is no setting for it. */
@@ -147,6 +156,9 @@ function firstAgain(seen: readonly Seen[]): Seen | undefined {
 /** All of them before the least RTO there is, each with time for an answer. */
 const MOST_DUPLICATES = 8;
 const DUPLICATE_GAP = 22_000;
+/** After the segment came, when Linux's least RTO is about to end. */
+const TIMER_NEAR = 190_000;
+const MOST_ATTEMPTS = 3;
 
 const threshold: Probe = {
   name: 'dupack-threshold',
@@ -161,21 +173,32 @@ const threshold: Probe = {
     const n = numberIn(setting, 'tcp_reordering');
     return n === undefined ? undefined : expectMember(`tcp_reordering=${n}`, 'duplicates', n);
   },
-  run: (bench) =>
-    asking(bench, { ...PLAIN, mss: 536 }, async (line, first) => {
-      // Another window than before, so that this one counts for nobody, and those after it for everybody.
-      line.wnd -= 100;
-      await line.say({ ack: first.seq });
-      await bench.sleep(10_000);
-      for (let n = 1; n <= MOST_DUPLICATES; n++) {
-        const from = line.mark();
-        await line.say({ ack: first.seq });
-        const again = await line.next((s) => s.len > 0 && s.seq === first.seq, DUPLICATE_GAP + line.rtt, from);
-        if (again !== undefined) return { value: `${n}`, data: { duplicates: n } };
-      }
-      return { value: 'none before the RTO', data: { duplicates: null } };
-    }),
+  async run(bench) {
+    for (let attempt = 1; ; attempt++) {
+      const found = await duplicatesWanted(bench);
+      if (found !== 'too late') return found;
+      if (attempt === MOST_ATTEMPTS) throw new CannotTell("packets take so long that the peer's timer is first");
+    }
+  },
 };
+
+/** 'too late': what came again may have done so for the timer. */
+function duplicatesWanted(bench: Bench): Promise<Finding | 'too late'> {
+  return asking(bench, { ...PLAIN, mss: 536 }, async (line, first) => {
+    // Another window than before, so that this one counts for nobody, and those after it for everybody.
+    line.wnd -= 100;
+    await line.say({ ack: first.seq });
+    await bench.sleep(10_000);
+    for (let n = 1; n <= MOST_DUPLICATES; n++) {
+      const from = line.mark();
+      await line.say({ ack: first.seq });
+      const again = await line.next((s) => s.len > 0 && s.seq === first.seq, DUPLICATE_GAP + line.rtt, from);
+      if (again !== undefined && again.t - first.t >= TIMER_NEAR) return 'too late';
+      if (again !== undefined) return { value: `${n}`, data: { duplicates: n } };
+    }
+    return { value: 'none before the RTO', data: { duplicates: null } };
+  });
+}
 
 const PROBES_ENOUGH = 6;
 
