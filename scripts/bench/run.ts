@@ -86,12 +86,14 @@ interface Pair {
 /**
  * Pairs one after the other, the first of a pair by turns. Both stacks stay in their processes, warm, and a pair takes moments:
  * what disturbs a machine for longer disturbs both. What hangs on the process or on the path has one of its own each time.
- * A pair with a run that others on the physical machine disturbed is measured again, half as many in all; those that
+ * A pair with a run that others on the physical machine disturbed is measured again, half as many in all at most; those that
  * count are then the least disturbed ones.
  */
 export async function runCase(places: Places, c: Case, o: RunOptions): Promise<CaseResult> {
   const wanted = o.pairs ?? Math.max(1, c.pairs[o.quick ? 0 : 1]);
-  const most = wanted + Math.ceil(wanted / 2);
+  // Where time is short, once at most, and not what takes long.
+  const again = o.quick ? Math.min(1, wanted - 1) : Math.ceil(wanted / 2);
+  const most = wanted + again;
   const title = `${c.name}${c.driver === 'raw' ? ' (raw)' : ''}`;
   const done: Pair[] = [];
   const isDone = (): boolean =>
