@@ -35,11 +35,12 @@ export async function runOnce(
       : await place.startBridge({ ...c.path, seed }, c.work === 'receive' ? 'in' : 'out');
   const busy0 = bridge === undefined ? 0 : processSeconds(bridge.pid);
   const begun = performance.now();
-  const stolen0 = processorSeconds().stolen;
   let beside: Program | undefined;
   const kernel: number[] = [];
   try {
     const client = await open();
+    const openedAt = performance.now();
+    const stolen0 = processorSeconds().stolen;
     beside = c.beside === undefined ? undefined : startBeside(place, c, client.options);
     const result = await client.measure(
       warmSeconds,
@@ -54,7 +55,7 @@ export async function runOnce(
       ...(await besideOf(c, beside)),
       ...(kernel.length > 0 && { kernelGrowth: kernel[1]! - kernel[0]! }),
     };
-    const stolen = (processorSeconds().stolen - stolen0) / (((performance.now() - begun) / 1000) * cpus().length);
+    const stolen = (processorSeconds().stolen - stolen0) / (((performance.now() - openedAt) / 1000) * cpus().length);
     return { outcome: await outcomeOf(place, c, { ...result, ...extra }), about: client.about, stolen };
   } finally {
     beside?.kill('SIGKILL');
@@ -110,12 +111,14 @@ async function outcomeOf(place: Place, c: Case, said: Said): Promise<Outcome> {
   const received = Number(said['received'] ?? 0);
   const seconds = (t1 - t0) / 1e6;
   if (c.work !== 'send' && c.work !== 'both') return { sent: 0, received, seconds, said };
-  const samples = await discarded(place, (s) => s['port'] === said['port']);
+  // As peer.c prints them. One that ended before is of another run from the same port.
+  const lasted = (s: Said): boolean => (s['samples'] as Counted).at(-2)! > t1;
+  const samples = await discarded(place, (s) => s['port'] === said['port'] && lasted(s));
   const sent = countedBetween(samples, t0, t1);
   if (c.path?.rate === undefined) return { sent, received, seconds, said };
   const series = seriesOf(samples, t0, t1);
   if (c.beside !== 'flow') return { sent, received, seconds, said: { ...said, series } };
-  const other = await discarded(place, (s) => s['port'] !== said['port'] && (s['samples'] as Counted).at(-2)! > t1);
+  const other = await discarded(place, (s) => s['port'] !== said['port'] && lasted(s));
   const sentBeside = countedBetween(other, t0, t1);
   return { sent, received, seconds, said: { ...said, sentBeside, series, seriesBeside: seriesOf(other, t0, t1) } };
 }

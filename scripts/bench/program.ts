@@ -51,11 +51,6 @@ export class Program {
     }
   }
 
-  /** What it has said and nobody has asked for. */
-  forget(): void {
-    this.#said.length = 0;
-  }
-
   write(text: string): void {
     this.#child.stdin?.write(text);
   }

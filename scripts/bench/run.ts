@@ -85,7 +85,7 @@ interface Pair {
 
 /**
  * Pairs one after the other, the first of a pair by turns. Both stacks stay in their processes, warm, and a pair takes moments:
- * what disturbs a machine for longer disturbs both. What hangs on the process or on the path has one of its own each time.
+ * what disturbs a machine for longer disturbs both. What is measured alone has a process of its own each time.
  * A pair with a run that others on the physical machine disturbed is measured again, half as many in all at most; those that
  * count are then the least disturbed ones.
  */
@@ -102,26 +102,13 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
   let failure: string | undefined;
   try {
     const place = await places.get(c.place, c.path !== undefined);
-    const run = async (stack: StackName): Promise<Once> => {
-      const options = clientOptions(place, c, o, stack);
-      if (c.path !== undefined || c.work === 'idle')
-        return await runAlone(place, c, options, o.nodeArgs, done.length + 1);
-      let client = clients.get(stack);
-      if (client === undefined) {
-        client = await place.openClient(options, o.nodeArgs);
-        clients.set(stack, client);
-        await client.warmUp();
-        // What it did there is not asked for; the peer has counted it.
-        place.peer.forget();
-      }
-      const kept = client;
-      return await runOnce(place, c, async () => kept, SETTLE_SECONDS, done.length + 1);
-    };
     while (!isDone()) {
       const of: Partial<Record<StackName, Once>> = {};
       let peerGrowth = 0;
       for (const stack of done.length % 2 === 0 ? o.stacks : o.stacks.toReversed()) {
-        const once = await run(stack);
+        const once = isAlone(c)
+          ? await runAlone(place, c, clientOptions(place, c, o, stack), o.nodeArgs, done.length + 1)
+          : await runOnce(place, c, () => warmClient(clients, place, c, o, stack), SETTLE_SECONDS, done.length + 1);
         of[stack] = once;
         if (c.work === 'idle' && stack === 'tcpx')
           peerGrowth = await growthOfPeer(place, c, clientOptions(place, c, o, stack), once.outcome);
@@ -137,29 +124,43 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
     for (const client of clients.values()) await client.close();
   }
   const counted = [...done].sort((a, b) => a.stolen - b.stolen).slice(0, wanted);
-  const outcomesOf = (stack: StackName): Outcome[] => counted.flatMap((pair) => pair.of[stack]?.outcome ?? []);
-  const outcomes = { tcpx: outcomesOf('tcpx'), net: outcomesOf('net') };
-  const aboutOf = (stack: StackName): object => (done[0]?.of[stack] ? { [stack]: done[0].of[stack].about } : {});
-  const all =
-    c.work === 'idle'
-      ? withoutPeer(
-          outcomes,
-          c,
-          counted.map((pair) => pair.peerGrowth),
-        )
-      : outcomes;
   return {
-    name: c.name,
-    driver: c.driver,
-    rows: rowsOf(c, all),
-    outcomes: all,
-    about: { ...aboutOf('tcpx'), ...aboutOf('net') },
+    ...resultOf(c, counted),
     disturbed: {
       again: Math.max(0, done.length - wanted),
       counted: counted.filter((pair) => pair.stolen > MUCH_STOLEN).length,
     },
     ...(failure !== undefined && { failure }),
   };
+}
+
+/** What hangs on the process or on the path. */
+const isAlone = (c: Case): boolean => c.path !== undefined || c.work === 'idle';
+
+/** The one of `clients`, or a new one, which it is from then on. */
+async function warmClient(
+  clients: Map<StackName, Client>,
+  place: Place,
+  c: Case,
+  o: RunOptions,
+  stack: StackName,
+): Promise<Client> {
+  const kept = clients.get(stack);
+  if (kept !== undefined) return kept;
+  const client = await place.openClient(clientOptions(place, c, o, stack), o.nodeArgs);
+  clients.set(stack, client);
+  await client.warmUp();
+  return client;
+}
+
+function resultOf(c: Case, pairs: readonly Pair[]): Omit<CaseResult, 'disturbed' | 'failure'> {
+  const runsOf = (stack: StackName): readonly Once[] => pairs.flatMap((pair) => pair.of[stack] ?? []);
+  const [tcpx, net] = [runsOf('tcpx'), runsOf('net')];
+  const found = { tcpx: tcpx.map((once) => once.outcome), net: net.map((once) => once.outcome) };
+  const growth = pairs.map((pair) => pair.peerGrowth);
+  const outcomes = c.work === 'idle' ? withoutPeer(found, c, growth) : found;
+  const about = { ...(tcpx[0] && { tcpx: tcpx[0].about }), ...(net[0] && { net: net[0].about }) };
+  return { name: c.name, driver: c.driver, rows: rowsOf(c, outcomes), outcomes, about };
 }
 
 export function clientOptions(place: Place, c: Case, o: RunOptions, stack: StackName): ClientOptions {

@@ -72,14 +72,8 @@ function comparison(o: Json): ReportComparison {
   };
 }
 
-interface Difference {
+interface Difference extends ComparedFinding {
   readonly row: number | undefined;
-  readonly property: string;
-  readonly left: string;
-  readonly right: string;
-  readonly mark: ComparedMark;
-  readonly verdict: string;
-  readonly why: string;
 }
 
 /** A ruling names a word, a clause and the reason; what has none is not explained. */

@@ -6,16 +6,8 @@ import type { Comparison } from '../../../src/tools/compare/model.ts';
 import { renderComparison } from '../../../src/tools/compare/render.ts';
 import { tableLines } from '../../../src/tools/compare/table.ts';
 import { paintFor } from '../../../src/tools/log-style.ts';
-import { runOf, type ShotParts } from './runs.ts';
+import { KERNEL, runOf, type ShotParts } from './runs.ts';
 
-const KERNEL: readonly ShotParts[] = [
-  { line: '> S 0 win 64240', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
-  { line: '< S. 0 ack 1 win 65160', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
-  { line: '> . 1 ack 1 win 63' },
-  { line: '> F. 1 ack 1 win 63' },
-  { line: '< F. 1 ack 2 win 64' },
-  { line: '> . 2 ack 2 win 63' },
-];
 /** The last ACK must come within half a second, and nothing explains that it is missing. */
 const MUTE = KERNEL.slice(0, 5);
 const ALLOWED: readonly ShotParts[] = [{ ...KERNEL[0]!, line: '> S 0 win 65535' }, ...KERNEL.slice(1)];

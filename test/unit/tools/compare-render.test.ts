@@ -2,16 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { compareRuns } from '../../../src/tools/compare/differences.ts';
 import { renderComparison } from '../../../src/tools/compare/render.ts';
 import { paintFor } from '../../../src/tools/log-style.ts';
-import { runOf, type ShotParts } from './runs.ts';
+import { KERNEL, runOf, type ShotParts } from './runs.ts';
 
-const KERNEL: readonly ShotParts[] = [
-  { line: '> S 0 win 64240', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
-  { line: '< S. 0 ack 1 win 65160', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
-  { line: '> . 1 ack 1 win 63' },
-  { line: '> F. 1 ack 1 win 63' },
-  { line: '< F. 1 ack 2 win 64' },
-  { line: '> . 2 ack 2 win 63' },
-];
 const plain = { paint: paintFor(false), width: 120 };
 const rendered = (tcpx: readonly ShotParts[], width = 120, complaint?: string) =>
   renderComparison(

@@ -16,6 +16,16 @@ export interface ShotParts {
   readonly tos?: number;
 }
 
+/** A kernel that connects and closes. */
+export const KERNEL: readonly ShotParts[] = [
+  { line: '> S 0 win 64240', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
+  { line: '< S. 0 ack 1 win 65160', options: ['mss 1460', 'sackOK', 'TS', 'nop', 'wscale 10'] },
+  { line: '> . 1 ack 1 win 63' },
+  { line: '> F. 1 ack 1 win 63' },
+  { line: '< F. 1 ack 2 win 64' },
+  { line: '> . 2 ack 2 win 63' },
+];
+
 export function shot(parts: ShotParts): Shot {
   const match = /^([<>]) (\S+) (\d+)(?::(\d+))?(?: ack (\d+))? win (\d+)$/.exec(parts.line);
   if (match === null) throw new Error(`not a segment: ${parts.line}`);
