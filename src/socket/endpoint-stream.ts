@@ -102,7 +102,7 @@ export abstract class EndpointStream extends Duplex {
         }
         return;
       }
-      this.#wanted = this.deliver(octets);
+      this.#wanted = this.deliver(endpoint.receiveBehind(octets));
     }
   }
 

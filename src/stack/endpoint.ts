@@ -154,6 +154,18 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
     return octets;
   }
 
+  /** `octets`, which `receive` gave, with those that are next, as far as these lie behind them in memory. */
+  receiveBehind(octets: Uint8Array): Uint8Array {
+    const { buffer, byteOffset } = octets;
+    let end = byteOffset + octets.length;
+    for (let next = this.connection.unread; next?.buffer === buffer; next = this.connection.unread) {
+      if (next.byteOffset !== end) break;
+      this.receive();
+      end += next.length;
+    }
+    return end - byteOffset === octets.length ? octets : new Uint8Array(buffer, byteOffset, end - byteOffset);
+  }
+
   /** RFC 9293's CLOSE: our FIN follows what is queued; receiving goes on. */
   shutdown(): void {
     this.connection.close(this.#host.now());

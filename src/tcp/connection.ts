@@ -224,6 +224,11 @@ export class Connection {
     return this.#held instanceof IdleRecord ? 'empty' : user.receive(this.#tcb, now);
   }
 
+  /** What `receive` will give next. */
+  get unread(): Uint8Array | undefined {
+    return this.#held instanceof IdleRecord ? undefined : this.#tcb.receiveBuffer.next;
+  }
+
   /** RFC 9293's CLOSE: our FIN follows what is queued; receiving goes on. */
   close(now: Micros): void {
     user.close(this.#tcb, now);

@@ -4,6 +4,7 @@
  * Pieces are kept sorted and never overlap; of octets that arrive twice the first copy stays.
  */
 import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
+import { copyOf, memoryOf } from '../base/slab.ts';
 import { MAX_SACK_BLOCKS } from '../wire/tcp.ts';
 
 interface Piece {
@@ -60,11 +61,9 @@ export class Reassembly {
       if (n > 0) {
         const offset = seqDiff(from, seq);
         const isWorthIt = owned && 2 * n >= octets.buffer.byteLength;
-        pieces.splice(i, 0, {
-          seq: from,
-          octets: isWorthIt ? octets.subarray(offset, offset + n) : octets.slice(offset, offset + n),
-        });
-        this.#pinned += isWorthIt ? octets.buffer.byteLength : n;
+        const kept = isWorthIt ? octets.subarray(offset, offset + n) : copyOf(octets, offset, n);
+        pieces.splice(i, 0, { seq: from, octets: kept });
+        this.#pinned += memoryOf(kept);
         taken += n;
         i++;
       }
@@ -83,7 +82,7 @@ export class Reassembly {
       if (first === undefined || seqLt(rcvNxt, first.seq)) return undefined;
       this.#pieces.shift();
       this.len -= first.octets.length;
-      this.#pinned -= first.octets.buffer.byteLength;
+      this.#pinned -= memoryOf(first.octets);
       // Blocks that were reported are no more: what comes is reported in its own order.
       if (this.#pieces.length === 0) this.#forget();
       const skip = seqDiff(rcvNxt, first.seq);

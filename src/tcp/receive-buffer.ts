@@ -3,6 +3,7 @@
  * reader takes per round trip (as Linux's dynamic right-sizing does), up to tcp_rmem's most.
  */
 import type { Keepable, Keeper } from '../base/keeper.ts';
+import { copyOf, memoryOf } from '../base/slab.ts';
 import type { Micros } from '../base/time.ts';
 
 const SMALL = 1024;
@@ -79,6 +80,11 @@ export class ReceiveBuffer implements Keepable {
     this.pinned += memoryOf(octets);
   }
 
+  /** What `take` will give next. */
+  get next(): Uint8Array | undefined {
+    return this.#head === this.#end ? undefined : this.#queue[this.#head];
+  }
+
   /** The next octets in order; undefined when there are none. `rtt` in µs, 0 when unknown. */
   take(now: Micros, rtt: number): Uint8Array | undefined {
     if (this.#head === this.#end) return undefined;
@@ -126,34 +132,3 @@ export class ReceiveBuffer implements Keepable {
 }
 
 const NOTHING = new Uint8Array(0);
-
-/**
- * What is small is cut from a slab, in the order in which it comes, whoever's it is: a piece costs a view, where a buffer
- * of its own would cost the allocator and the collector several times as much. Who keeps a piece keeps its slab.
- */
-const SLAB_LEN = 8192;
-const MOST_OF_SLAB = 2048;
-let slab = NOTHING;
-let slabFill = 0;
-
-function copyOf(bytes: Uint8Array, at: number, len: number): Uint8Array {
-  if (len > MOST_OF_SLAB) return bytes.slice(at, at + len);
-  if (slabFill + len > slab.length) {
-    slab = new Uint8Array(SLAB_LEN);
-    slabFill = 0;
-  }
-  const copy = slab.subarray(slabFill, slabFill + len);
-  slabFill += len;
-  if (len < LONG) for (let i = 0; i < len; i++) copy[i] = bytes[at + i]!;
-  else copy.set(bytes.subarray(at, at + len));
-  return copy;
-}
-
-/** Octets from which on one call is cheaper than a loop. */
-const LONG = 64;
-
-/** A piece of a slab shares it with as many as fill it. */
-function memoryOf(octets: Uint8Array): number {
-  const { byteLength } = octets.buffer;
-  return byteLength === SLAB_LEN ? octets.length : byteLength;
-}
