@@ -83,3 +83,11 @@ test('who has no reader, or has something to write, hears of it at once', async 
   await writer.sayAndReset(10);
   expect(writer.seen).toEqual(['write ECONNRESET']);
 });
+
+test('what came in several segments since the last turn is read as one', async () => {
+  const { socket, seen, pass, peer } = await pair();
+  read(socket, seen);
+  for (let i = 0; i < 5; i++) peer.send(new Uint8Array(1448));
+  await pass();
+  expect(seen).toEqual(['7240 octets']);
+});
