@@ -54,6 +54,13 @@ const SEGMENT_LEN = 1448;
 const BASE_RTT = 20;
 
 const rate = (name: string): Figure => ({ name, unit: 'Gbit/s', lowerIsBetter: false, of: gigabits });
+/** One direction of two. */
+const direction = (name: string, which: 'sent' | 'received'): Figure => ({
+  name: `${name}-${which}`,
+  unit: 'Gbit/s',
+  lowerIsBetter: false,
+  of: (o) => (o[which] * 8) / o.seconds / 1e9,
+});
 const slowRate = (name: string): Figure => ({
   name,
   unit: 'Mbit/s',
@@ -147,7 +154,9 @@ const SHARED = [
 export const CASES: readonly Case[] = [
   make('send', 'packet', [rate('send'), cpu('send')]),
   make('receive', 'packet', [rate('receive'), cpu('receive')]),
-  make('both', 'packet', [rate('both'), cpu('both')], { pairs: [1, 15] }),
+  make('both', 'packet', [rate('both'), direction('both', 'sent'), direction('both', 'received'), cpu('both')], {
+    pairs: [1, 15],
+  }),
   make('rtt', 'packet', [p50('rtt')], { pairs: [5, 15], warmSeconds: [1.5, 4] }),
   // One port used again at once meets the peer's old socket, see native-notes.md.
   make('handshake', 'packet', [p50('handshake')], { mode: 'own', pairs: [5, 15], warmSeconds: [1.5, 4] }),
