@@ -26,6 +26,11 @@ export function mayAnswerInvalid(tcb: Tcb, now: Micros): boolean {
   return true;
 }
 
+/** Linux makes another object of a half-open connection that opens, and of a FIN-WAIT-2 whose user has gone: nothing was answered for it. */
+export function countInvalidAnew(tcb: Tcb): void {
+  tcb.lastInvalidAckAt = Number.NEGATIVE_INFINITY as Micros;
+}
+
 /** RFC 5961: an ACK that makes an honest peer prove itself and tells a forger nothing. */
 export function challenge(tcb: Tcb, reason: string): void {
   drop(tcb, reason);

@@ -6,7 +6,7 @@
 import { type Seq, seqAdd, seqInWindow, seqLeq, seqLt, seqMin } from '../base/seq.ts';
 import { later, type Micros, ms } from '../base/time.ts';
 import { ABSENT, TcpFlag, type TcpSegment } from '../wire/tcp.ts';
-import { answerUnacceptable, challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
+import { answerUnacceptable, challenge, countInvalidAnew, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
 import { takeEcnMark, takeEcnOffer } from './ecn.ts';
 import { afterSyn, backToListen, endConnection, startSyn, startTimeWait } from './ending.ts';
 import { takeSynAckOfFastOpen, takeSynData } from './fast-open.ts';
@@ -234,6 +234,7 @@ function checkAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     tcb.step('rcv ACK of SYN');
     setSendWindow(tcb, seg);
     establish(tcb);
+    if (tcb.isPassive) countInvalidAnew(tcb);
   }
   return processAck(tcb, seg, now);
 }

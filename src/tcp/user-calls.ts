@@ -1,6 +1,7 @@
 /** What the user asks of a connection, RFC 9293 §3.10.1 to §3.10.6. STATUS is info.ts. */
 import { toSeq } from '../base/seq.ts';
 import type { Micros } from '../base/time.ts';
+import { countInvalidAnew } from './answers.ts';
 import type { SocketOptions } from './config.ts';
 import { endConnection, owesReset, startSyn } from './ending.ts';
 import { updateKeepAlive } from './keep-alive.ts';
@@ -130,6 +131,7 @@ export function release(tcb: Tcb, now: Micros): void {
 }
 
 export function startFinWait2(tcb: Tcb, now: Micros): void {
+  countInvalidAnew(tcb);
   tcb.timers.set(Timer.finWait2, (now + tcb.config.sysctl.tcp_fin_timeout * 1_000_000) as Micros);
 }
 

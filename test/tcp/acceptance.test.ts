@@ -1,7 +1,7 @@
 /** Which segments count: RFC 9293 §3.4 and §3.10.7.4 first to fifth, with RFC 5961 against blind attacks. */
 import { describe, expect, test } from 'vitest';
 import { ms, seconds } from '../../src/base/time.ts';
-import { ack, data, established, fin, type Harness, rst, syn, synAck } from '../support/harness.ts';
+import { ack, data, established, fin, type Harness, rst, syn, synAck, synReceived } from '../support/harness.ts';
 import { inState, ourNext, peerNext, SYNCHRONIZED } from '../support/states.ts';
 
 /** RCV.WND is 1000, from RCV.NXT = 0. */
@@ -143,6 +143,20 @@ describe('what is answered by an ACK', () => {
     h.advance(ms(1))
       .inject(ack(0, { seq: -1 }))
       .expect(ack(0));
+  });
+
+  test('and once more when a half-open connection has opened, or the user of a FIN-WAIT-2 has gone', () => {
+    synReceived()
+      .inject(ack(0, { seq: -1 }))
+      .expect(ack(0))
+      .inject(ack(0))
+      .expectState('ESTABLISHED')
+      .inject(ack(0, { seq: -1 }))
+      .expect(ack(0));
+    const h = inState('FIN-WAIT-2');
+    h.inject(ack(1, { seq: -1 })).expect(ack(0, { seq: ourNext('FIN-WAIT-2') }));
+    h.release();
+    h.inject(ack(1, { seq: -1 })).expect(ack(0, { seq: ourNext('FIN-WAIT-2') }));
   });
 
   test('octets and FINs each time: their sender waits for it', () => {

@@ -12,6 +12,8 @@ export interface Difference {
   readonly kernel: string;
   /** Octets had been sent a second time by then, or are now. */
   readonly isAgain?: boolean;
+  /** Where segments began that the kernel sent for the first time. */
+  readonly begins?: ReadonlySet<number>;
 }
 
 /** Microseconds by which a kernel under load is late; its coarser timers by an eighth more. */
@@ -29,8 +31,9 @@ export function difference(tcpx: Played, kernel: Played): Difference | undefined
     if (a?.text !== b?.text) {
       // Where one was silent, the other's next is to be seen beside what comes later.
       const step = Math.min(a?.step ?? Number.POSITIVE_INFINITY, b?.step ?? Number.POSITIVE_INFINITY);
-      const isAgain = sendsAgain(tcpx.sent.slice(0, i + 1)) || sendsAgain(kernel.sent.slice(0, i + 1));
-      return { what: 'segment', step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing', isAgain };
+      const isAgain = [tcpx, kernel].some(({ sent }) => beginsOf(sent.slice(0, i + 1)).isAgain);
+      const more = { isAgain, begins: beginsOf(kernel.sent).begins };
+      return { what: 'segment', step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing', ...more };
     }
     if (a !== undefined && b !== undefined && isElsewhen(a, b))
       return { what: 'time', step: a.step, tcpx: timed(a), kernel: timed(b) };
@@ -44,15 +47,19 @@ export function difference(tcpx: Played, kernel: Played): Difference | undefined
   return undefined;
 }
 
-/** Some of the octets were sent before. */
-function sendsAgain(sent: readonly Sent[]): boolean {
+/** Where segments of new octets began; and whether some octets were sent again. */
+function beginsOf(sent: readonly Sent[]): { readonly begins: ReadonlySet<number>; readonly isAgain: boolean } {
+  const begins = new Set<number>();
   let most = 0;
-  return sent.some(({ text, len }) => {
+  let isAgain = false;
+  for (const { text, len } of sent) {
+    if (len === 0) continue;
     const seq = seqOf(text);
-    const isOld = len > 0 && seq < most;
+    if (seq < most) isAgain = true;
+    else begins.add(seq);
     most = Math.max(most, seq + len);
-    return isOld;
-  });
+  }
+  return { begins, isAgain };
 }
 
 function isElsewhen(ours: Sent, theirs: Sent): boolean {
@@ -126,8 +133,12 @@ export const KNOWN: readonly Known[] = [
     name: 'no ACK bit',
     reason:
       'RFC 9293 §3.10.7.4 looks at the sequence number first and answers; Linux first drops what has neither ACK, RST nor SYN, but for TIME-WAIT, where it looks at the ACK bit not at all',
+    // An answer that looks like the next one's is missed only after that.
     is: (d, script) =>
-      d.what === 'segment' && cause(d, script) !== undefined && !(cause(d, script)!.flags & (ACK | RST | SYN)),
+      d.what === 'segment' &&
+      causes(d, script)
+        .slice(-2)
+        .some((p, n, all) => !(p.flags & (ACK | RST | SYN)) && (n === all.length - 1 || isBareAck(d.tcpx))),
   },
   {
     name: 'RST one before RCV.NXT',
@@ -151,25 +162,15 @@ export const KNOWN: readonly Known[] = [
       d.what === 'segment' && isBareAck(d.kernel) && has(cause(d, script), RST) && hasUser(d, script, 'close'),
   },
   {
-    name: 'challenges are limited from the SYN on',
+    name: 'SYN once the user has gone',
     reason:
-      'RFC 5961 §7 leaves the limit to the stack; Linux counts anew once it has made a socket of what was half open, tcpx does not',
-    is: (d, script) =>
-      isBareAck(d.kernel) &&
-      script.steps[0]?.do === 'listen' &&
-      has(cause(d, script), SYN) &&
-      causes(d, script).some((p, n) => n > 0 && p.seq !== 1),
-  },
-  {
-    name: 'challenges are limited until the user has gone',
-    reason:
-      'RFC 5961 §7 leaves the limit to the stack; Linux counts anew with the little that it keeps of a FIN-WAIT-2 whose user has gone (tcp_time_wait), tcpx does not',
+      'RFC 5961 §4.2 challenges it; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, answers by RST (tcp_timewait_state_process)',
     is: (d, script) =>
       d.what === 'segment' &&
-      d.tcpx === 'nothing' &&
-      isBareAck(d.kernel) &&
-      hasUser(d, script, 'close') &&
-      causes(d, script).some((p) => has(p, SYN) || p.seq !== 1),
+      isBareAck(d.tcpx) &&
+      isReset(d.kernel) &&
+      has(cause(d, script), SYN) &&
+      hasUser(d, script, 'close'),
   },
   {
     name: 'challenges are limited by a repeated SYN',
@@ -350,6 +351,7 @@ export const KNOWN: readonly Known[] = [
       d.isAgain === true &&
       lengthOf(d.tcpx) === 0 &&
       lengthOf(d.kernel) > 0 &&
+      d.begins?.has(seqOf(d.kernel)) === false &&
       causes(d, script).some((p) => has(p, ACK) && p.ack === seqOf(d.kernel)),
   },
 ];
