@@ -96,10 +96,10 @@ export class AckPolicy implements Keepable {
     if (now - this.#lastDataAt < this.#ato) this.#interactive = true;
   }
 
-  /** An ACK waited in vain for an answer. */
+  /** An ACK waited in vain: for an answer, which is not awaited any more, or for more data. */
   onDelayExpired(): void {
+    this.#ato = this.#interactive ? ATO_MIN : Math.min(this.#ato * 2, ATO_MAX);
     this.#interactive = false;
-    this.#ato = Math.min(this.#ato * 2, ATO_MAX);
   }
 
   /** As Linux's tcp_measure_rcv_mss: a full segment without PSH has more behind it, any other may be the last for now. */

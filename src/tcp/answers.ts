@@ -26,7 +26,7 @@ export function mayAnswerInvalid(tcb: Tcb, now: Micros): boolean {
   return true;
 }
 
-/** Linux makes another object of a half-open connection that opens, and of a FIN-WAIT-2 whose user has gone: nothing was answered for it. */
+/** Linux makes another object of a half-open connection that opens, of a FIN-WAIT-2 whose user has gone, and for TIME-WAIT: nothing was answered for it. */
 export function countInvalidAnew(tcb: Tcb): void {
   tcb.lastInvalidAckAt = Number.NEGATIVE_INFINITY as Micros;
 }

@@ -1,6 +1,7 @@
 /** How a connection ends: the ways into TIME-WAIT and CLOSED that several parts of §3.10 share. */
 import { seqAdd } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
+import { countInvalidAnew } from './answers.ts';
 import { fastOpenFailed } from './fast-open.ts';
 import type { Event } from './machine.ts';
 import { type ErrorCode, Happened, type Tcb } from './tcb.ts';
@@ -30,6 +31,7 @@ export function owesReset(tcb: Tcb): void {
 
 /** TIME-WAIT has begun, or begins again: the other timers are off, 2MSL runs (§3.10.7.4, fifth and eighth). */
 export function startTimeWait(tcb: Tcb, now: Micros): void {
+  countInvalidAnew(tcb);
   tcb.timers.stopAll();
   tcb.timers.set(Timer.timeWait, later(now, tcb.timeWaitLen));
   tcb.happened |= Happened.timeWait;

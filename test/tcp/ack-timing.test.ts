@@ -125,6 +125,18 @@ describe('an answer', () => {
     h.advance(seconds(5)).inject(data(4, 1)).expect(ack(5));
   });
 
+  test('awaited in vain is one no more when it comes after 40 ms', () => {
+    const h = settled().inject(data(2, 1));
+    h.write(5);
+    h.expect(data(0, 5, { ack: 3 })).inject(ack(5));
+    h.inject(data(3, 1)).expectNothing().after(ms(40)).expect(ack(4)).advance(ms(20));
+    h.write(5);
+    h.expect(data(5, 5, { ack: 4 })).inject(ack(10)).inject(data(4, 1)).expectNothing();
+    // What has been read is acknowledged, as no answer is awaited.
+    h.read();
+    h.expect(ack(5));
+  });
+
   test('given late, does not', () => {
     const h = settled().inject(data(2, 1)).after(ms(40)).expect(ack(3)).advance(ms(200));
     h.write(5);

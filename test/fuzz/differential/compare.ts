@@ -2,7 +2,7 @@
 import type { SegmentSpec } from '../../../src/tools/scenario/model.ts';
 import { TcpFlag } from '../../../src/wire/tcp.ts';
 import type { Played, Sent } from './play.ts';
-import type { Script } from './script.ts';
+import { FAMILIES, type Script } from './script.ts';
 
 export interface Difference {
   readonly what: 'segment' | 'call' | 'time' | 'fault';
@@ -12,6 +12,8 @@ export interface Difference {
   readonly kernel: string;
   /** Octets had been sent a second time by then, or are now. */
   readonly isAgain?: boolean;
+  /** Who said nothing to that step, and the segment shown as theirs came after a later one. */
+  readonly silent?: 'tcpx' | 'kernel';
   /** Where segments began that the kernel sent for the first time. */
   readonly begins?: ReadonlySet<number>;
 }
@@ -33,10 +35,17 @@ export function difference(tcpx: Played, kernel: Played): Difference | undefined
       const step = Math.min(a?.step ?? Number.POSITIVE_INFINITY, b?.step ?? Number.POSITIVE_INFINITY);
       const isAgain = [tcpx, kernel].some(({ sent }) => beginsOf(sent.slice(0, i + 1)).isAgain);
       const more = { isAgain, begins: beginsOf(kernel.sent).begins };
-      return { what: 'segment', step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing', ...more };
+      return {
+        what: 'segment',
+        step,
+        tcpx: a?.text ?? 'nothing',
+        kernel: b?.text ?? 'nothing',
+        ...more,
+        ...silent(a, b),
+      };
     }
     if (a !== undefined && b !== undefined && isElsewhen(a, b))
-      return { what: 'time', step: a.step, tcpx: timed(a), kernel: timed(b) };
+      return { what: 'time', step: Math.min(a.step, b.step), tcpx: timed(a), kernel: timed(b), ...silent(a, b) };
   }
   for (let i = 0; i < Math.max(tcpx.calls.length, kernel.calls.length); i++) {
     const a = tcpx.calls[i];
@@ -45,6 +54,11 @@ export function difference(tcpx: Played, kernel: Played): Difference | undefined
       return { what: 'call', step: (a ?? b)!.step, tcpx: a?.text ?? 'nothing', kernel: b?.text ?? 'nothing' };
   }
   return undefined;
+}
+
+function silent(tcpx: Sent | undefined, kernel: Sent | undefined): Pick<Difference, 'silent'> {
+  if (tcpx === undefined || (kernel !== undefined && kernel.step < tcpx.step)) return { silent: 'tcpx' };
+  return kernel === undefined || tcpx.step < kernel.step ? { silent: 'kernel' } : {};
 }
 
 /** Where segments of new octets began; and whether some octets were sent again. */
@@ -108,7 +122,7 @@ export const KNOWN: readonly Known[] = [
     name: 'SYN with FIN',
     reason:
       'RFC 9293 §3.10.7.2 takes the SYN of a segment that has both; Linux drops or resets it (tcp_rcv_state_process, tcp_check_req)',
-    is: (d, script) => d.what === 'segment' && has(cause(d, script), SYN | FIN),
+    is: (d, script) => d.what === 'segment' && causes(d, script).some((p) => has(p, SYN | FIN)),
   },
   {
     name: 'SYN in SYN-RECEIVED',
@@ -126,7 +140,7 @@ export const KNOWN: readonly Known[] = [
     is: (d, script) =>
       d.what === 'segment' &&
       !isReset(d.kernel) &&
-      !isReset(d.tcpx) &&
+      (!isReset(d.tcpx) || hasUser(d, script, 'abort')) &&
       causes(d, script).some((p) => shrinks(p, script)),
   },
   {
@@ -150,16 +164,16 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'RST in the window once the user has gone',
     reason:
-      'RFC 5961 §3.2 challenges one that is not at RCV.NXT; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, takes any in the window (tcp_timewait_state_process)',
+      'RFC 5961 §3.2 challenges one that is not at RCV.NXT; Linux, which keeps little of a FIN-WAIT-2 whose user has gone and of TIME-WAIT, does not (tcp_timewait_state_process)',
     is: (d, script) =>
-      d.what === 'segment' && d.kernel === 'nothing' && has(cause(d, script), RST) && hasUser(d, script, 'close'),
+      d.what !== 'call' && d.silent === 'kernel' && has(cause(d, script), RST) && isKeptBriefly(d, script),
   },
   {
     name: 'RST out of the window once the user has gone',
     reason:
       'RFC 9293 §3.10.7.4 first drops it in silence; Linux answers whatever is out of the window of a FIN-WAIT-2 whose user has gone (tcp_timewait_check_oow_rate_limit)',
     is: (d, script) =>
-      d.what === 'segment' && isBareAck(d.kernel) && has(cause(d, script), RST) && hasUser(d, script, 'close'),
+      d.what === 'segment' && isBareAck(d.kernel) && has(cause(d, script), RST) && isKeptBriefly(d, script),
   },
   {
     name: 'SYN once the user has gone',
@@ -170,7 +184,7 @@ export const KNOWN: readonly Known[] = [
       isBareAck(d.tcpx) &&
       isReset(d.kernel) &&
       has(cause(d, script), SYN) &&
-      hasUser(d, script, 'close'),
+      isKeptBriefly(d, script),
   },
   {
     name: 'challenges are limited by a repeated SYN',
@@ -354,7 +368,34 @@ export const KNOWN: readonly Known[] = [
       d.begins?.has(seqOf(d.kernel)) === false &&
       causes(d, script).some((p) => has(p, ACK) && p.ack === seqOf(d.kernel)),
   },
+  {
+    name: 'ABORT in TIME-WAIT',
+    reason:
+      'RFC 9293 §3.10.5: the connection is deleted; in Linux the socket is gone by then, and TIME-WAIT goes on without it',
+    is: (d, script) => isReset(d.tcpx) && !isReset(d.kernel) && hasUser(d, script, 'abort') && isKeptBriefly(d, script),
+  },
+  {
+    name: 'initial window in segments',
+    reason: 'RFC 6928 §2 counts octets; to Linux ten small segments fill it (tcp_packets_in_flight)',
+    is: (d) =>
+      d.what === 'segment' && lengthOf(d.tcpx) > 0 && (d.begins?.size ?? 0) >= 8 && seqOf(d.tcpx) > seqOf(d.kernel),
+  },
+  {
+    name: 'threshold without SACK',
+    reason:
+      'RFC 5681 §3.2 repeats at the third duplicate ACK; to Linux more of them than segments under way tell of disorder, and its threshold becomes how many those are: one (tcp_check_reno_reordering)',
+    is: (d, script) =>
+      d.isAgain === true &&
+      FAMILIES[script.family]?.['tcp_sack'] === '0' &&
+      (d.silent === 'tcpx' || seqOf(d.tcpx) > seqOf(d.kernel)) &&
+      causes(d, script).filter((p, n, all) => has(p, ACK) && p.len === 0 && p.ack === all[n - 1]?.ack).length > 1,
+  },
 ];
+
+/** Linux has made it a tcp_timewait_sock: both have closed, or we have, for good. */
+function isKeptBriefly(d: Difference, script: Script): boolean {
+  return hasUser(d, script, 'close') || (hasUser(d, script, 'shutdown') && causes(d, script).some((p) => has(p, FIN)));
+}
 
 /** It acknowledges less than the handshake, or than an ACK before it did. */
 function isOld(packet: SegmentSpec, script: Script): boolean {
