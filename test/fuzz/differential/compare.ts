@@ -122,14 +122,15 @@ export const KNOWN: readonly Known[] = [
     name: 'SYN with FIN',
     reason:
       'RFC 9293 §3.10.7.2 takes the SYN of a segment that has both; Linux drops or resets it (tcp_rcv_state_process, tcp_check_req)',
-    is: (d, script) => d.what === 'segment' && causes(d, script).some((p) => has(p, SYN | FIN)),
+    is: (d, script) => d.what !== 'call' && causes(d, script).some((p) => has(p, SYN | FIN)),
   },
   {
     name: 'SYN in SYN-RECEIVED',
-    reason: 'RFC 9293 §3.10.7.4 fourth: a passive open goes back to LISTEN; Linux answers by RST (tcp_check_req)',
+    reason:
+      'RFC 9293 §3.10.7.4 fourth: a passive open goes back to LISTEN; Linux answers by RST, or not at all (tcp_check_req)',
     is: (d, script) =>
       d.what === 'segment' &&
-      isReset(d.kernel) &&
+      (isReset(d.kernel) || isReset(d.tcpx)) &&
       script.steps[0]?.do === 'listen' &&
       causes(d, script).some((p, n) => n > 0 && has(p, SYN)),
   },
@@ -140,7 +141,7 @@ export const KNOWN: readonly Known[] = [
     is: (d, script) =>
       d.what === 'segment' &&
       !isReset(d.kernel) &&
-      (!isReset(d.tcpx) || hasUser(d, script, 'abort')) &&
+      (!isReset(d.tcpx) || d.silent === 'tcpx') &&
       causes(d, script).some((p) => shrinks(p, script)),
   },
   {
@@ -192,7 +193,7 @@ export const KNOWN: readonly Known[] = [
       'RFC 5961 §7 leaves the limit to the stack; Linux counts the answer to a SYN that comes again (tcp_check_req), tcpx does not',
     is: (d, script) =>
       d.what === 'segment' &&
-      d.kernel === 'nothing' &&
+      d.silent === 'kernel' &&
       isBareAck(d.tcpx) &&
       script.steps[0]?.do === 'listen' &&
       causes(d, script).filter((p) => has(p, SYN)).length > 1,
@@ -203,7 +204,7 @@ export const KNOWN: readonly Known[] = [
       'RFC 9293 §3.10.7.4 fifth answers it; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, looks at no ACK (tcp_timewait_state_process)',
     is: (d, script) =>
       d.what === 'segment' &&
-      d.kernel === 'nothing' &&
+      d.silent === 'kernel' &&
       isBareAck(d.tcpx) &&
       hasUser(d, script, 'close') &&
       has(cause(d, script), ACK) &&
@@ -417,7 +418,7 @@ function shrinks(packet: SegmentSpec, script: Script): boolean {
     const { seq, ack = 0, wnd = 0 } = step.packet;
     const isSame = last !== undefined && seq === last.seq && ack === last.ack;
     if (step.packet === packet) return isSame && wnd > 0 && wnd < (last?.wnd ?? 0);
-    const ahead = last === undefined ? 0 : (seq - last.seq) | 0;
+    const ahead = (seq - (last?.seq ?? 1)) | 0;
     if (ahead >= 0 && ahead < FAR && ((ack - (last?.ack ?? ack)) | 0) >= 0) last = step.packet;
   }
   return false;
