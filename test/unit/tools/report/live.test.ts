@@ -2,17 +2,17 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { followFile } from '../../../../src/tools/report/follow.ts';
 import { logConnections } from '../../../../src/tools/report/from-log.ts';
 import { LiveReport } from '../../../../src/tools/report/live.ts';
 import { recordedRun } from '../../../support/recorded.ts';
 
 let folder: string;
-beforeEach(() => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'tcpx-report-'));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Answer {
   readonly status: number | undefined;
@@ -77,7 +77,7 @@ test('who listens is told what there is, and then what is new', async () => {
 });
 
 test('a file is read as it grows, from before it is there, until the signal', async () => {
-  const path = join(folder, 'log');
+  const path = join(mkdtempSync(join(folder, 'log-')), 'log');
   const abort = new AbortController();
   const heard: string[] = [];
   let missing = 0;
@@ -97,7 +97,7 @@ test('a file is read as it grows, from before it is there, until the signal', as
 });
 
 test('a file that becomes shorter is another one: what was read ends there', async () => {
-  const path = join(folder, 'log');
+  const path = join(mkdtempSync(join(folder, 'log-')), 'log');
   writeFileSync(path, 'a long beginning');
   const heard: string[] = [];
   for await (const chunk of followFile(path, { signal: new AbortController().signal })) {
