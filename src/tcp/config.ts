@@ -39,7 +39,10 @@ export interface Sysctl {
   readonly tcp_min_snd_mss: number;
   /** Retransmissions of data before ETIMEDOUT, counted as the time they would take from the smallest RTO (Linux: 924.6 s). */
   readonly tcp_retries2: number;
-  /** Probes of a shut window before a connection is given up that its user has left, though the peer answers. */
+  /**
+   * Of a connection that its user has left: retransmissions, counted as for tcp_retries2, and unanswered probes of a shut window,
+   * before it is given up. 0 is 8, and none once the timer has grown to tcp_rto_max_ms: then answered probes don't keep it, either.
+   */
   readonly tcp_orphan_retries: number;
   /** Seconds that FIN-WAIT-2 lasts after the user has closed both ways. */
   readonly tcp_fin_timeout: number;
@@ -102,7 +105,7 @@ export const DEFAULT_SYSCTL: Sysctl = {
   tcp_base_mss: 1024,
   tcp_min_snd_mss: 48,
   tcp_retries2: 15,
-  tcp_orphan_retries: 8,
+  tcp_orphan_retries: 0,
   tcp_fin_timeout: 60,
   tcp_max_tw_buckets: 262_144,
   tcp_msl: 30,

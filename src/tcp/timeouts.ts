@@ -11,6 +11,9 @@ import { probeTimeout } from './recovery/tail-probe.ts';
 import { Happened, type Tcb } from './tcb.ts';
 import { TIMER_NAMES, Timer } from './timers.ts';
 
+/** What tcp_orphan_retries = 0 means. */
+const ORPHAN_RETRIES = 8;
+
 /** Runs every timer that is due. */
 export function timeouts(tcb: Tcb, now: Micros): void {
   for (let timer = tcb.timers.takeDue(now); timer !== undefined; timer = tcb.timers.takeDue(now)) {
@@ -90,18 +93,18 @@ function synRetries({ tcp_syn_retries, tcp_syn_linear_timeouts, tcp_rto_max_ms }
 /** RFC 6298 §5.4 to §5.6; RFC 9293 §3.8.3, where R2 is Linux's tcp_retries2. */
 function retransmitTimeout(tcb: Tcb, now: Micros): void {
   // The peer has shut its window on octets that are out: they become probes, and patience ends as with any (MUST-35, MUST-37).
-  if (tcb.sndWnd === 0) {
-    const { tcp_retries2, tcp_orphan_retries } = tcb.config.sysctl;
-    const abandoned = tcb.userGone && tcb.probeCount >= tcp_orphan_retries;
-    if (tcb.probesUnanswered >= tcp_retries2 || abandoned) {
+  const { tcp_retries2 } = tcb.config.sysctl;
+  if (tcb.sndWnd === 0 && !isOrphan(tcb)) {
+    if (tcb.probesUnanswered >= tcp_retries2) {
       giveUp(tcb);
       return;
     }
     tcb.probesUnanswered++;
   } else {
+    const retries = isOrphan(tcb) ? orphanRetries(tcb, tcb.rtt.rto) : tcp_retries2;
     tcb.timeouts++;
     if (tcb.timeouts === 1) tcb.firstTimeoutAt = now;
-    else if (now - tcb.firstTimeoutAt >= patience(tcb, tcb.config.sysctl.tcp_retries2)) {
+    else if (now - tcb.firstTimeoutAt >= patience(tcb, retries)) {
       giveUp(tcb);
       return;
     }
@@ -132,8 +135,24 @@ function patience(tcb: Tcb, retries: number): number {
   return sum;
 }
 
+/** The user has gone, and only the peer keeps the connection: to Linux no reason to hold it for long. To the RFC nothing of the kind (MUST-37). */
+const isOrphan = (tcb: Tcb): boolean => tcb.userGone && !tcb.isRfc;
+
+/** Of an orphan whose timer has grown to `wait` µs: Linux's function of that name. */
+function orphanRetries(tcb: Tcb, wait: number): number {
+  const { tcp_orphan_retries } = tcb.config.sysctl;
+  if (!isLongest(tcb, wait)) return tcp_orphan_retries === 0 ? ORPHAN_RETRIES : tcp_orphan_retries;
+  return tcb.softError === undefined ? tcp_orphan_retries : 0;
+}
+
+const isLongest = (tcb: Tcb, wait: number): boolean => wait >= tcb.config.sysctl.tcp_rto_max_ms * 1000;
+
 function persistTimeout(tcb: Tcb, now: Micros): void {
-  if (tcb.probesUnanswered >= tcb.config.sysctl.tcp_retries2) {
+  const wait = persistDelay(tcb);
+  const retries = isOrphan(tcb) ? orphanRetries(tcb, wait) : tcb.config.sysctl.tcp_retries2;
+  // An orphan's peer that goes on answering must not keep it for ever.
+  const isHeld = isOrphan(tcb) && isLongest(tcb, wait) && tcb.probeCount >= retries;
+  if (tcb.probesUnanswered >= retries || isHeld) {
     giveUp(tcb);
     return;
   }

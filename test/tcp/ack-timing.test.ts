@@ -131,7 +131,10 @@ describe('an answer', () => {
     h.expect(data(0, 5, { ack: 3 })).inject(ack(5));
     h.inject(data(3, 1)).expectNothing().after(ms(40)).expect(ack(4)).advance(ms(20));
     h.write(5);
-    h.expect(data(5, 5, { ack: 4 })).inject(ack(10)).inject(data(4, 1)).expectNothing();
+    h.expect(data(5, 5, { ack: 4 }))
+      .inject(ack(10))
+      .inject(data(4, 1))
+      .expectNothing();
     // What has been read is acknowledged, as no answer is awaited.
     h.read();
     h.expect(ack(5));

@@ -234,6 +234,14 @@ describe('FIN out of order', () => {
     expect(h.read()).toBe(1500);
   });
 
+  test('of two that are claimed ahead of order the first counts, and none that text has gone past', () => {
+    const two = established().inject(fin(10)).expect(ack(0)).inject(fin(20)).expect(ack(0));
+    two.inject(data(0, 10)).expect(ack(11)).expectState('CLOSE-WAIT');
+    const past = established().inject(fin(5)).expect(ack(0)).inject(data(0, 10)).expect(ack(10));
+    past.expectState('ESTABLISHED').inject(fin(20)).expect(ack(10)).inject(data(10, 10)).expect(ack(21));
+    past.expectState('CLOSE-WAIT');
+  });
+
   test('a FIN beyond the window is not there yet', () => {
     const h = established({ mss: 1000, options: { SO_RCVBUF: 2000 } });
     h.inject(data(0, 1000))

@@ -46,6 +46,33 @@ describe('the probe', () => {
     expect(h.error).toBe('ETIMEDOUT');
   });
 
+  test('of a connection whose user has gone there are eight without an answer, or tcp_orphan_retries', () => {
+    for (const [tcp_orphan_retries, most] of [
+      [0, 8],
+      [2, 2],
+    ] as const) {
+      const h = established({ mss: 1000, sysctl: { tcp_orphan_retries } }).inject(ack(0, { wnd: 0 }));
+      h.write(10);
+      h.release();
+      for (let n = 0; n < most; n++) h.after(ms(300 * 2 ** n)).expect(probe(0));
+      h.after(ms(300 * 2 ** most))
+        .expectNothing()
+        .expectState('CLOSED');
+      expect(h.error).toBe('ETIMEDOUT');
+    }
+  });
+
+  test('and answers keep it only until the timer has grown to its most, but for profile rfc (MUST-37)', () => {
+    const probed = (profile: 'linux' | 'rfc'): string => {
+      const h = established({ mss: 1000, profile }).inject(ack(0, { wnd: 0 }));
+      h.write(10);
+      h.release();
+      for (let n = 0; n < 30 && h.state !== 'CLOSED'; n++) h.advance(seconds(120)).inject(ack(0)).skip();
+      return h.state;
+    };
+    expect([probed('linux'), probed('rfc')]).toEqual(['CLOSED', 'FIN-WAIT-1']);
+  });
+
   test('the peer’s answer restores its patience', () => {
     const h = established({ mss: 1000, sysctl: { tcp_retries2: 3 } }).inject(ack(0, { wnd: 0 }));
     h.write(10);
@@ -151,6 +178,16 @@ describe('a window that shrinks', () => {
     }
     for (let i = 0; i < 30; i++) h.after(seconds(120)).expect(data(0, 1000)).inject(ack(0));
     h.expectState('ESTABLISHED');
+  });
+
+  test('to nothing, and the user goes: answers keep it no more than silence would', () => {
+    const h = established({ mss: 1000, wnd: 1000, sysctl: { tcp_orphan_retries: 2 } });
+    h.write(1000);
+    h.expect(data(0, 1000)).inject(ack(0, { wnd: 0 }));
+    h.release();
+    for (const by of [300, 600]) h.after(ms(by)).expect(data(0, 1000)).inject(ack(0));
+    h.after(ms(1200)).expectNothing().expectState('CLOSED');
+    expect(h.error).toBe('ETIMEDOUT');
   });
 
   test('to nothing, and then silence: patience ends as with any probe', () => {

@@ -827,4 +827,20 @@ describe('octets that are lent', () => {
       [first, second, third, [0, 1], [0, 1]],
     ]);
   });
+
+  test('one octet is copied as well, and its writer free at once', () => {
+    const r = rig();
+    const endpoint = r.stack.connect({ address: THEM, port: 80 });
+    const syn = r.wire.take()[0]!;
+    for (const flags of ['S.', '.'] as const) {
+      r.clock.pass(micros(30_000));
+      const seq = flags === '.' ? 5001 : 5000;
+      r.wire.deliver(tcpPacket({ srcPort: 80, dstPort: syn.srcPort, wnd: 60_000, seq, ack: syn.seq + 1, flags }));
+    }
+    let events = 0;
+    endpoint.onEvent = () => events++;
+    endpoint.lend(new Uint8Array(1));
+    r.clock.pass(micros(1));
+    expect([endpoint.lent, events]).toEqual([0, 1]);
+  });
 });

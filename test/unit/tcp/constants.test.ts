@@ -82,7 +82,7 @@ const LINUX = {
   tcp_base_mss: 1024,
   tcp_min_snd_mss: 48,
   tcp_retries2: 15,
-  tcp_orphan_retries: 8,
+  tcp_orphan_retries: 0,
   tcp_fin_timeout: 60,
   tcp_max_tw_buckets: 262_144,
   tcp_msl: 30,
