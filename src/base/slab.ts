@@ -47,9 +47,9 @@ export function copyOf(bytes: Uint8Array, at: number, len: number): Uint8Array {
 
 /** Octets of memory that `octets` hold on to: of a slab, which they share with as many as fill it, their part. */
 export function memoryOf(octets: Uint8Array): number {
-  return isSlab(octets.buffer) ? octets.length : octets.buffer.byteLength;
+  const { byteLength } = octets.buffer;
+  return isSlabLen(byteLength) ? octets.length : byteLength;
 }
 
-function isSlab({ byteLength }: ArrayBufferLike): boolean {
-  return byteLength === BULK_SLAB_LEN || byteLength === SMALL_SLAB_LEN;
-}
+/** A buffer of so many octets may be a slab. */
+export const isSlabLen = (len: number): boolean => len === BULK_SLAB_LEN || len === SMALL_SLAB_LEN;

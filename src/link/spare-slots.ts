@@ -5,6 +5,7 @@
  * What `receive` gives may be given back, since nobody else refers to a slot that changed owner: a part of one is only
  * handed on when it is at least half of it, and headers take the rest (tcp/process-text.ts, tcp/reassembly.ts).
  */
+import { isSlabLen } from '../base/slab.ts';
 
 /** Slots of one size that wait for use; 64 KiB each. */
 const MOST_SPARE = 128;
@@ -17,7 +18,8 @@ const spare = new Map<number, ArrayBuffer[]>();
 /** Of `len` octets, with anything in them. Not a Buffer: its `slice` copies, as everyone above expects. */
 export function takeSlot(len: number): Uint8Array {
   const slots = spare.get(len);
-  if (slots === undefined && len >= LEAST_LEN) spare.set(len, []);
+  // What is in a slab has others beside it.
+  if (slots === undefined && len >= LEAST_LEN && !isSlabLen(len)) spare.set(len, []);
   return new Uint8Array(slots?.pop() ?? Buffer.allocUnsafeSlow(len).buffer);
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { copyOf } from '../../../src/base/slab.ts';
 import { giveSlotBack, takeSlot } from '../../../src/link/spare-slots.ts';
 
 test('a slot that is given back is the next one of its size', () => {
@@ -16,4 +17,13 @@ test('what may be only a part of a slot, or is none, is not taken for one', () =
   const other = new Uint8Array(50_000);
   giveSlotBack(other);
   expect(takeSlot(50_000).buffer).not.toBe(other.buffer);
+});
+
+test('what may be a part of a slab is never taken for a slot', () => {
+  const slot = takeSlot(32_768);
+  const from = copyOf(new Uint8Array(2000), 0, 2000);
+  expect(from.buffer.byteLength).toBe(slot.length);
+  giveSlotBack(slot);
+  giveSlotBack(new Uint8Array(from.buffer));
+  for (let i = 0; i < 2; i++) expect([slot.buffer, from.buffer]).not.toContain(takeSlot(32_768).buffer);
 });
