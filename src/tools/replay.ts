@@ -145,6 +145,9 @@ export class Replay {
 
 const isSend = (record: TraceRecord): boolean => record.type === 'call' && record.call.startsWith('SEND');
 
+const isInput = (record: TraceRecord): boolean =>
+  record.type === 'segment' ? record.dir === 'in' : ['timer', 'icmp', 'call'].includes(record.type);
+
 class ReplayedConnection {
   /** Records the core has made and the log has not been asked for yet. */
   readonly made: TraceRecord[] = [];
@@ -153,6 +156,8 @@ class ReplayedConnection {
   readonly #in = new TcpSegment();
   readonly #soon: number;
   #last: TraceRecord | undefined;
+  /** What it was told last was that a timer had expired. */
+  #wasTimer = false;
   #undecided: Extract<TraceRecord, { type: 'segment' }> | undefined;
 
   constructor(conn: number, config: ConnectionConfig, soon: number) {
@@ -168,9 +173,8 @@ class ReplayedConnection {
    */
   settle(record: TraceRecord): void {
     const last = this.#last;
-    if (last === undefined || (record.type !== 'timer' && record.t === last.t)) return;
-    const isInput = record.type === 'timer' || record.type === 'icmp' || record.type === 'call';
-    if (!isInput && !(record.type === 'segment' && record.dir === 'in')) return;
+    if (last === undefined || (record.type !== 'timer' && !this.#wasTimer && record.t === last.t)) return;
+    if (!isInput(record)) return;
     if (isSend(record) && isSend(last) && record.t - last.t < this.#soon) return;
     const { state, sendQueued } = this.core;
     if (record.type === 'call' && sendQueued === 0 && (state === 'ESTABLISHED' || state === 'CLOSE-WAIT')) return;
@@ -180,6 +184,7 @@ class ReplayedConnection {
   /** Does what `record` says was done; false when it tells no more than a consequence. */
   feed(line: number, record: TraceRecord): boolean {
     const { t } = record;
+    if (isInput(record)) this.#wasTimer = record.type === 'timer';
     switch (record.type) {
       case 'call':
         this.#call(line, record);

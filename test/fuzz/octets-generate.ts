@@ -147,7 +147,7 @@ export class OctetsGenerator {
         packet[at]! ^= 1 << intBelow(random, 8);
         // The field itself may come to say that the sender has left it to hardware; and not all of ICMP is looked at.
         const isField = packet[9] !== 6 || (at >= headerLen + 16 && at < headerLen + 18);
-        return isField && at >= 20 ? undefined : 'damaged';
+        return (isField && at >= 20) || isLeftToHardware(packet) ? undefined : 'damaged';
       }
       case 2:
         for (let i = intBelow(random, 4); i >= 0; i--) packet[intBelow(random, packet.length)]! = intBelow(random, 256);
@@ -211,4 +211,11 @@ function fixChecksums(packet: Uint8Array): void {
   writeU16(packet, headerLen + 16, 0);
   const pseudo = pseudoHeaderSum(readIpv4(packet, 12), readIpv4(packet, 16), 6, len);
   writeU16(packet, headerLen + 16, foldChecksum(sumOctets(pseudo, packet, headerLen, len)));
+}
+
+/** The checksum, right or wrong, is also what stands there until hardware has done it: one in 65 536 is. */
+function isLeftToHardware(packet: Uint8Array): boolean {
+  const headerLen = (packet[0]! & 15) * 4;
+  const sum = pseudoHeaderSum(readIpv4(packet, 12), readIpv4(packet, 16), packet[9]!, packet.length - headerLen);
+  return readU16(packet, headerLen + 16) === sum;
 }
