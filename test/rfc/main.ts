@@ -1,11 +1,6 @@
 /**
  * `npm run rfc`: every requirement, checked on tcpx and, where a scenario can, on this kernel. Writes docs/rfc-matrix.md
  * and docs/rfc-matrix.json.
- *
- *   --no-kernel   leave the kernel out (it needs root)
- *   --no-tests    scenarios only
- *   --json        end with one line of JSON on stdout
- *   --breaks [ID…], --find-breaks [ID…]   whether the checks fail on a core with the rule broken: see breaks/main.ts
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,9 +22,25 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Scenarios on the kernel wait rather than compute: some at once. */
 const AT_ONCE = 4;
 
+const USAGE = `usage: npm run rfc -- [--no-kernel] [--no-tests] [--json]
+       npm run rfc -- --breaks [ID…] [--json] [-v]
+
+  --no-kernel     leaves the kernel out, which needs root
+  --no-tests      scenarios only
+  --json          ends with one line of JSON
+  --breaks [ID…]  do the checks fail on a core with the rule broken? -v: what each check said
+  --help
+`;
+
 const args = process.argv.slice(2);
 const options = new Set(args);
-if (options.has('--breaks') || options.has('--find-breaks')) process.exit(await breaksMain(args));
+if (options.has('--breaks')) process.exit(await breaksMain(args));
+const stranger = args.find((arg) => !['--no-kernel', '--no-tests', '--json'].includes(arg));
+if (stranger !== undefined) {
+  if (stranger !== '--help') process.stderr.write(`rfc: there is no option '${stranger}'\n`);
+  process[stranger === '--help' ? 'stdout' : 'stderr'].write(USAGE);
+  process.exit(stranger === '--help' ? 0 : 2);
+}
 const { plans, problems } = loadScenarios([]);
 if (problems.length > 0) throw new Error(problems.map((p) => `${p.file}: ${p.error.message}`).join('\n'));
 const rows = requirementRows(plans);
