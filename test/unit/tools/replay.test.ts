@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { toSeq } from '../../../src/base/seq.ts';
-import { ms } from '../../../src/base/time.ts';
+import { type Micros, ms } from '../../../src/base/time.ts';
 import { DEFAULT_SOCKET_OPTIONS, DEFAULT_SYSCTL } from '../../../src/tcp/config.ts';
 import { Connection } from '../../../src/tcp/connection.ts';
 import type { TraceRecord } from '../../../src/tcp/trace.ts';
@@ -71,6 +71,44 @@ test('a user who reads some time after the segments have come, before their ACK 
   expect(core.emit(ms(9), out)).toBe(true);
   const log = recordedRun().log();
   expect((await replayed([log[0], ...records, log.at(-1)])).difference).toBeUndefined();
+});
+
+test('a segment that comes in the microsecond in which the pace let one go replays as well', async () => {
+  const records: TraceRecord[] = [];
+  const sysctl = { ...DEFAULT_SYSCTL, tcp_pacing: true };
+  const core = new Connection(
+    1,
+    { profile: 'linux', sysctl, options: DEFAULT_SOCKET_OPTIONS, path: PATH },
+    { enabled: true, record: (r) => void records.push(structuredClone(r)) },
+  );
+  const out = new TcpSegment();
+  const arrives = (ack: number, flags: number, t: Micros): void => {
+    const s = new TcpSegment();
+    s.seq = toSeq(flags === TcpFlag.ACK ? 5001 : 5000);
+    s.ack = toSeq(1001 + ack);
+    s.flags = flags;
+    // In the end nothing more may leave, though the pace's timer has begun.
+    s.wnd = ack === 3 * 536 ? 0 : 60_000;
+    core.onSegment(s, t);
+    while (core.emit(t, out));
+  };
+  core.open('active', { iss: 1000, tsOffset: 0 }, ms(1));
+  core.emit(ms(1), out);
+  arrives(0, TcpFlag.SYN | TcpFlag.ACK, ms(41));
+  core.lend(new Uint8Array(60_000), ms(41));
+  while (core.emit(ms(41), out));
+  arrives(536, TcpFlag.ACK, ms(81));
+  for (let n = 2; n < 5; n++) {
+    const t = core.nextTimeout();
+    core.onTimeout(t);
+    while (core.emit(t, out));
+    if (n < 4) arrives(536 * n, TcpFlag.ACK, t);
+  }
+  const timers = records.flatMap((r) => (r.type === 'timer' ? [r.timer] : []));
+  expect(timers).toEqual(['pacing', 'pacing', 'pacing']);
+  const log = recordedRun().log();
+  const lines = readLog(octets([log[0], ...records, log.at(-1)]));
+  expect((await replayLog(lines, 0)).difference).toBeUndefined();
 });
 
 test('a silent peer replays up to ETIMEDOUT', async () => {
