@@ -108,6 +108,8 @@ export class Invariants {
   /** The user has read `octets`. */
   onRead(octets: Uint8Array): void {
     const t = this.#connection.variables;
+    // What leaves now is the reader's doing.
+    this.#sawBareAck = false;
     const from = (t === undefined ? this.#setup.irs : seqInt(t.irs)) + 1 + this.#read;
     const wrong = differsFromPeers(octets, 0, octets.length, from);
     if (wrong >= 0)
