@@ -17,6 +17,17 @@ const again = (n: number): Seg => data(n * MSS, MSS, { note: 'fast retransmit' }
 const fresh = (n: number): Seg => data(n * MSS, MSS);
 const reasons = (h: Harness): string[] => h.records.flatMap((r) => (r.type === 'congestion' ? [r.why] : []));
 
+test('only the blocks of this ACK count, whatever lies behind them where the last one’s were', () => {
+  const h = open();
+  h.write(30_000);
+  h.skip().advance(RTT);
+  // The second says what can't have arrived yet.
+  h.inject(sack(0, [1, 2], [11, 12])).expect(fresh(10));
+  h.inject(sack(0, [1, 3])).expect(fresh(11));
+  h.inject(sack(0, [1, 4])).skip();
+  expect(h.info.sacked).toBe(3);
+});
+
 describe('limited transmit with SACK', () => {
   test('each segment reported lets a new one out', () => {
     const h = open();
