@@ -187,6 +187,14 @@ export class Harness {
     return taken;
   }
 
+  /** Lends `len` octets of the pattern; returns the buffer that holds them. */
+  lend(len: number): Uint8Array {
+    const octets = pattern(this.#written, len);
+    this.#written += this.connection.lend(octets, this.#now);
+    this.#drain();
+    return octets;
+  }
+
   /** As `write`, announced as urgent. */
   writeUrgent(len: number): number {
     const taken = this.connection.send(pattern(this.#written, len), this.#now, true);

@@ -284,6 +284,15 @@ describe('TCP_USER_TIMEOUT', () => {
     h.expect(data(0, 10)).inject(ack(10)).advance(seconds(10_000)).expectState('ESTABLISHED');
   });
 
+  test('set while something is out counts from then on', () => {
+    const h = established();
+    h.write(10);
+    h.advance(ms(100)).set('TCP_USER_TIMEOUT', 5000);
+    h.advance(ms(4999)).skip().expectState('ESTABLISHED');
+    h.advance(ms(1)).expectState('CLOSED');
+    expect(h.error).toBe('ETIMEDOUT');
+  });
+
   test('0, the default, leaves it to tcp_retries2', () => {
     const h = established();
     h.write(10);

@@ -234,6 +234,18 @@ describe('PAWS', () => {
       .expect(ack(0));
   });
 
+  test('the same timestamp again begins the 24 days anew', () => {
+    const days = (n: number) => seconds(n * 24 * 3600);
+    const h = recent()
+      .advance(days(20))
+      .inject(data(0, 10, { ts: [1000, 1] }))
+      .expect(ack(10));
+    h.advance(days(20))
+      .inject(data(10, 10, { ts: [999, 1] }))
+      .expect(ack(10));
+    expect(h.drops).toEqual(['PAWS: timestamp older than the last']);
+  });
+
   test('is asked on arrival only: what waits out of order is delivered later whatever its age', () => {
     const h = recent()
       .inject(data(1000, 1000, { ts: [1001, 1] }))

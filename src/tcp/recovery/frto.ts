@@ -17,10 +17,8 @@ export function frtoOnAck(tcb: Tcb, acked: number, isDup: boolean): 'spurious' |
     // Step 3a: new data is out, and the ACK is of it alone.
     if (work.sacked > 0 || isDup) loss.frto = 'off';
   } else if (acked > 0 && !seqLeq(tcb.recover, tcb.sndUna)) {
-    // Step 2b.
-    loss.frto = tcb.unsent > 0 && windowLeft(tcb) > 0 ? 'new' : 'off';
+    // Step 2b; where no window lets any of it out, emitData sees it.
+    loss.frto = tcb.unsent > 0 ? 'new' : 'off';
   }
   return 'open';
 }
-
-const windowLeft = (tcb: Tcb): number => tcb.sndWnd - tcb.flightSize;

@@ -83,8 +83,6 @@ export class LossState implements Keepable {
     this.undoFrom = iss;
     this.markedTo = iss;
     this.usageEnd = iss;
-    this.probeOut = false;
-    this.probeDue = false;
     this.canUndo = false;
   }
 }

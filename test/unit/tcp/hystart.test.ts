@@ -52,6 +52,13 @@ describe('HyStart++ (RFC 9406)', () => {
     expect(phases).toEqual(['slow start', ...Array<HyStartPhase>(5).fill('conservative slow start'), 'done']);
   });
 
+  test('an RTT of 1 µs is one', () => {
+    const r = new Rounds();
+    expect(r.rounds(80, 100)).toEqual(['slow start', 'conservative slow start']);
+    for (let i = 0; i < 8; i++) r.hystart.onAck(20 + i, 28, 1);
+    expect(r.hystart.phase).toBe('slow start');
+  });
+
   test('ACKs without an RTT are no samples', () => {
     const r = new Rounds();
     r.round(80);

@@ -68,6 +68,25 @@ describe('the send buffer', () => {
     expect([parts(2049, 2048), parts(2049, 30_719), parts(2049, 30_720)]).toEqual([1, 1, 2]);
   });
 
+  test('128 blocks that nobody uses any more are kept for the next', () => {
+    const blocks = (count: number): SendBuffer[] =>
+      Array.from({ length: count }, () => {
+        const buffer = new SendBuffer();
+        buffer.append(pattern(0, 1));
+        return buffer;
+      });
+    const memoryOf = (buffer: SendBuffer): ArrayBufferLike => {
+      const gather = new Gather();
+      buffer.gather(0, 1, gather);
+      return gather.bufs[0]!.buffer;
+    };
+    const first = blocks(300);
+    const used = new Set(first.map(memoryOf));
+    for (const buffer of first) buffer.dropTo(1);
+    const again = blocks(300);
+    expect(again.filter((buffer) => used.has(memoryOf(buffer)))).toHaveLength(128);
+  });
+
   test('a large write is in few parts, however it was cut', () => {
     const buffer = new SendBuffer();
     buffer.append(pattern(0, 50_000));

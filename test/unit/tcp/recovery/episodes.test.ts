@@ -76,6 +76,17 @@ describe('tcp_frto', () => {
     h.skip().after(RTO).skip().inject(ack(1000)).skip();
     expect(h.connection.variables!.loss.frto).toBe(frto);
   });
+
+  test.each([
+    [9999, 'off', 'retransmission'],
+    [10_000, 'new', undefined],
+  ])('new data is to show it, where the window lets any out: %i octets, of which 9000 are out', (wnd, frto, note) => {
+    const h = open();
+    h.write(20_000);
+    h.skip().after(RTO).skip().inject(ack(1000, { wnd }));
+    expect(h.connection.variables!.loss.frto).toBe(frto);
+    expect(h.takeLeft()[0]!.seg.note).toBe(note);
+  });
 });
 
 describe('to RFC 6675 something is lost', () => {
@@ -273,6 +284,18 @@ describe('a tail loss probe for a run that the link cut', () => {
       .after(PTO)
       .expect(fin(3000, { note: 'tail loss probe' }));
   });
+});
+
+test.each([
+  [999, 2001],
+  [1000, 3000],
+])('a partial ACK of %i octets takes them off the inflation, and a full segment comes back', (acked, inflation) => {
+  const h = established({ mss: MSS });
+  h.write(10_000);
+  h.skip().advance(RTT).inject(ack(0), ack(0), ack(0)).skip();
+  expect(h.connection.variables).toMatchObject({ recovery: 'recovery', inflation: 3000 });
+  h.inject(ack(acked)).skip();
+  expect(h.connection.variables).toMatchObject({ recovery: 'recovery', inflation });
 });
 
 test('when a router says that the path carries less, all that is out is lost, and nothing that is not', () => {
