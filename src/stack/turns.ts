@@ -240,6 +240,8 @@ export class Turns implements EndpointHost {
       this.begin();
       for (let e = touched.shift(); e !== undefined; e = touched.shift()) {
         if (e.connection.isUsersTurn) {
+          // The ACK that ends the handshake is owed whatever the user does, and leaves with it.
+          if (e.connection.isNew) this.drain(e);
           this.#users.push(e);
           continue;
         }
@@ -247,7 +249,7 @@ export class Turns implements EndpointHost {
         this.drain(e);
         drained.push(e);
       }
-      this.#link.flush();
+      if (drained.count > 0) this.#link.flush();
       for (let e = this.#users.shift(); e !== undefined; e = this.#users.shift()) {
         // What the user does now goes with the ACK: an answer, a FIN, a wider window.
         this.#tell(e);

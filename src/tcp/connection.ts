@@ -291,11 +291,12 @@ export class Connection {
   get isUsersTurn(): boolean {
     const tcb = this.#held;
     if (!(tcb instanceof Tcb) || tcb.happened === 0) return false;
-    return (
-      (tcb.state === 'ESTABLISHED' || tcb.state === 'CLOSE-WAIT') &&
-      tcb.sendBuffer.len === 0 &&
-      (tcb.happened & Happened.connected) === 0
-    );
+    return (tcb.state === 'ESTABLISHED' || tcb.state === 'CLOSE-WAIT') && tcb.sendBuffer.len === 0;
+  }
+
+  /** It has become one, and the user has not been told. */
+  get isNew(): boolean {
+    return this.#held instanceof Tcb && (this.#held.happened & Happened.connected) !== 0;
   }
 
   /** An ACK is owed for something that came before its turn: the peer's recovery counts on one for each arrival. */

@@ -755,6 +755,36 @@ describe('a process that slept', () => {
   });
 });
 
+describe('the ACK that ends the handshake', () => {
+  const opened = (
+    onConnected: (endpoint: Endpoint) => void,
+  ): { flushesBefore: number; flushes: number; left: string[] } => {
+    const r = rig();
+    const endpoint = r.stack.connect({ address: THEM, port: 80 });
+    const syn = r.wire.take()[0]!;
+    const begun = r.wire.flushes;
+    let flushesBefore = -1;
+    endpoint.onEvent = () => {
+      if (flushesBefore >= 0) return;
+      flushesBefore = r.wire.flushes - begun;
+      onConnected(endpoint);
+    };
+    r.wire.deliver(
+      tcpPacket({ srcPort: 80, dstPort: syn.srcPort, seq: 5000, ack: syn.seq + 1, flags: 'S.', mss: 1460 }),
+    );
+    return { flushesBefore, flushes: r.wire.flushes - begun, left: r.wire.take().map(({ flags }) => flags) };
+  };
+
+  test('waits for the user, who is told first, and leaves in front of what he says', () => {
+    expect(opened((e) => e.send(new Uint8Array(10)))).toEqual({ flushesBefore: 0, flushes: 1, left: ['.', 'P.'] });
+  });
+
+  test('leaves when he says nothing, and when he has enough already', () => {
+    expect(opened(() => {}).left).toEqual(['.']);
+    expect(opened((e) => e.abort()).left).toEqual(['.', 'R.']);
+  });
+});
+
 describe('where more may be done in the same moment', () => {
   const soonRig = (): Rig & { later(): void } => {
     const waiting: (() => void)[] = [];
