@@ -291,7 +291,9 @@ export class Connection {
   get isUsersTurn(): boolean {
     const tcb = this.#held;
     if (!(tcb instanceof Tcb) || tcb.happened === 0) return false;
-    return (tcb.state === 'ESTABLISHED' || tcb.state === 'CLOSE-WAIT') && tcb.sendBuffer.len === 0;
+    if ((tcb.state !== 'ESTABLISHED' && tcb.state !== 'CLOSE-WAIT') || tcb.sendBuffer.len > 0) return false;
+    // Who sends in bulk hears at once: a window may be all that the sender waits for.
+    return tcb.ackOwed !== 'now' || this.isNew || seqDiff(tcb.rcvNxt, tcb.lastAckSent) <= 2 * tcb.ackPolicy.rcvMss;
   }
 
   /** It has become one, and the user has not been told. */

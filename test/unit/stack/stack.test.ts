@@ -755,6 +755,38 @@ describe('a process that slept', () => {
   });
 });
 
+describe('the ACK of what has come in one batch', () => {
+  test.each([
+    [2, 0],
+    [3, 1],
+  ])('of %i full segments: the user, whose answer may take it along, is told when %i has left', (segments, acks) => {
+    const r = rig();
+    const { endpoint, ack, reply } = connected(r);
+    const packet = (i: number): Uint8Array => {
+      const seq = 5001 + i * 1460;
+      return tcpPacket({
+        srcPort: 80,
+        dstPort: endpoint.localPort,
+        seq,
+        ack,
+        flags: '.',
+        payload: new Uint8Array(1460),
+      });
+    };
+    // Two in a batch, so that it is known what is full.
+    r.wire.deliver(packet(0), packet(1));
+    while (typeof endpoint.receive() !== 'string');
+    r.wire.take();
+    let left = -1;
+    endpoint.onEvent = () => {
+      left = r.wire.take().length;
+    };
+    r.wire.deliver(...Array.from({ length: segments }, (_, i) => packet(2 + i)));
+    expect(left).toBe(acks);
+    reply({ seq: 5001 + (2 + segments) * 1460, flags: 'R' });
+  });
+});
+
 describe('the ACK that ends the handshake', () => {
   const opened = (
     onConnected: (endpoint: Endpoint) => void,
