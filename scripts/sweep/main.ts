@@ -1,12 +1,8 @@
-/**
- * `npm run sweep`: every kind of segment in every state, on tcpx and on this kernel. Writes docs/state-sweep.md and
- * docs/state-sweep.json. Exit code 1 when a difference has no explanation, or an explanation no difference.
- *
- *   --no-kernel   tcpx only, beside what the kernel did last time (the kernel needs root)
- */
+/** `npm run sweep`: every kind of segment in every state, on tcpx and on this kernel. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { flagsGiven } from '../flags.ts';
 import { CELLS } from './cells.ts';
 import { documentText, kernelOutcomes, type Outcomes, type SweepDocument, sweepResult } from './document.ts';
 import { sweepMarkdown } from './page.ts';
@@ -15,17 +11,24 @@ import { playOnTcpx, surelyOnKernel } from './run.ts';
 const JSON_FILE = fileURLToPath(new URL('../../docs/state-sweep.json', import.meta.url));
 const PAGE_FILE = fileURLToPath(new URL('../../docs/state-sweep.md', import.meta.url));
 
-const options = process.argv.slice(2);
-const unknown = options.find((option) => option !== '--no-kernel');
-if (unknown !== undefined) {
-  process.stderr.write(`sweep: unknown option '${unknown}'\n  hint: npm run sweep [-- --no-kernel]\n`);
-  process.exit(2);
-}
+const flags = flagsGiven(
+  'sweep',
+  ['--no-kernel'],
+  `usage: npm run sweep [-- --no-kernel]
+
+Every kind of segment in every state, on tcpx and on this kernel. Writes docs/state-sweep.md and docs/state-sweep.json.
+
+  --no-kernel   tcpx only, beside what the kernel did last time (the kernel needs root)
+  --help
+
+Exit codes: 0 fine, 1 a difference has no explanation or an explanation no difference, 2 wrong usage.
+`,
+);
 
 const begun = performance.now();
 const tcpx = await playOnTcpx(CELLS, 'linux');
 const rfc = await playOnTcpx(CELLS, 'rfc');
-const [kernel, kernelRelease] = options.includes('--no-kernel') ? lastTime() : await onKernel();
+const [kernel, kernelRelease] = flags.has('--no-kernel') ? lastTime() : await onKernel();
 const { document, complaints } = sweepResult({ tcpx, rfc, kernel, release: kernelRelease });
 writeFileSync(JSON_FILE, documentText(document));
 writeFileSync(PAGE_FILE, sweepMarkdown(document));

@@ -49,6 +49,10 @@ class Tally {
 }
 
 async function main(): Promise<number> {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const o = fuzzOptions(process.argv.slice(2), availableParallelism(), Date.now());
   if (o.differential !== undefined) {
     const { differential } = await import('./differential/main.ts');

@@ -25,6 +25,7 @@ export const USAGE = `usage: npm run fuzz -- [--seconds N] [--seed N] [--segment
   --only RUN         one run, by its number; if it breaks a rule, it is shrunk and written down
   --differential N   so many scenarios on tcpx and on this machine's kernel, as root; what differs is shrunk and written down
   --json             the summary as one line of JSON, last
+  --help
 `;
 
 /** Throws UsageError. */

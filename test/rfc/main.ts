@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { flagsGiven } from '../../scripts/flags.ts';
 import { openKernelTarget } from '../../src/tools/scenario/kernel-target.ts';
 import { loadScenarios } from '../../src/tools/scenario/library.ts';
 import type { TargetName } from '../../src/tools/scenario/model.ts';
@@ -33,14 +34,8 @@ const USAGE = `usage: npm run rfc -- [--no-kernel] [--no-tests] [--json]
 `;
 
 const args = process.argv.slice(2);
-const options = new Set(args);
-if (options.has('--breaks')) process.exit(await breaksMain(args));
-const stranger = args.find((arg) => !['--no-kernel', '--no-tests', '--json'].includes(arg));
-if (stranger !== undefined) {
-  if (stranger !== '--help') process.stderr.write(`rfc: there is no option '${stranger}'\n`);
-  process[stranger === '--help' ? 'stdout' : 'stderr'].write(USAGE);
-  process.exit(stranger === '--help' ? 0 : 2);
-}
+if (args.includes('--breaks')) process.exit(await breaksMain(args));
+const options = flagsGiven('rfc', ['--no-kernel', '--no-tests', '--json'], USAGE);
 const { plans, problems } = loadScenarios([]);
 if (problems.length > 0) throw new Error(problems.map((p) => `${p.file}: ${p.error.message}`).join('\n'));
 const rows = requirementRows(plans);

@@ -370,6 +370,24 @@ export const KNOWN: readonly Known[] = [
       causes(d, script).some((p) => has(p, ACK) && p.ack === seqOf(d.kernel)),
   },
   {
+    name: "octets with the ACK of an orphan's FIN",
+    reason:
+      'RFC 9293 §3.10.7.4 first: what is not acceptable is answered by an ACK; in Linux the segment that takes a socket without a user to FIN-WAIT-2 is dropped with it (tcp_rcv_state_process)',
+    is: (d, script) => {
+      const packets = causes(d, script);
+      const last = packets.at(-1);
+      const isItsAck = (p: SegmentSpec | undefined): boolean => has(p, ACK) && p?.ack === seqOf(d.tcpx);
+      return (
+        d.silent === 'kernel' &&
+        isBareAck(d.tcpx) &&
+        hasUser(d, script, 'close') &&
+        (last?.len ?? 0) > 0 &&
+        isItsAck(last) &&
+        !packets.slice(0, -1).some(isItsAck)
+      );
+    },
+  },
+  {
     name: 'ABORT in TIME-WAIT',
     reason:
       'RFC 9293 §3.10.5: the connection is deleted; in Linux the socket is gone by then, and TIME-WAIT goes on without it',
