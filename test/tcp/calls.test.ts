@@ -72,10 +72,10 @@ describe('CLOSE', () => {
 
   test('to the RFC’s letter waits in CLOSE-WAIT until what is queued has been sent', () => {
     const h = inState('CLOSE-WAIT', { profile: 'rfc', mss: 1000 }).inject(ack(0, { wnd: 0 }));
-    h.write(10);
+    h.write(1);
     h.close().expectNothing().expectState('CLOSE-WAIT');
     h.inject(ack(0, { wnd: 1000 }))
-      .expect(data(0, 10, { flags: 'FP.' }))
+      .expect(data(0, 1, { flags: 'FP.' }))
       .expectState('LAST-ACK');
   });
 });

@@ -1,6 +1,6 @@
 /** Tail loss probe, RFC 8985 §7. The round trip is 100 ms, RTO 300 ms. */
 import { describe, expect, test } from 'vitest';
-import { type Micros, ms } from '../../src/base/time.ts';
+import { later, type Micros, micros, ms } from '../../src/base/time.ts';
 import { ack, data, established, fin, type Harness, RTO, RTT } from '../support/harness.ts';
 
 const MSS = 1000;
@@ -30,6 +30,14 @@ describe('after two round trips without an ACK', () => {
     const h = flight(2500, {});
     h.close().expect(data(2000, 500, { flags: 'FP.' }));
     h.after(PTO).expect(data(2000, 500, { flags: 'FP.', note: 'tail loss probe' }));
+  });
+
+  test('nothing goes that was acknowledged while the probe could not leave', () => {
+    const h = flight(3000);
+    h.advance(micros(PTO - 1)).connection.onTimeout(later(h.now, micros(1)));
+    expect(h.connection.variables!.loss.probeDue).toBe(true);
+    h.inject(ack(3000)).expectNothing();
+    expect(h.info.tail_probes).toBe(0);
   });
 
   test('a FIN that stood alone goes alone', () => {

@@ -27,7 +27,6 @@ export function onRetransmitTimeout(tcb: Tcb, now: Micros): void {
   tcb.rtxNote = 'retransmission';
   loss.prrActive = false;
   loss.probeOut = false;
-  loss.probeDue = false;
   loss.releaseAt = now;
   loss.timeouts++;
   tcb.timers.stop(Timer.reorder);

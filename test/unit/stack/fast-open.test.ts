@@ -99,6 +99,21 @@ test('a server that no longer takes Fast Open gets the data after the handshake,
   expect(got).toEqual(['two']);
 });
 
+test('a server that no longer answers is asked without Fast Open next time', () => {
+  const p = pair(10);
+  ask(p, 'one');
+  p.server.close();
+  for (const request of ['two', 'three']) {
+    p.client.connect({ address: SERVER, port: 80, data: bytes(request), fastOpen: true });
+    p.time.runUntil((p.time.now + seconds(200)) as typeof p.time.now);
+  }
+  // Octets on the first SYN of each.
+  const lens = new Map<number, number>();
+  for (const r of p.records)
+    if (r.type === 'segment' && r.dir === 'out' && r.seg.flags === 'S' && !lens.has(r.conn)) lens.set(r.conn, r.seg.len);
+  expect([...lens.values()]).toEqual([0, 3, 0]);
+});
+
 test('without TCP_FASTOPEN on the listener no cookie is given', () => {
   const p = pair(0);
   expect(ask(p, 'one').answeredAfter).toBe(4 * DELAY);

@@ -63,7 +63,7 @@ test('it is the user’s turn while there is news that an answer may follow, and
     return isUsersTurn;
   };
   const h = established();
-  expect([turn(h, Happened.readable), turn(h, 0), turn(h, Happened.connected)]).toEqual([true, false, false]);
+  expect([turn(h, Happened.readable), turn(h, 0), turn(h, Happened.connected)]).toEqual([true, false, true]);
   h.inject(fin(0)).skip().expectState('CLOSE-WAIT');
   expect(turn(h, Happened.peerClosed)).toBe(true);
   h.write(1);

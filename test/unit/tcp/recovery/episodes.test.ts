@@ -298,6 +298,14 @@ test.each([
   expect(h.connection.variables).toMatchObject({ recovery: 'recovery', inflation });
 });
 
+test('a peer who reports every other octet makes two entries of each segment that is out, and 1024 more', () => {
+  const h = open();
+  h.write(10_000);
+  h.skip().advance(RTT);
+  for (let i = 0; i < 600; i++) h.inject(sack(0, 2 * i + 1, 2 * i + 2)).skip();
+  expect(h.connection.variables!.board.count).toBe(2 * 10 + 1024);
+});
+
 test('when a router says that the path carries less, all that is out is lost, and nothing that is not', () => {
   const h = established({ mss: MSS, options: { TCP_NODELAY: true } });
   h.write(6000);
