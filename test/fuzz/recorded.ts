@@ -2,8 +2,12 @@
  * Runs whose outcome is on record, line by line: what changes in the protocol's behaviour, meant or not, shows as a
  * difference in the record, and whoever means it records anew.
  */
+import { Keeper } from '../../src/base/keeper.ts';
+import type { Micros } from '../../src/base/time.ts';
 import type { CongestionName } from '../../src/tcp/config.ts';
 import { Connection } from '../../src/tcp/connection.ts';
+import type { TcpSegment } from '../../src/wire/tcp.ts';
+import { innards } from '../support/innards.ts';
 import { Path, type PathOptions } from '../support/path-model.ts';
 import { drawAlone } from './alone.ts';
 import type { EndOptions } from './end.ts';
@@ -23,14 +27,47 @@ export function groupLines(group: number): readonly string[] {
   return [...pairs, ...alone];
 }
 
+/** One of so many segments is looked behind. */
+const LOOK_EVERY = 4;
+const NO_VARIABLES: ReadonlySet<string> = new Set(['tracer', 'config', 'machine', 'options']);
+const keeper = new Keeper();
+
+/** Sums up its variables as it goes: what nobody sees on the wire may matter one day. */
+class Followed extends Connection {
+  #left = 0;
+  #sum = '';
+
+  override emit(now: Micros, out: TcpSegment): boolean {
+    const left = super.emit(now, out);
+    if (left && this.#left++ % LOOK_EVERY === 0) this.#look();
+    return left;
+  }
+
+  /** Of the variables on the way, and of what its user is told in the end. */
+  get sum(): string {
+    return hash(`${this.#sum} ${JSON.stringify(this.info())}`);
+  }
+
+  #look(): void {
+    const { variables } = this;
+    if (variables === undefined) return;
+    const { rtt, ackPolicy, pathMtu, rack, rate, loss, congestion } = variables;
+    keeper.pack();
+    for (const part of [rtt, ackPolicy, pathMtu, rack, rate, loss]) part.keep(keeper);
+    congestion.keep?.(keeper);
+    const seen = JSON.stringify(variables, (name, value: unknown) => (NO_VARIABLES.has(name) ? undefined : value));
+    this.#sum = hash(`${this.#sum} ${seen} ${keeper.packed()}`);
+  }
+}
+
 /** Keeps hold of the connection, to ask it in the end. */
-function watched(): { readonly o: EndOptions; readonly infoText: () => string } {
-  let connection: Connection | undefined;
+function watched(): { readonly o: EndOptions; readonly sum: () => string } {
+  let connection: Followed | undefined;
   const make: EndOptions['make'] = (...args) => {
-    connection = new Connection(...args);
+    connection = new Followed(...args);
     return connection;
   };
-  return { o: { make }, infoText: () => JSON.stringify(connection?.info()) };
+  return { o: { make }, sum: () => connection?.sum ?? 'none' };
 }
 
 function pairLine(number: number): string {
@@ -40,14 +77,14 @@ function pairLine(number: number): string {
   const { path, users } = setup;
   const names = setup.ends.map((end) => end.sysctl.tcp_congestion_control).join(' and ');
   const loss = path.loss > 0 ? `, ${path.loss * 100} % lost` : '';
-  const sum = hash(`${digests} ${ends.map((end) => end.infoText()).join()}`);
+  const sum = hash(`${digests} ${ends.map((end) => end.sum()).join()}`);
   return `pair ${number - FIRST}: ${names}, ${users[0].octets} and ${users[1].octets} octets, ${path.delay} µs${loss}: ${segmentsOut} segments, ${sum}${violation === undefined ? '' : ` ${violation.rule}`}`;
 }
 
 function aloneLine(number: number): string {
   const end = watched();
   const { segmentsIn, segmentsOut, digest } = drawAlone(number, end.o);
-  return `run ${number - FIRST}: ${segmentsIn} segments in, ${segmentsOut} out, ${hash(`${digest} ${end.infoText()}`)}`;
+  return `run ${number - FIRST}: ${segmentsIn} segments in, ${segmentsOut} out, ${hash(`${digest} ${end.sum()}`)}`;
 }
 
 export const CONTROLLERS: readonly CongestionName[] = ['reno', 'cubic', 'bbr'];
@@ -68,8 +105,9 @@ export function controllerLines(name: CongestionName): readonly string[] {
     const note = (what: string): void => {
       const { cwnd, ssthresh, pacingRate } = flow.control;
       const [kilo, pace] = [flow.delivered, pacingRate].map((n) => Math.round(n / 1000));
+      const all = hash(JSON.stringify(innards(flow.control, [])));
       lines.push(
-        `  ${what}: ${kilo} kB, cwnd ${Math.round(cwnd)}, ssthresh ${Math.round(ssthresh)}, pace ${pace} kB/s, ${flow.lost} lost`,
+        `  ${what}: ${kilo} kB, cwnd ${Math.round(cwnd)}, ssthresh ${Math.round(ssthresh)}, pace ${pace} kB/s, ${flow.lost} lost, ${all}`,
       );
     };
     for (const at of [0.1, 0.2, 0.5, 1, 2, 3, 5, 7]) {
