@@ -95,7 +95,7 @@ const keeper = new Keeper();
 
 /** A fresh connection: what "at rest" means. The variables compared with it depend on no setting. */
 let fresh: Tcb | undefined;
-let mayBeOdd: readonly string[] = [];
+let mayBeOdd: readonly string[] | undefined;
 
 export class IdleRecord {
   readonly id: number;
@@ -182,10 +182,8 @@ function keep(tcb: Tcb, k: Keeper): void {
 }
 
 function oddOf(tcb: Tcb): readonly Odd[] | undefined {
-  if (fresh === undefined) {
-    fresh = new Tcb(0, tcb.config, NO_TRACE);
-    mayBeOdd = Object.keys(fresh).filter((name) => !KEPT.has(name));
-  }
+  fresh ??= new Tcb(0, tcb.config, NO_TRACE);
+  mayBeOdd ??= Object.keys(fresh).filter((name) => !KEPT.has(name));
   let odd: Odd[] | undefined;
   for (const name of mayBeOdd) {
     // by name, whatever the type: it is put back as it was

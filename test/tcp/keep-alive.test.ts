@@ -25,6 +25,13 @@ test('after so much silence the peer is asked, without data, just before SND.NXT
   h.inject(ack(0)).after(seconds(10)).expect(question(0));
 });
 
+test('an octet that waits for the window asks by itself', () => {
+  const h = alive().inject(ack(0, { wnd: 0 }));
+  h.write(1);
+  h.advance(seconds(25));
+  expect(new Set(h.takeLeft().map(({ seg }) => seg.note))).toEqual(new Set(['zero-window probe']));
+});
+
 test('whatever arrives begins the silence anew (MUST-26)', () => {
   const h = alive();
   for (let n = 0; n < 5; n++) h.advance(seconds(8)).inject(data(n, 1)).skip().advance(ms(500)).skip();

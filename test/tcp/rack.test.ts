@@ -1,6 +1,7 @@
 /** What is lost, by time: RACK (RFC 8985 §6), and what reordering does to it. The round trip is 100 ms. */
 import { describe, expect, test } from 'vitest';
-import { type Micros, ms } from '../../src/base/time.ts';
+import { type Micros, ms, seconds } from '../../src/base/time.ts';
+import { Rack } from '../../src/tcp/recovery/rack.ts';
 import type { Tcb } from '../../src/tcp/tcb.ts';
 import { ack, data, established, type Harness, RTT, type Seg } from '../support/harness.ts';
 
@@ -216,18 +217,32 @@ test('one ACK that acknowledges and reports at once shows no reordering', () => 
   h.after(WINDOW).expect(again(3));
 });
 
-test('its window is no longer than a round trip, however often it was widened', () => {
+test.each([
+  ['no longer than a round trip', RTT, RTT],
+  ['no more than 255 quarters of the shortest', 1200, 300 * 255],
+])('its window is %s, however often it was widened', (_, minRtt, window) => {
   const h = open();
   // Nothing is written to it but by the estimator itself.
   const tcb = h.connection.variables as Tcb;
   const { rack } = tcb;
+  expect(h.info.rtt).toBe(RTT);
   rack.reorderingSeen = true;
-  rack.minRtt = RTT;
-  for (let delivered = 1; delivered < 100; delivered++) {
+  rack.minRtt = minRtt;
+  for (let delivered = 1; delivered < 300; delivered++) {
     rack.onDsack();
     rack.adapt(delivered, delivered);
   }
-  expect(rack.window(tcb)).toBe(h.info.rtt);
+  expect(rack.window(tcb)).toBe(window);
+});
+
+test('the shortest round trip is known for 300 s from when it was last seen', () => {
+  const rack = new Rack();
+  rack.noteRtt(100, seconds(1));
+  rack.noteRtt(100, seconds(200));
+  rack.noteRtt(150, seconds(499));
+  expect(rack.minRtt).toBe(100);
+  rack.noteRtt(150, seconds(500));
+  expect(rack.minRtt).toBe(150);
 });
 
 test('after a timeout only what left a round trip ago, and the first, is taken for lost (§6.3)', () => {

@@ -110,7 +110,8 @@ test('a server that no longer answers is asked without Fast Open next time', () 
   // Octets on the first SYN of each.
   const lens = new Map<number, number>();
   for (const r of p.records)
-    if (r.type === 'segment' && r.dir === 'out' && r.seg.flags === 'S' && !lens.has(r.conn)) lens.set(r.conn, r.seg.len);
+    if (r.type === 'segment' && r.dir === 'out' && r.seg.flags === 'S' && !lens.has(r.conn))
+      lens.set(r.conn, r.seg.len);
   expect([...lens.values()]).toEqual([0, 3, 0]);
 });
 

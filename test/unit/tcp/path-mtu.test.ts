@@ -1,6 +1,22 @@
 import { expect, test } from 'vitest';
-import { micros } from '../../../src/base/time.ts';
+import { toSeq } from '../../../src/base/seq.ts';
+import { micros, NEVER, seconds } from '../../../src/base/time.ts';
 import { PathMtu } from '../../../src/tcp/path-mtu.ts';
+
+test.each([
+  ['all again, is over for good', true, NEVER],
+  ['less than it might, goes on after ten minutes', false, seconds(600)],
+])('the search on a path that carries %s', (_, carries, wait) => {
+  const path = new PathMtu(1460);
+  path.blackHole(1024, micros(0));
+  for (let len = path.wantedProbe(micros(0)); len > 0; len = path.wantedProbe(micros(0))) {
+    path.probeSent(len, toSeq(0));
+    if (carries) path.acknowledged(toSeq(len));
+    else path.lost(toSeq(0));
+  }
+  expect(path.wantedProbe(micros(wait === NEVER ? seconds(1e6) : wait - 1))).toBe(0);
+  expect(path.wantedProbe(micros(wait === NEVER ? seconds(1e6) : wait)) > 0).toBe(wait !== NEVER);
+});
 
 test('after a black hole the search begins at once', () => {
   const path = new PathMtu(1460);

@@ -15,3 +15,13 @@ test('octets that wait share a block where they are few, and those of a kilobyte
   expect(lensOf(1, 1023, 1)).toEqual([1, 1024]);
   expect(lensOf(1, 1024, 1)).toEqual([1, 1024, 1]);
 });
+
+test('what comes next can be seen before it is taken', () => {
+  const buffer = new ReceiveBuffer(100_000, 100_000);
+  expect(buffer.next).toBeUndefined();
+  buffer.copy(new Uint8Array([7, 8]), 0, 2);
+  const { next } = buffer;
+  expect(next).toEqual(new Uint8Array([7, 8]));
+  expect(buffer.take(micros(0), 0)).toBe(next);
+  expect(buffer.next).toBeUndefined();
+});

@@ -104,6 +104,13 @@ describe('the send buffer', () => {
     expect(gathered(buffer, 5002, 8)).toEqual(pattern(5002, 8));
   });
 
+  test('cleared, it owes nobody what was lent', () => {
+    const buffer = new SendBuffer();
+    buffer.lend(pattern(0, 5000));
+    buffer.clear();
+    expect([buffer.lent, buffer.isAwaited]).toEqual([0, false]);
+  });
+
   test('what is lent is not copied, and is free when it is dropped', () => {
     const buffer = new SendBuffer();
     const octets = pattern(0, 6000);
