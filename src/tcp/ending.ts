@@ -44,6 +44,7 @@ export function backToListen(tcb: Tcb, event: 'rcv SYN, passive' | 'rcv RST, pas
   tcb.ackOwed = 'none';
   tcb.hasDsack = false;
   tcb.synDue = false;
+  tcb.synSent = false;
   tcb.synRetransmits = 0;
   tcb.isTiming = false;
   tcb.rtt.stopBackingOff();

@@ -366,6 +366,7 @@ describe('passive open', () => {
 
   test('after a return to LISTEN the retries begin anew', () => {
     const h = synReceived().after(seconds(1)).expect(synAck()).inject(rst(0)).expectState('LISTEN');
+    expect(h.connection.variables).toMatchObject({ synSent: false, synDue: false, board: { out: 0 } });
     h.inject(syn({ mss: 1460 })).expect(synAck());
     for (const s of [1, 2, 4, 8, 16]) h.after(seconds(s)).expect(synAck());
     h.after(seconds(32)).expectNothing().expectState('CLOSED');
