@@ -74,7 +74,7 @@ function resend(tcb: Tcb, now: Micros, out: TcpSegment, index: number, most: num
   out.flags = TcpFlag.ACK | (fin ? TcpFlag.FIN : 0);
   out.seq = seq;
   const place = tcb.placeOfSeq(seq);
-  if (len > 0) tcb.sendBuffer.gather(place, len, out.payload);
+  tcb.sendBuffer.gather(place, len, out.payload);
   if (len > 0 && place + len === tcb.sendBuffer.end) out.flags |= TcpFlag.PSH;
   tcb.totalRetrans += segmentsOnWire(tcb, len);
   tcb.bytesRetrans += len;

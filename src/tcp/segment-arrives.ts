@@ -308,10 +308,6 @@ function establish(tcb: Tcb): void {
   const segments = tcb.synRetransmits > 1 ? 1 : sysctl.initcwnd;
   tcb.congestion = tcb.newCongestion(segments);
   if (tcb.synRetransmits > 0) tcb.rtt.afterLostSyn();
-  if (tcb.closePending && tcb.unsent === 0) {
-    tcb.closePending = false;
-    tcb.step('CLOSE');
-  }
   tcb.ecnRecover = afterSyn(tcb);
   updateKeepAlive(tcb, tcb.now);
   tcb.happened |= Happened.connected | Happened.writable;

@@ -58,8 +58,8 @@ export class SendBuffer implements Keepable {
     this.#len += octets.length;
     let from = 0;
     const last = this.#tail - 1;
-    // The last of the lent ones is never filled any further.
-    if (last >= this.#head && this.#chunks[last] !== this.#lentChunks.at(-1)) from = this.#fill(last, octets, 0);
+    // One that is lent is full.
+    if (last >= this.#head) from = this.#fill(last, octets, 0);
     while (from < octets.length) {
       const isSmall = last < this.#head && octets.length <= SMALL_BLOCK_LEN / 2;
       this.#push(isSmall ? blockOf(SMALL_BLOCKS, SMALL_BLOCK_LEN) : blockOf(BLOCKS, BLOCK_LEN), 0);

@@ -50,7 +50,7 @@ export function open(tcb: Tcb, kind: 'active' | 'passive', args: OpenArgs, now: 
  * §3.10.2: queues octets; returns how many were taken. In LISTEN it makes the open an active one. `urgent`: they, and
  * what is queued before them, are announced as urgent.
  */
-export function send(tcb: Tcb, octets: Uint8Array, now: Micros, urgent = false): number {
+export function send(tcb: Tcb, octets: Uint8Array, now: Micros, urgent: boolean): number {
   if (tcb.finQueued || tcb.state === 'CLOSED') return 0;
   const room = tcb.pressed && tcb.sendBuffer.len > 0 ? 0 : tcb.sendCapacity - tcb.sendBuffer.len;
   const taken = Math.max(0, Math.min(octets.length, room));

@@ -411,12 +411,18 @@ describe('the user goes without reading', () => {
     h.after(seconds(60)).expectState('CLOSED');
   });
 
-  test('unread octets in CLOSE-WAIT too', () => {
+  test('one octet more is one that nobody will read', () => {
+    const h = established().release().expect(fin(0)).inject(data(0, 1));
+    h.expectState('CLOSED');
+    expect(h.takeLeft().map(({ seg }) => seg.flags)).toEqual(['R.']);
+  });
+
+  test('an unread octet in CLOSE-WAIT too', () => {
     const h = established()
-      .inject(data(0, 10, { flags: 'FP.' }))
-      .expect(ack(11));
+      .inject(data(0, 1, { flags: 'FP.' }))
+      .expect(ack(2));
     h.release()
-      .expect(rst(0, { ack: 11 }))
+      .expect(rst(0, { ack: 2 }))
       .expectState('CLOSED');
   });
 

@@ -55,6 +55,14 @@ describe('a segment is lost', () => {
       .expect(data(0, 10, { flags: '.', note: 'fast retransmit' }));
   });
 
+  test('when three octets have arrived that were segments of their own, one by one', () => {
+    const h = established({ mss: MSS, sack: true, options: { TCP_NODELAY: true } });
+    for (let i = 0; i < 4; i++) h.write(1);
+    h.skip().advance(RTT);
+    for (const right of [2, 3]) h.inject(ack(0, { sack: [[1, right]] })).expectNothing();
+    h.inject(ack(0, { sack: [[1, 4]] })).expect(data(0, 1, { flags: '.', note: 'fast retransmit' }));
+  });
+
   test('and so is each hole, the first first, as the window allows', () => {
     // Ten were out, five arrived, so five may leave: as many as ssthresh allows.
     const h = flight()
@@ -219,6 +227,7 @@ test('one ACK that acknowledges and reports at once shows no reordering', () => 
 
 test.each([
   ['no longer than a round trip', RTT, RTT],
+  ['no less than a millisecond', 3, 1000],
   ['no more than 255 quarters of the shortest', 1200, 300 * 255],
 ])('its window is %s, however often it was widened', (_, minRtt, window) => {
   const h = open();
@@ -233,6 +242,22 @@ test.each([
     rack.adapt(delivered, delivered);
   }
   expect(rack.window(tcb)).toBe(window);
+});
+
+test('a window that DSACKs have widened is kept for sixteen recoveries', () => {
+  const h = open();
+  const tcb = h.connection.variables as Tcb;
+  const { rack } = tcb;
+  rack.reorderingSeen = true;
+  rack.minRtt = 20_000;
+  rack.onDsack();
+  rack.adapt(1, 1);
+  for (let i = 0; i < 15; i++) rack.onRecovered();
+  rack.adapt(2, 2);
+  expect(rack.window(tcb)).toBe(10_000);
+  rack.onRecovered();
+  rack.adapt(3, 3);
+  expect(rack.window(tcb)).toBe(5000);
 });
 
 test('the shortest round trip is known for 300 s from when it was last seen', () => {

@@ -34,6 +34,8 @@ describe('DSACK', () => {
     expect(h.info).toMatchObject({ snd_ssthresh: -1, ca_state: 'Open', lost: 0, retrans: 0, spurious: 1 });
     expect(h.info.snd_cwnd).toBeGreaterThanOrEqual(10_000);
     expect(reasons(h)).toEqual(['RACK', 'undo: DSACK']);
+    const thresholds = h.records.flatMap((r) => (r.type === 'congestion' ? [r.ssthresh] : []));
+    expect(thresholds).toEqual([5000, -1]);
   });
 
   test('that comes when the episode is over counts as well', () => {

@@ -72,6 +72,13 @@ describe('what we receive', () => {
     expect(h.connection.urgentAhead).toBe(0);
   });
 
+  test('the last octet before it is still ahead, however often one asks', () => {
+    const h = established()
+      .inject(data(0, 1, { flags: 'P.U', urg: 1 }))
+      .skip();
+    expect([h.connection.urgentAhead, h.connection.urgentAhead]).toEqual([1, 1]);
+  });
+
   test('after the peer’s FIN it is ignored', () => {
     const h = established().inject(fin(0)).skip();
     h.takeHappened();

@@ -5,6 +5,5 @@
 
 /** Octets per second; Infinity before the first RTT. `srtt` µs. */
 export function windowRate(cwnd: number, ssthresh: number, srtt: number): number {
-  if (srtt <= 0) return Number.POSITIVE_INFINITY;
   return (cwnd / srtt) * (cwnd < ssthresh / 2 ? 2e6 : 1.2e6);
 }

@@ -48,10 +48,10 @@ export function onAck(
   const isUndone = tryUndo(tcb, seg, acked, now);
   if (tcb.sackAgreed) onSackAck(tcb, acked, isDup, isUndone, now);
   else if (isDup) onDuplicateAck(tcb, now);
-  else if (acked > 0 && !isUndone) onPlainAck(tcb, acked, now);
+  else if (!isUndone) onPlainAck(tcb, acked, now);
   // An ACK of the episode, its last included, is no reason to grow.
   if (!tcb.sackAgreed && wasRecovering && !tcb.congestion.ownsRecovery) return;
-  if (work.delivered > 0 || work.lost > 0) tellController(tcb, acked, rtt, rateSample, ece, wasRecovering, now);
+  if (work.delivered > 0) tellController(tcb, acked, rtt, rateSample, ece, wasRecovering, now);
 }
 
 function onSackAck(tcb: Tcb, acked: number, isDup: boolean, isUndone: boolean, now: Micros): void {

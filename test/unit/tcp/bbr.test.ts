@@ -20,6 +20,15 @@ function phases(path: Path, flow: Flow, us: number, step = 1000): string[] {
 }
 
 describe('BBR (draft-ietf-ccwg-bbr-06)', () => {
+  test('without a round trip there is no pace but that of the beginning', () => {
+    const d = new Bbr(1000, 10, 1);
+    const begun = d.pacingRate;
+    d.onAck({ ...emptySample(), acked: 1000, now: micros(1) });
+    expect(d.pacingRate).toBe(begun);
+    d.onAck({ ...emptySample(), acked: 1000, srtt: 100_000, rtt: 100_000, now: micros(2) });
+    expect(Number.isFinite(d.pacingRate)).toBe(true);
+  });
+
   test('begins in Startup with the initial window, paced at 2.77 windows a round trip once that is known', () => {
     const bbr = new Bbr(MSS, 10, 1);
     expect(bbr).toMatchObject({ name: 'bbr', cwnd: 10 * MSS, phase: 'Startup', ownsRecovery: true });

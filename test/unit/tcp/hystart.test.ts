@@ -64,5 +64,9 @@ describe('HyStart++ (RFC 9406)', () => {
     r.round(80);
     for (let i = 0; i < 20; i++) r.hystart.onAck(10, 20, 0);
     expect(r.hystart.phase).toBe('slow start');
+    const slower = new Rounds();
+    slower.rounds(80, 100);
+    for (let i = 0; i < 20; i++) slower.hystart.onAck(20, 30, 0);
+    expect(slower.hystart.phase).toBe('conservative slow start');
   });
 });

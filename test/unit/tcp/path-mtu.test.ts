@@ -18,6 +18,18 @@ test.each([
   expect(path.wantedProbe(micros(wait === NEVER ? seconds(1e6) : wait)) > 0).toBe(wait !== NEVER);
 });
 
+test('what is lost is the probe, or it is not', () => {
+  const path = new PathMtu(1460);
+  path.blackHole(1024, micros(0));
+  path.wantedProbe(micros(0));
+  path.probeSent(1200, toSeq(5000));
+  expect(path.lost(toSeq(4000))).toBe(0);
+  expect(path.lost(toSeq(5000))).toBe(0);
+  path.wantedProbe(micros(0));
+  path.probeSent(1200, toSeq(5000));
+  expect(path.lost(toSeq(5000))).toBe(1200);
+});
+
 test('after a black hole the search begins at once', () => {
   const path = new PathMtu(1460);
   path.blackHole(1024, micros(7));

@@ -72,6 +72,18 @@ test('it is the user’s turn while there is news that an answer may follow, and
   expect(turn(closing, Happened.readable)).toBe(false);
 });
 
+test('an answer is awaited once everything has left, until it is acknowledged', () => {
+  const h = established({ mss: 1000 });
+  const awaits: boolean[] = [h.connection.awaitsAnswer];
+  h.write(1000);
+  awaits.push(h.skip().connection.awaitsAnswer);
+  h.write(20_000);
+  awaits.push(h.skip().connection.awaitsAnswer);
+  h.inject(ack(10_000)).skip().inject(ack(21_000)).skip();
+  awaits.push(h.connection.awaitsAnswer);
+  expect(awaits).toEqual([false, true, false, false]);
+});
+
 test('a handshake that the peer has kept, as a cookie, is known as such, and no other', () => {
   const from = (kept: { readonly cookie?: true }): boolean => {
     const h = closed();

@@ -18,6 +18,14 @@ test('the next deadline is the soonest that is set', () => {
   expect(timers.next()).toBe(NEVER);
 });
 
+test('a timer is alone when no other is set', () => {
+  const timers = new TimerTable();
+  timers.set(Timer.keepAlive, micros(5));
+  expect(timers.isAlone(Timer.keepAlive)).toBe(true);
+  timers.set(Timer.pacing, micros(9));
+  expect(timers.isAlone(Timer.keepAlive)).toBe(false);
+});
+
 test('each knows whether it is set, and when it is due', () => {
   const timers = new TimerTable();
   timers.set(Timer.persist, micros(5));

@@ -1,6 +1,8 @@
 /** What an episode leaves behind, and what it sends at its edges. The round trip is 100 ms, RTO 300 ms. */
 import { describe, expect, test } from 'vitest';
+import { seqAdd, seqDiff } from '../../../../src/base/seq.ts';
 import { micros, ms } from '../../../../src/base/time.ts';
+import type { Tcb } from '../../../../src/tcp/tcb.ts';
 import { ack, data, established, fin, type Harness, type HarnessOptions, RTO, RTT } from '../../../support/harness.ts';
 
 const MSS = 1000;
@@ -296,6 +298,27 @@ test.each([
   expect(h.connection.variables).toMatchObject({ recovery: 'recovery', inflation: 3000 });
   h.inject(ack(acked)).skip();
   expect(h.connection.variables).toMatchObject({ recovery: 'recovery', inflation });
+});
+
+test('three duplicates are three though a single octet is out', () => {
+  const h = established({ mss: MSS });
+  h.write(1);
+  h.skip().advance(RTT).inject(ack(0), ack(0));
+  expect(h.connection.variables).toMatchObject({ dupAcks: 2 });
+  h.inject(ack(0)).expect(data(0, 1, { flags: 'P.', note: 'fast retransmit' }));
+});
+
+test('what was noted long ago stays behind SND.UNA, a quarter of the sequence space at most', () => {
+  const h = open();
+  h.write(1000);
+  h.skip().advance(RTT);
+  const tcb = h.connection.variables as Tcb;
+  const at = (behind: number) => seqAdd(tcb.sndUna, -behind);
+  Object.assign(tcb, { recover: at(2 ** 30), ecnRecover: at(2 ** 30 - 1000) });
+  Object.assign(tcb.loss, { markedTo: at(2 ** 30) });
+  h.inject(ack(1000));
+  const left = [tcb.recover, tcb.ecnRecover, tcb.loss.markedTo].map((seq) => seqDiff(tcb.sndUna, seq));
+  expect(left).toEqual([2 ** 30, 2 ** 30, 2 ** 30]);
 });
 
 test('a peer who reports every other octet makes two entries of each segment that is out, and 1024 more', () => {
