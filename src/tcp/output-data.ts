@@ -7,7 +7,7 @@ import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { markEcn } from './ecn.ts';
 import { addAck, roomForData, segmentsOnWire, sent } from './output-parts.ts';
-import { forcedLen, NOTHING, newDataLen, roomInWindows, usableWindow } from './output-rules.ts';
+import { NOTHING, newDataLen, roomInWindows, usableWindow } from './output-rules.ts';
 import { probeLen } from './path-mtu.ts';
 import { lastSegment, onFirstSent, takeAgain } from './recovery/on-send.ts';
 import { mayRelease, onPaced, quantum } from './recovery/pacing.ts';
@@ -111,7 +111,8 @@ function emitTailProbe(tcb: Tcb, now: Micros, out: TcpSegment): boolean {
   tcb.loss.probeDue = false;
   const { board } = tcb;
   if (board.count === 0 || board.waiting > 0) return false;
-  const len = forcedLen(tcb, roomForData(tcb));
+  // Neither the congestion window nor Nagle holds it.
+  const len = Math.min(tcb.unsent, usableWindow(tcb), roomForData(tcb));
   if (len > 0) {
     sendNew(tcb, now, out, len, 0, 'tail loss probe');
     probeSent(tcb, false);
@@ -129,7 +130,7 @@ function sendNew(tcb: Tcb, now: Micros, out: TcpSegment, len: number, mark: numb
   const fin = tcb.finQueued && empties && usableWindow(tcb) > len;
   out.flags = TcpFlag.ACK | (empties && len > 0 ? TcpFlag.PSH : 0) | (fin ? TcpFlag.FIN : 0);
   out.seq = tcb.sndNxt;
-  if (len > 0) tcb.sendBuffer.gather(tcb.placeOfSeq(tcb.sndNxt), len, out.payload);
+  tcb.sendBuffer.gather(tcb.placeOfSeq(tcb.sndNxt), len, out.payload);
   const segLen = len + (fin ? 1 : 0);
   onFirstSent(tcb, tcb.sndNxt, segLen, mark, now);
   tcb.sndNxt = seqAdd(tcb.sndNxt, segLen);

@@ -61,11 +61,6 @@ export function newDataLen(tcb: Tcb, most: number): number {
   return mayFillWindow(tcb, len, window <= cwndRoom) ? len : NOTHING;
 }
 
-/** Octets of new data, at most `most`, that a tail loss probe may carry: neither the congestion window nor Nagle holds it. */
-export function forcedLen(tcb: Tcb, most: number): number {
-  return mayCarryData(tcb) ? Math.max(0, Math.min(tcb.unsent, usableWindow(tcb), most)) : 0;
-}
-
 /** A run of full segments and a small rest: the rest goes along only if it could go alone. */
 function withoutTail(tcb: Tcb, len: number): number {
   const tail = len % tcb.smss;

@@ -1,6 +1,7 @@
 /** Keep-alive, RFC 9293 §3.8.4. */
 import { describe, expect, test } from 'vitest';
 import { ms, NEVER, seconds } from '../../src/base/time.ts';
+import { Timer } from '../../src/tcp/timers.ts';
 import { ack, data, established, fin, type Harness, RTO, rst, type Seg } from '../support/harness.ts';
 import { inState } from '../support/states.ts';
 
@@ -23,6 +24,19 @@ test('the default silence is two hours (MUST-28)', () => {
 test('after so much silence the peer is asked, without data, just before SND.NXT (SHLD-12)', () => {
   const h = alive().after(seconds(10)).expect(question(0));
   h.inject(ack(0)).after(seconds(10)).expect(question(0));
+});
+
+test.each([
+  ['ESTABLISHED', true],
+  ['FIN-WAIT-1', true],
+  ['FIN-WAIT-2', true],
+  ['CLOSE-WAIT', true],
+  ['CLOSING', false],
+  ['LAST-ACK', false],
+  ['SYN-SENT', false],
+] as const)('switched on in %s it counts: %s', (state, counts) => {
+  const h = inState(state).set('SO_KEEPALIVE', true);
+  expect(h.connection.variables!.timers.isSet(Timer.keepAlive)).toBe(counts);
 });
 
 test('an octet that waits for the window asks by itself', () => {
