@@ -42,7 +42,7 @@ export function pathMss(tcb: Tcb, mss: number, quoted: Seq, now: Micros): void {
   const before = tcb.smss;
   tcb.pathMtu.tooBig(Math.max(mss, tcb.config.sysctl.tcp_min_snd_mss), now);
   setSmss(tcb);
-  if (tcb.smss < before && tcb.flightSize > 0 && tcb.synAcked) resendAll(tcb);
+  if (tcb.smss < before && tcb.synAcked) resendAll(tcb);
 }
 
 /** RFC 5927 §4.1: an error about what is not in flight is old, or forged. */

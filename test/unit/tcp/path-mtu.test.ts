@@ -18,6 +18,15 @@ test.each([
   expect(path.wantedProbe(micros(wait === NEVER ? seconds(1e6) : wait)) > 0).toBe(wait !== NEVER);
 });
 
+test.each([
+  [1032, 1028],
+  [1031, 0],
+])('between 1024 and %i it tries %i', (most, wanted) => {
+  const path = new PathMtu(most);
+  path.blackHole(1024, micros(0));
+  expect(path.wantedProbe(micros(0))).toBe(wanted);
+});
+
 test('what is lost is the probe, or it is not', () => {
   const path = new PathMtu(1460);
   path.blackHole(1024, micros(0));
