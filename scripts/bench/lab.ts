@@ -250,6 +250,10 @@ export function checkMachine(dist: string): void {
     throw new BenchFailure('network namespaces and raw packets need root', 'sudo env "PATH=$PATH" npm run bench');
   for (const built of [join(dist, 'index.js'), join(DIST, 'cli/main.js')])
     if (!existsSync(built)) throw new BenchFailure(`tcpx is not built: there is no ${built}`, 'npm run build');
+  // The path's bridge comes from there even where another build is measured.
+  const current = tryRun('node', [join(DIST, '../scripts/finish-build.mjs'), '--is-current']);
+  if (current.status !== 0)
+    throw new BenchFailure(`what would be measured is not these sources: ${current.stdout.trim()}`, 'npm run build');
   for (const command of ['ip', 'taskset'])
     if (tryRun('sh', ['-c', `command -v ${command}`]).status !== 0)
       throw new BenchFailure(`there is no command '${command}'`, 'apt-get install iproute2 util-linux');
