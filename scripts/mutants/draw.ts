@@ -35,7 +35,7 @@ export function draw(
   );
 }
 
-function split(mutants: readonly Mutant[], isExplained: (mutant: Mutant) => boolean): Drawn {
+export function split(mutants: readonly Mutant[], isExplained: (mutant: Mutant) => boolean): Drawn {
   return {
     made: mutants.filter((mutant) => !isExplained(mutant)),
     explained: mutants.filter((mutant) => isExplained(mutant)),

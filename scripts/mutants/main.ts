@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../src/base/random.ts';
-import { draw } from './draw.ts';
+import { survivorsOf } from './again.ts';
+import { type Drawn, draw, split } from './draw.ts';
 import { equivalentOf } from './equivalent.ts';
 import { KINDS, type Kind, listMutants, type Mutant, mutantText } from './mutant.ts';
 import { openSandbox } from './sandbox.ts';
@@ -17,6 +18,7 @@ same is told with the reason, which equivalent.json has, and another is drawn in
 
   --seed N         which are drawn (1)
   --count N|all    how many places are changed, one change at each (100); all of them, each in every way
+  --again FILE…    those that survived instead: FILE is what a run with --json printed
   --files PATH…    only these sources, or those below a directory (src/tcp)
   --kinds KIND…    ${KINDS.join(' ')} (comparison,constant)
   --tests PATH…    only these tests, in this order
@@ -26,7 +28,7 @@ same is told with the reason, which equivalent.json has, and another is drawn in
   --json           one line of JSON for each mutant, then one of all
   --help
 
-PATH… and KIND… are separated by commas.
+FILE…, PATH… and KIND… are separated by commas.
 Exit codes: 0 at least 95 of 100 are caught, 1 fewer are, 2 wrong usage.
 `;
 
@@ -48,6 +50,8 @@ class WrongUsage extends Error {}
 interface Options {
   readonly seed: number;
   readonly count: number;
+  /** What earlier runs printed; undefined where mutants are drawn. */
+  readonly again: readonly string[] | undefined;
   readonly files: readonly string[];
   readonly kinds: readonly Kind[];
   readonly tests: readonly string[];
@@ -60,9 +64,7 @@ interface Options {
 function optionsIn(args: readonly string[]): Options | 'help' {
   const { values } = parsed(args);
   if (values.help === true) return 'help';
-  const split = (names: string | undefined, otherwise: readonly string[]): readonly string[] =>
-    names?.split(',') ?? otherwise;
-  const kinds = split(values.kinds, ['comparison', 'constant']).map((name) => {
+  const kinds = words(values.kinds, 'comparison,constant').map((name) => {
     const kind = KINDS.find((k) => k === name);
     if (kind === undefined) throw new WrongUsage(`no kind is called '${name}'; there are ${KINDS.join(' ')}`);
     return kind;
@@ -70,9 +72,10 @@ function optionsIn(args: readonly string[]): Options | 'help' {
   return {
     seed: whole('--seed', values.seed ?? '1'),
     count: values.count === 'all' ? Number.POSITIVE_INFINITY : whole('--count', values.count ?? '100'),
-    files: sourcesIn(split(values.files, ['src/tcp']), '.ts'),
+    again: values.again === undefined ? undefined : words(values.again, '').map(textOf),
+    files: sourcesIn(words(values.files, 'src/tcp'), '.ts'),
     kinds,
-    tests: sourcesIn(split(values.tests, TESTS), '.test.ts'),
+    tests: sourcesIn(values.tests?.split(',') ?? TESTS, '.test.ts'),
     jobs: Math.max(1, whole('--jobs', values.jobs ?? '2')),
     allTests: values['all-tests'] === true,
     list: values.list === true,
@@ -89,6 +92,7 @@ function parsed(args: readonly string[]) {
       options: {
         seed: text,
         count: text,
+        again: text,
         files: text,
         kinds: text,
         tests: text,
@@ -101,6 +105,16 @@ function parsed(args: readonly string[]) {
     });
   } catch (error) {
     throw new WrongUsage(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const words = (text: string | undefined, otherwise: string): readonly string[] => (text ?? otherwise).split(',');
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new WrongUsage(`there is no ${path}`);
   }
 }
 
@@ -127,7 +141,7 @@ function sourcesIn(paths: readonly string[], ending: string): readonly string[] 
 async function main(options: Options): Promise<number> {
   const every = listMutants(options.files, options.kinds);
   const isExplained = (mutant: Mutant): boolean => reasonOf(mutant) !== undefined;
-  const { made: mutants, explained } = draw(every, options.count, seededRandom(options.seed), isExplained);
+  const { made: mutants, explained } = chosen(every, options, isExplained);
   if (options.list) {
     process.stdout.write(mutants.map((mutant) => `${mutantText(mutant)}\n`).join(''));
     return 0;
@@ -137,6 +151,11 @@ async function main(options: Options): Promise<number> {
   for (const [test, why] of new Map(trials.flatMap((trial) => [...trial.unfit])))
     process.stderr.write(`left out, since it fails by itself: ${test}: ${why}\n`);
   return report(mutants, verdicts, explained, options);
+}
+
+function chosen(every: readonly Mutant[], o: Options, isExplained: (mutant: Mutant) => boolean): Drawn {
+  if (o.again === undefined) return draw(every, o.count, seededRandom(o.seed), isExplained);
+  return split(survivorsOf(o.again.join('\n'), every), isExplained);
 }
 
 /** Each process has its share of the mutants, and a copy of its own. */

@@ -21,6 +21,8 @@ export interface PathPlan {
   readonly blackHole: boolean;
   /** As a link's: above 0 some segments come in buffers that may be kept. */
   readonly maxGsoPayload: number;
+  /** Each direction's own; octets of payload per second, and those that wait in front. */
+  readonly wire?: { readonly rate: number; readonly queue: number };
 }
 
 export interface UserPlan {
@@ -76,13 +78,18 @@ export function drawPair(number: number): PairSetup {
   };
 }
 
-function patient({ sysctl, options, ...rest }: Setup): Setup {
+export function patient({ sysctl, options, ...rest }: Setup): Setup {
   const { tcp_syn_retries: _, tcp_synack_retries: __, tcp_retries2: ___, ...others } = sysctl;
   const { TCP_USER_TIMEOUT: ____, SO_KEEPALIVE: _____, ...more } = options;
   return { ...rest, sysctl: others, options: more };
 }
 
-function withPeer({ tfo: _, tfoAccept: __, ...own }: Setup, peer: Setup, tfo?: string, tfoAccept = false): Setup {
+export function withPeer(
+  { tfo: _, tfoAccept: __, ...own }: Setup,
+  peer: Setup,
+  tfo?: string,
+  tfoAccept = false,
+): Setup {
   return { ...own, irs: peer.iss, ...(tfo !== undefined && { tfo }), ...(tfoAccept && { tfoAccept: true as const }) };
 }
 

@@ -7,6 +7,7 @@
  */
 import { chance, intBelow, type Random, seededRandom } from '../../src/base/random.ts';
 import { seqInt } from '../../src/base/seq.ts';
+import { Bottleneck, OVERFLOW } from '../../src/link/bottleneck.ts';
 import type { State } from '../../src/tcp/machine.ts';
 import { ABSENT, TcpFlag, type TcpSegment } from '../../src/wire/tcp.ts';
 import { violationOf } from './alone.ts';
@@ -68,6 +69,8 @@ class PairPlay {
   readonly #setup: PairSetup;
   readonly #random: Random;
   readonly #sides: readonly [Side, Side];
+  /** One for each direction, where the path has a rate. */
+  readonly #wires: readonly Bottleneck[];
   /** In the order in which they come. */
   readonly #arrivals: Arrival[] = [];
   #steps = 0;
@@ -85,6 +88,8 @@ class PairPlay {
         },
       });
     this.#sides = [side(0), side(1)];
+    const { wire } = setup.path;
+    this.#wires = wire === undefined ? [] : [0, 1].map(() => new Bottleneck(wire.rate, { octets: wire.queue }));
   }
 
   run(): void {
@@ -209,7 +214,8 @@ class PairPlay {
       if (!path.blackHole && !isOut) this.#arrive({ at: now + path.delay, to: from, what: reply });
       return;
     }
-    if (isOut || chance(random, path.loss)) return;
+    const left = this.#wires[from]?.take(seg.len, now) ?? now;
+    if (isOut || left === OVERFLOW || chance(random, path.loss)) return;
     if (path.mark > 0 && seg.ecn === 2 && chance(random, path.mark)) seg.ecn = 3;
     const owned = seg.len > 0 && setup.path.maxGsoPayload > 0 && chance(random, 0.5);
     for (let i = chance(random, path.duplicate) ? 2 : 1; i > 0; i--) {
@@ -217,7 +223,7 @@ class PairPlay {
         ? intBelow(random, 4 * path.delay + 1000)
         : intBelow(random, path.jitter + 1);
       this.#arrive({
-        at: now + path.delay + late,
+        at: left + path.delay + late,
         to,
         what: { do: 'segment', seg, ...(owned && { owned: true as const }) },
       });

@@ -1,7 +1,7 @@
 /** What connections do is what they did when it was last looked at. See recorded.ts. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { CONTROLLERS, controllerLines, GROUPS, groupLines } from './recorded.ts';
+import { CONTROLLERS, controllerLines, GROUPS, groupLines, TRANSFER_GROUPS, transferLines } from './recorded.ts';
 
 const DIR = new URL('../fixtures/recorded/', import.meta.url);
 const HINT = 'if that is meant: TCPX_RECORD=1 npx vitest run --config test/vitest.config.ts test/fuzz/recorded.test.ts';
@@ -23,6 +23,14 @@ test.each(Array.from({ length: GROUPS }, (_, i) => i))(
   'drawn runs, group %i',
   (group) => {
     expectRecorded(`group-${String(group).padStart(2, '0')}.txt`, groupLines(group));
+  },
+  60_000,
+);
+
+test.each(Array.from({ length: TRANSFER_GROUPS }, (_, i) => i))(
+  'long transfers, group %i',
+  (group) => {
+    expectRecorded(`transfers-${group}.txt`, transferLines(group));
   },
   60_000,
 );

@@ -12,19 +12,33 @@ import { Path, type PathOptions } from '../support/path-model.ts';
 import { drawAlone } from './alone.ts';
 import type { EndOptions } from './end.ts';
 import { playPair } from './pair.ts';
-import { drawPair } from './pair-setup.ts';
+import { drawPair, type PairSetup } from './pair-setup.ts';
+import { drawTransfer } from './transfer-setup.ts';
 
 /** Runs are in groups, each a test of its own that takes a moment. */
 export const GROUPS = 20;
 const PAIRS = 6;
 const ALONE = 25;
 const FIRST = 4e12;
+/** Long ones, by themselves. */
+export const TRANSFER_GROUPS = 8;
+const TRANSFERS = 8;
 
 /** The lines of a group of drawn runs. */
 export function groupLines(group: number): readonly string[] {
-  const pairs = Array.from({ length: PAIRS }, (_, i) => pairLine(FIRST + group * PAIRS + i));
+  const pairs = Array.from({ length: PAIRS }, (_, i) => {
+    const number = group * PAIRS + i;
+    return `pair ${number}: ${pairText(drawPair(FIRST + number))}`;
+  });
   const alone = Array.from({ length: ALONE }, (_, i) => aloneLine(FIRST + group * ALONE + i));
   return [...pairs, ...alone];
+}
+
+export function transferLines(group: number): readonly string[] {
+  return Array.from({ length: TRANSFERS }, (_, i) => {
+    const number = group * TRANSFERS + i;
+    return `transfer ${number}: ${pairText(drawTransfer(FIRST + number))}`;
+  });
 }
 
 /** One of so many segments is looked behind. */
@@ -70,15 +84,15 @@ function watched(): { readonly o: EndOptions; readonly sum: () => string } {
   return { o: { make }, sum: () => connection?.sum ?? 'none' };
 }
 
-function pairLine(number: number): string {
+function pairText(setup: PairSetup): string {
   const ends = [watched(), watched()] as const;
-  const setup = drawPair(number);
   const { digests, segmentsOut, violation } = playPair(setup, [ends[0].o, ends[1].o]);
   const { path, users } = setup;
   const names = setup.ends.map((end) => end.sysctl.tcp_congestion_control).join(' and ');
+  const wire = path.wire === undefined ? '' : `, ${path.wire.rate / 1000} kB/s`;
   const loss = path.loss > 0 ? `, ${path.loss * 100} % lost` : '';
   const sum = hash(`${digests} ${ends.map((end) => end.sum()).join()}`);
-  return `pair ${number - FIRST}: ${names}, ${users[0].octets} and ${users[1].octets} octets, ${path.delay} µs${loss}: ${segmentsOut} segments, ${sum}${violation === undefined ? '' : ` ${violation.rule}`}`;
+  return `${names}, ${users[0].octets} and ${users[1].octets} octets, ${path.delay} µs${wire}${loss}: ${segmentsOut} segments, ${sum}${violation === undefined ? '' : ` ${violation.rule}`}`;
 }
 
 function aloneLine(number: number): string {
