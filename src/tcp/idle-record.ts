@@ -146,7 +146,7 @@ export class IdleRecord {
     keep(tcb, keeper);
     if (this.#congestion !== undefined) tcb.congestion = this.#congestion;
     else {
-      tcb.congestion = tcb.newCongestion(1);
+      tcb.congestion = tcb.newCongestion();
       tcb.congestion.keep?.(keeper);
     }
     for (const [name, value] of this.#odd ?? []) Object.assign(tcb, { [name]: value });

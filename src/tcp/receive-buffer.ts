@@ -122,7 +122,8 @@ export class ReceiveBuffer implements Keepable {
   #grow(taken: number, now: Micros, rtt: number): void {
     this.#taken += taken;
     if (now - this.#roundBeganAt < rtt) return;
-    const before = Math.max(this.#takenBefore, 1);
+    const before = this.#takenBefore;
+    // From nothing it is as much growth as there is.
     const growth = Math.min(Math.max(0, (this.#taken - before) / before), 1);
     this.capacity = Math.max(this.capacity, Math.min(this.#most, Math.floor(2 * this.#taken * (1 + 2 * growth))));
     this.#takenBefore = this.#taken;

@@ -269,7 +269,7 @@ export class Tcb {
     this.peerMss = path.defaultMss;
     this.pathMtu = new PathMtu(path.sendMss);
     this.smss = Math.min(path.defaultMss, this.ownMss(path.sendMss));
-    this.congestion = this.newCongestion(sysctl.initcwnd);
+    this.congestion = this.newCongestion();
   }
 
   get state(): State {
@@ -326,7 +326,7 @@ export class Tcb {
     return seconds(2 * this.config.sysctl.tcp_msl);
   }
 
-  newCongestion(initialSegments: number): CongestionControl {
+  newCongestion(initialSegments = this.config.sysctl.initcwnd): CongestionControl {
     const { tcp_congestion_control, tcp_pacing } = this.config.sysctl;
     const name = this.options.TCP_CONGESTION || tcp_congestion_control;
     return newController(name, this.smss, initialSegments, seqInt(this.iss), tcp_pacing);
@@ -338,7 +338,7 @@ export class Tcb {
    */
   switchCongestion(): void {
     const { name, cwnd, ssthresh } = this.congestion;
-    const next = this.newCongestion(this.config.sysctl.initcwnd);
+    const next = this.newCongestion();
     if (next.name === name) return;
     next.takeOver(cwnd, ssthresh);
     this.congestion = next;

@@ -22,7 +22,9 @@ const ALONE = 25;
 const FIRST = 4e12;
 /** Long ones, by themselves. */
 export const TRANSFER_GROUPS = 8;
-const TRANSFERS = 8;
+const TRANSFERS = 10;
+/** One of so many goes octet by octet. */
+const SINGLE_EVERY = 3;
 
 /** The lines of a group of drawn runs. */
 export function groupLines(group: number): readonly string[] {
@@ -37,7 +39,7 @@ export function groupLines(group: number): readonly string[] {
 export function transferLines(group: number): readonly string[] {
   return Array.from({ length: TRANSFERS }, (_, i) => {
     const number = group * TRANSFERS + i;
-    return `transfer ${number}: ${pairText(drawTransfer(FIRST + number))}`;
+    return `transfer ${number}: ${pairText(drawTransfer(FIRST + number, i % SINGLE_EVERY === 0))}`;
   });
 }
 
@@ -108,6 +110,7 @@ const PATHS: Readonly<Record<string, PathOptions>> = {
   '1 MB/s, 20 ms, a deep queue': { rate: 1e6, rtt: 20_000, queue: 200_000 },
   '1 MB/s, 20 ms, 1 % lost': { rate: 1e6, rtt: 20_000, loss: 0.01 },
   '3 MB/s, 100 ms, 0.1 % lost': { rate: 3e6, rtt: 100_000, loss: 0.001 },
+  '200 kB/s, 400 ms': { rate: 2e5, rtt: 400_000 },
 };
 
 /** A controller alone on each path, second by second, then beside a second flow, and with a writer who has little. */

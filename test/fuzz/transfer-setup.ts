@@ -7,19 +7,21 @@ import { drawSetup, pick } from './setup.ts';
 /** In each direction that has any; a transfer is over in a moment of processor time. */
 const SEGMENTS = [600, 1500] as const;
 
-export function drawTransfer(number: number): PairSetup {
+/** `single`: each octet is a segment of its own, where "any" and "one" are not the same. */
+export function drawTransfer(number: number, single = false): PairSetup {
   const random = seededRandom(number);
   const probes = chance(random, 0.3);
-  const ends = [roomy(random, probes), roomy(random, probes)] as const;
-  const [a, b] = ends;
+  const end = (): Setup => (single ? prompt(roomy(random, probes)) : roomy(random, probes));
+  const [a, b] = [end(), end()];
   const mss = Math.min(a.path.sendMss, b.path.sendMss, 1460);
   const gso = Math.max(a.path.maxGsoPayload, b.path.maxGsoPayload);
-  const users = [drawUser(random, mss, false), drawUser(random, mss, chance(random, 0.6))] as const;
+  const plans = [drawUser(random, mss, false), drawUser(random, mss, chance(random, 0.6))] as const;
+  const users = single ? ([slow(plans[0]), slow(plans[1])] as const) : plans;
   return {
     seed: random.uint32(),
     ends: [withPeer(a, b, a.tfo), withPeer(b, a, undefined, chance(random, 0.3))],
     users: [{ ...users[0], closesLast: false }, users[1]],
-    path: drawPath(random, mss, gso, probes),
+    path: drawPath(random, single ? 1 : mss, gso, probes),
     both: false,
     mayFail: false,
   };
@@ -43,10 +45,14 @@ function roomy(random: Random, probes: boolean): Setup {
   };
 }
 
+const prompt = (end: Setup): Setup => ({ ...end, options: { ...end.options, TCP_NODELAY: true, TCP_CORK: false } });
+
+const slow = (plan: UserPlan): UserPlan => ({ ...plan, octets: Math.min(plan.octets, 400), most: 1 });
+
 /** `probes`: the ends find the path's MTU by themselves. */
 function drawPath(random: Random, mss: number, maxGsoPayload: number, probes: boolean): PathPlan {
   const delay = pick(random, [500, 10_000, 50_000]);
-  const rate = pick(random, [undefined, 300_000, 1_000_000, 5_000_000]);
+  const rate = mss > 1 ? pick(random, [undefined, 300_000, 1_000_000, 5_000_000]) : undefined;
   const window = ((rate ?? 0) * 2 * delay) / 1e6;
   const isUneven = chance(random, 0.3);
   return {

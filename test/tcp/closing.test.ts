@@ -411,6 +411,14 @@ describe('the user goes without reading', () => {
     h.after(seconds(60)).expectState('CLOSED');
   });
 
+  test('an ACK from behind a hole is no octet that nobody will read', () => {
+    inState('FIN-WAIT-2')
+      .release()
+      .inject(ack(1, { seq: 100 }))
+      .expectNothing()
+      .expectState('FIN-WAIT-2');
+  });
+
   test('one octet more is one that nobody will read', () => {
     const h = established().release().expect(fin(0)).inject(data(0, 1));
     h.expectState('CLOSED');

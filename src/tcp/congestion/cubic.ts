@@ -78,7 +78,7 @@ export class Cubic implements CongestionControl, Keepable {
   /** Reno's window is the larger one. */
   #isFriendly = false;
 
-  constructor(smss: number, initialSegments: number, paced = false) {
+  constructor(smss: number, initialSegments: number, paced: boolean) {
     this.#smss = smss;
     this.#initial = initialSegments;
     this.#paced = paced;

@@ -23,7 +23,7 @@ export class Reno implements CongestionControl, Keepable {
   #priorSsthresh = 0;
   #srtt = 0;
 
-  constructor(smss: number, initialSegments: number, paced = false) {
+  constructor(smss: number, initialSegments: number, paced: boolean) {
     this.#paced = paced;
     this.#smss = smss;
     this.#initial = initialSegments;

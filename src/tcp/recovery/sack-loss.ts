@@ -2,7 +2,7 @@
  * Which segments are lost by the count of what arrived beyond them, RFC 6675 §4 (IsLost): three runs, or more than two
  * full segments, sacked above. The alternative to RACK, chosen by tcp_recovery = 0; never marks what was sent again.
  */
-import { type Seq, seqLeq, seqLt, seqMax } from '../../base/seq.ts';
+import { type Seq, seqLt, seqMax } from '../../base/seq.ts';
 import type { Tcb } from '../tcb.ts';
 import { Mark } from './scoreboard.ts';
 
@@ -30,7 +30,6 @@ function lostBelow(tcb: Tcb): Seq | undefined {
   // RACK.fack is the end of an entry; those before it count.
   for (i = Math.min(i, board.count) - 1; i >= 0; i--) {
     const slot = board.slot(i);
-    if (seqLeq(board.endOf(slot), tcb.loss.markedTo) && runs === 0) return undefined;
     const isSacked = board.has(slot, Mark.sacked);
     if (isSacked) {
       octets += board.lenOf(slot);

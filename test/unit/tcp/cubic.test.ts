@@ -17,7 +17,7 @@ class Sender {
   now = 1_000_000;
 
   constructor(o: { rtt: number; acks?: number; paced?: boolean }) {
-    this.cubic = new Cubic(MSS, 10, o.paced);
+    this.cubic = new Cubic(MSS, 10, o.paced ?? false);
     this.rtt = o.rtt;
     this.#acks = o.acks ?? 10;
   }
@@ -64,7 +64,7 @@ const now = micros(0);
 
 describe('CUBIC (RFC 9438)', () => {
   test('begins with the initial window and no threshold', () => {
-    expect(new Cubic(MSS, 10)).toMatchObject({
+    expect(new Cubic(MSS, 10, false)).toMatchObject({
       name: 'cubic',
       cwnd: 10_000,
       ssthresh: Number.POSITIVE_INFINITY,

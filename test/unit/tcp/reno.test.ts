@@ -13,23 +13,23 @@ function ack(reno: Reno, acked: number, cwndLimited = true): number {
 
 /** In congestion avoidance, with a window of `segments`. */
 function avoiding(segments: number): Reno {
-  const reno = new Reno(MSS, 10);
+  const reno = new Reno(MSS, 10, false);
   reno.onLoss(2 * segments * MSS, NOW);
   return reno;
 }
 
 describe('Reno', () => {
   test('begins with the initial window and no threshold', () => {
-    expect(new Reno(MSS, 10)).toMatchObject({ cwnd: 10_000, ssthresh: Number.POSITIVE_INFINITY, name: 'reno' });
+    expect(new Reno(MSS, 10, false)).toMatchObject({ cwnd: 10_000, ssthresh: Number.POSITIVE_INFINITY, name: 'reno' });
   });
 
   test('in slow start grows by what is acknowledged', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     expect([ack(reno, 1000), ack(reno, 2500), ack(reno, 1)]).toEqual([11_000, 13_500, 13_501]);
   });
 
   test('does not grow what is not used', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     expect(ack(reno, 1000, false)).toBe(10_000);
   });
 
@@ -51,7 +51,7 @@ describe('Reno', () => {
   });
 
   test('a loss halves what was in flight, down to two segments', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     reno.onLoss(9001, NOW);
     expect(reno).toMatchObject({ cwnd: 4500, ssthresh: 4500 });
     reno.onLoss(3000, NOW);
@@ -76,7 +76,7 @@ describe('Reno', () => {
   });
 
   test('a timeout leaves one segment; only the first of the same data halves', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     reno.onRto(9000, true, NOW);
     expect(reno).toMatchObject({ cwnd: 1000, ssthresh: 4500 });
     reno.onRto(1000, false, NOW);
@@ -86,13 +86,13 @@ describe('Reno', () => {
   });
 
   test('a mark does what a loss does', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     reno.onEcn(8000, NOW);
     expect(reno).toMatchObject({ cwnd: 4000, ssthresh: 4000 });
   });
 
   test('idle falls back to the initial window, and never rises to it', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     ack(reno, 10_000);
     reno.onIdle(401, 200, NOW);
     expect(reno.cwnd).toBe(10_000);
@@ -102,7 +102,7 @@ describe('Reno', () => {
   });
 
   test('a smaller segment size takes the window with it, a larger one only where it would not fit (RFC 5681 §3.1)', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     reno.onMssChange(500);
     expect(reno.cwnd).toBe(5000);
     reno.onRto(9000, true, NOW);
@@ -122,11 +122,11 @@ describe('Reno', () => {
     expect(reno.pacingRate).toBe(120_000);
     reno.takeOver(10_000, 20_001);
     expect(reno.pacingRate).toBe(200_000);
-    expect(new Reno(MSS, 10).pacingRate).toBe(Number.POSITIVE_INFINITY);
+    expect(new Reno(MSS, 10, false).pacingRate).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('is in slow start below the threshold, in congestion avoidance at it', () => {
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     expect(reno.phase).toBe('slow start');
     reno.takeOver(5000, 5000);
     expect(reno.phase).toBe('congestion avoidance');
@@ -134,7 +134,7 @@ describe('Reno', () => {
 
   test('each RTO of a pause halves the window, the first does not', () => {
     const after = (idle: number): number => {
-      const reno = new Reno(MSS, 10);
+      const reno = new Reno(MSS, 10, false);
       reno.takeOver(80_000, 80_000);
       reno.onIdle(idle, 1000, NOW);
       return reno.cwnd;
@@ -144,7 +144,7 @@ describe('Reno', () => {
     ]);
     expect(after(1e9)).toBe(10_000);
     // And only then is the threshold what the window was.
-    const reno = new Reno(MSS, 10);
+    const reno = new Reno(MSS, 10, false);
     reno.takeOver(80_000, 20_000);
     reno.onIdle(1000, 1000, NOW);
     expect(reno.ssthresh).toBe(20_000);
