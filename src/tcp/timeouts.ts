@@ -142,7 +142,9 @@ const isOrphan = (tcb: Tcb): boolean => tcb.userGone && !tcb.isRfc;
 function orphanRetries(tcb: Tcb, wait: number): number {
   const { tcp_orphan_retries } = tcb.config.sysctl;
   if (!isLongest(tcb, wait)) return tcp_orphan_retries === 0 ? ORPHAN_RETRIES : tcp_orphan_retries;
-  return tcb.softError === undefined ? tcp_orphan_retries : 0;
+  // ETIMEDOUT is our own word (R1), no router's.
+  const { softError } = tcb;
+  return softError === undefined || softError === 'ETIMEDOUT' ? tcp_orphan_retries : 0;
 }
 
 const isLongest = (tcb: Tcb, wait: number): boolean => wait >= tcb.config.sysctl.tcp_rto_max_ms * 1000;

@@ -109,7 +109,7 @@ export function close(tcb: Tcb, now: Micros): void {
     return;
   }
   tcb.finQueued = true;
-  if (tcb.isRfc && tcb.state !== 'ESTABLISHED' && tcb.unsent > 0) tcb.closePending = true;
+  if (tcb.isRfc && tcb.state !== 'ESTABLISHED') tcb.closePending = true;
   else tcb.step('CLOSE');
   updatePersist(tcb, now);
 }

@@ -562,7 +562,7 @@ function endOf(seg: WholeSeg): number {
   return seg.seq + seg.len + (seg.flags.includes('S') ? 1 : 0) + (seg.flags.includes('F') ? 1 : 0);
 }
 
-function configOf(o: HarnessOptions): ConnectionConfig {
+export function configOf(o: HarnessOptions): ConnectionConfig {
   const mss = o.mss ?? 1460;
   const profile = o.profile ?? 'linux';
   return {

@@ -66,8 +66,8 @@ test('at R1 the user hears that delivery is in trouble, once, and the connection
 
 describe('the search', () => {
   /** 1024 octets pass; the search begins. */
-  const searching = (): Harness => {
-    const h = swallowed().skip().inject(ack(1024)).skip().advance(RTT).inject(ack(1460));
+  const searching = (o: HarnessOptions = {}): Harness => {
+    const h = swallowed(o).skip().inject(ack(1024)).skip().advance(RTT).inject(ack(1460));
     return h.skip();
   };
 
@@ -105,6 +105,39 @@ describe('the search', () => {
     expect(h.info.snd_mss).toBe(1024);
     expect(h.info.snd_ssthresh).toBe(before.snd_ssthresh);
     expect(h.takeLeft().find(({ seg }) => seg.seq === probe.seq)?.seg.len).toBe(1024);
+  });
+
+  /** With SACK: a segment, the probe and more behind it are out. */
+  const probing = (): { readonly h: Harness; readonly probe: { readonly seq: number; readonly len: number } } => {
+    const h = searching({ sack: true, sysctl: { tcp_early_retrans: 0 } });
+    for (let n = 1; n < 12; n++) {
+      h.write(4000);
+      for (let i = 0; i < 2; i++)
+        h.skip()
+          .advance(RTT)
+          .inject(ack(h.info.bytes_acked + h.info.unacked));
+    }
+    h.write(1024);
+    h.skip().write(20_000);
+    const probe = h.takeLeft().find(({ seg }) => seg.len > 1024)?.seg;
+    if (probe === undefined) expect.fail('no probe left');
+    return { h: h.advance(RTT), probe };
+  };
+
+  test('with SACK a probe that is lost says nothing of congestion, either', () => {
+    const { h, probe } = probing();
+    const { snd_ssthresh } = h.info;
+    const end = probe.seq + probe.len;
+    h.inject(ack(probe.seq, { sack: [[end, end + 3 * 1024]] }));
+    expect(h.info).toMatchObject({ snd_mss: 1024, snd_ssthresh, ca_state: 'Disorder' });
+    expect(h.takeLeft()[0]?.seg).toMatchObject({ seq: probe.seq, len: 1024, note: 'fast retransmit' });
+  });
+
+  test('with SACK it is a loss as any where the segment before it is lost, too', () => {
+    const { h, probe } = probing();
+    const end = probe.seq + probe.len;
+    h.inject(ack(probe.seq - 1024, { sack: [[end, end + 3 * 1024]] })).skip();
+    expect(h.info.ca_state).toBe('Recovery');
   });
 
   test('a probe that is lost with others is a loss as any', () => {

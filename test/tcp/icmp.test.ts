@@ -97,6 +97,13 @@ describe('a path that carries less', () => {
     h.inject(ack(3920)).expect(data(3920, 80));
   });
 
+  test('a router’s word is traced, and what it is about', () => {
+    const h = flying().pathMss(1000, 0);
+    h.skip();
+    const told = h.records.find((r) => r.type === 'icmp');
+    expect(told).toMatchObject({ error: 'EMSGSIZE', args: { mss: 1000, seq: 0xffff_fc18 } });
+  });
+
   test('it is no sign of congestion (RFC 1191 §6.5), but the window shrinks by the ratio (RFC 5681 §3.1)', () => {
     const h = flying();
     expect(h.info.snd_cwnd).toBe(14_600);

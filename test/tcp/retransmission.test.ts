@@ -1,6 +1,6 @@
 /** The retransmission timer, RFC 6298, and when patience ends, RFC 9293 §3.8.1 and §3.8.3. */
 import { describe, expect, test } from 'vitest';
-import { type Micros, ms, NEVER, seconds } from '../../src/base/time.ts';
+import { type Micros, micros, ms, NEVER, seconds } from '../../src/base/time.ts';
 import { accepted, ack, data, established, type Harness, RTO, RTT, synSent } from '../support/harness.ts';
 import { inState } from '../support/states.ts';
 
@@ -293,6 +293,13 @@ describe('TCP_USER_TIMEOUT', () => {
     expect(h.error).toBe('ETIMEDOUT');
   });
 
+  test('of one millisecond, set while one octet is out, is one', () => {
+    const h = established();
+    h.write(1);
+    h.expect(data(0, 1)).set('TCP_USER_TIMEOUT', 1);
+    h.advance(micros(999)).expectState('ESTABLISHED').advance(micros(1)).expectState('CLOSED');
+  });
+
   test('0, the default, leaves it to tcp_retries2', () => {
     const h = established();
     h.write(10);
@@ -301,6 +308,32 @@ describe('TCP_USER_TIMEOUT', () => {
 });
 
 describe('what a timeout ends', () => {
+  test('patience is over when it is, not a timeout later', () => {
+    const sysctl = { tcp_rto_min_us: 1_000_000, tcp_rto_max_ms: 1000, tcp_retries2: 1 };
+    const h = established({ profile: 'rfc', sysctl });
+    h.write(1);
+    for (let n = 0; n < 3; n++) h.expect(data(0, 1)).after(seconds(1));
+    h.expectNothing().expectState('CLOSED');
+  });
+
+  test.each([
+    [undefined, 5],
+    ['EHOSTUNREACH', 0],
+  ] as const)('after %s, without a user and with the timer at its longest: %i retries are left', (error, retries) => {
+    const h = established({ sysctl: { tcp_rto_max_ms: 300, tcp_orphan_retries: 5 } });
+    h.write(1);
+    h.skip();
+    if (error !== undefined) h.icmp(error, 0);
+    h.release();
+    let timeouts = 0;
+    while (h.state !== 'CLOSED' && timeouts < 20) {
+      h.advance(ms(300)).skip();
+      timeouts++;
+    }
+    // As long as so many take when each wait is 200 ms at first and 300 ms at most.
+    expect(timeouts).toBe(1 + Math.ceil((200 + 300 * retries) / 300));
+  });
+
   test.each(['FIN-WAIT-1', 'CLOSING', 'LAST-ACK'] as const)('a FIN that nobody acknowledges in %s', (state) => {
     const h = inState(state);
     expect(gaps(h).slice(0, 4)).toEqual([300, 600, 1200, 2400]);

@@ -188,6 +188,17 @@ describe('F-RTO', () => {
     expect(h.info).toMatchObject({ snd_cwnd: 4000, snd_ssthresh: 5000, ca_state: 'Loss' });
   });
 
+  test('one octet is enough: of new data that waits, of it reported', () => {
+    const h = open({ options: { TCP_NODELAY: true } });
+    h.write(10_000);
+    h.skip();
+    h.write(1);
+    h.skip().after(RTO).expect(resent(0)).inject(ack(1000)).expect(data(10_000, 1));
+    h.inject(ack(1000, { sack: [[10_000, 10_001]] }));
+    expect(reasons(h)).toEqual(['retransmission timeout']);
+    expect(h.takeLeft()[0]?.seg.seq).toBe(1000);
+  });
+
   test('is not asked when tcp_frto is 0', () => {
     timedOut({ sysctl: { tcp_frto: 0 } })
       .inject(ack(1000))

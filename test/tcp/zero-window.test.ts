@@ -62,6 +62,18 @@ describe('the probe', () => {
     }
   });
 
+  test('nor do answers keep it longer than so many, once the timer is at its longest', () => {
+    const sysctl = { tcp_rto_max_ms: 300, tcp_orphan_retries: 3 };
+    const h = established({ mss: 1000, sysctl }).inject(ack(0, { wnd: 0 }));
+    h.write(10);
+    h.release();
+    for (let n = 0; n < 3; n++)
+      h.after(ms(300))
+        .expect(probe(0))
+        .inject(ack(0, { wnd: 0 }));
+    h.after(ms(300)).expectNothing().expectState('CLOSED');
+  });
+
   test('and answers keep it only until the timer has grown to its most, but for profile rfc (MUST-37)', () => {
     const probed = (profile: 'linux' | 'rfc'): string => {
       const h = established({ mss: 1000, profile }).inject(ack(0, { wnd: 0 }));

@@ -168,6 +168,23 @@ describe('BBR (draft-ietf-ccwg-bbr-06)', () => {
     expect(flow.control.cwnd).toBe(cwnd);
   });
 
+  test('without a rate there is no pace of nothing', () => {
+    const bbr = new Bbr(MSS, 10, 1);
+    const begun = bbr.pacingRate;
+    for (let n = 1; n < 10; n++)
+      bbr.onAck({ ...emptySample(), acked: MSS, delivered: n * MSS, roundStart: true, now: micros(n) });
+    expect(bbr.pacingRate).toBe(begun);
+  });
+
+  test('what RACK’s timer finds is held against what was in flight then, not against all that was ever lost', () => {
+    const path = new Path({ rate: 100 * MBIT, rtt: 20_000, loss: 0.002 });
+    const flow = path.add('bbr');
+    while (flow.control.phase !== 'ProbeBW_UP') path.run(1000);
+    const { delivered, inFlight } = flow;
+    flow.control.onAck({ ...emptySample(), lost: 1, delivered, inFlight, srtt: 20_000, now: path.now });
+    expect(flow.control.phase).toBe('ProbeBW_UP');
+  });
+
   test('a timeout leaves one segment, and four with the first ACK (§5.6.4.4)', () => {
     const bbr = new Bbr(MSS, 10, 1);
     bbr.onRto(10 * MSS, true, NOW);

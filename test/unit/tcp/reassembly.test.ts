@@ -154,6 +154,18 @@ describe('SACK blocks', () => {
     expect(blocks(r)[0]).toEqual([400, 710]);
   });
 
+  test('what comes again and again crowds out no other, either', () => {
+    const r = new Reassembly();
+    for (let n = 1; n <= 6; n++) insert(r, n * 100, 10);
+    for (let i = 0; i < 20; i++) insert(r, (5 + (i % 2)) * 100, 10);
+    expect(blocks(r)).toEqual([
+      [600, 610],
+      [500, 510],
+      [400, 410],
+      [300, 310],
+    ]);
+  });
+
   test('blocks that have grown together or were passed are told no more', () => {
     const r = new Reassembly();
     for (let n = 1; n <= 6; n++) insert(r, n * 100, 10);

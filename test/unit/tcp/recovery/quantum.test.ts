@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { quantum } from '../../../../src/tcp/recovery/pacing.ts';
+import { micros } from '../../../../src/base/time.ts';
+import { mayRelease, quantum } from '../../../../src/tcp/recovery/pacing.ts';
 import type { Tcb } from '../../../../src/tcp/tcb.ts';
+import { Timer, TimerTable } from '../../../../src/tcp/timers.ts';
 
 const MOST = 60_000;
 
@@ -24,6 +26,26 @@ test('the user’s limit counts, too', () => {
   expect(at(4_000_000, 20_000, 5_000_000)).toBe(4000);
 });
 
+test('an octet a second is a limit', () => {
+  expect(at(10_000_000, 20_000, 1)).toBe(2000);
+});
+
 test('below a round trip of 512 µs the largest piece is no burst, once one is known', () => {
   expect([at(1, 511), at(1, 512), at(1, 1), at(1, 0)]).toEqual([MOST, 2000, MOST, 2000]);
+});
+
+/** Whether data may leave at 1000 when the pace lets it at `releaseAt`, and the timer that says so has not come. */
+function mayLeave(releaseAt: number, pacingRate: number): boolean {
+  const timers = new TimerTable();
+  timers.set(Timer.pacing, micros(releaseAt));
+  const tcb = { options: { SO_MAX_PACING_RATE: 0 }, congestion: { pacingRate }, timers, loss: { releaseAt } };
+  return mayRelease(tcb as unknown as Tcb, micros(1000));
+}
+
+test('data leave when their time has come, before the timer says so', () => {
+  expect([mayLeave(999, 1e6), mayLeave(1000, 1e6), mayLeave(1001, 1e6)]).toEqual([true, true, false]);
+});
+
+test('and when there is no pace any more', () => {
+  expect(mayLeave(5000, Number.POSITIVE_INFINITY)).toBe(true);
 });
