@@ -286,6 +286,17 @@ describe('round trips', () => {
     expect(h.info).toMatchObject({ max_rtt: 100_000, backoff: 1 });
   });
 
+  test('nor while our own clock passes 0', () => {
+    const h = stamped();
+    h.advance(ms(2 ** 32 - h.tsVal - 305)).write(10);
+    h.skip()
+      .after(RTO)
+      .skip()
+      .advance(ms(10))
+      .inject(ack(10, { ts: [h.peerTsVal, 0] }));
+    expect(h.info).toMatchObject({ max_rtt: 100_000, backoff: 1 });
+  });
+
   test('data that acknowledge nothing new tell nothing (RFC 7323 §4.1)', () => {
     const h = stamped().advance(seconds(10)).inject(data(0, 10)).expect(ack(10));
     expect(h.info.max_rtt).toBe(100_000);
