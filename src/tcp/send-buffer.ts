@@ -139,7 +139,7 @@ export class SendBuffer implements Keepable {
       this.#tail -= this.#head;
       this.#head = 0;
       this.#rewind();
-    } else if (this.#cursorChunk <= this.#head) this.#rewind();
+    }
   }
 
   /** Adds `[place, place + len)` of the stream to `into`, by reference. The caller keeps within what is held. */

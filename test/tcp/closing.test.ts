@@ -343,6 +343,12 @@ describe('TIME-WAIT', () => {
     h.expectNothing().expectState('CLOSED');
   });
 
+  test('a tick younger is younger', () => {
+    const h = inState('TIME-WAIT', { timestamps: true });
+    expect(h.giveWay(syn({ seq: -100_000 }))).toBe(false);
+    expect(h.advance(ms(1)).giveWay(syn({ seq: -100_000 }))).toBe(true);
+  });
+
   test('without timestamps a SYN beyond all we received takes its place, any other doesn’t', () => {
     const h = inState('TIME-WAIT');
     expect(h.giveWay(syn({ seq: 1 }))).toBe(false);

@@ -92,7 +92,7 @@ export class DeliveryRate implements Keepable {
 
   /** The ACK has been taken; its rate in octets per second, 0 when it gives none. `minRtt` in µs. */
   endAck(minRtt: number, now: Micros): number {
-    if (this.#appLimitedTo > 0 && this.delivered > this.#appLimitedTo) this.#appLimitedTo = 0;
+    if (this.delivered > this.#appLimitedTo) this.#appLimitedTo = 0;
     if (!this.#found) return 0;
     this.#firstSentAt = this.#newestSentAt;
     const interval = Math.max(this.#sendElapsed, now - this.#priorAt);
