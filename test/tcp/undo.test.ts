@@ -234,3 +234,15 @@ test('after a timeout what was reported by SACK is not sent again', () => {
   expect(left.length).toBeLessThanOrEqual(3);
   expect(h.info.unacked).toBe(0);
 });
+
+test('unless the peer has forgotten it: it acknowledges what is before it, and not it (RFC 2018 §8)', () => {
+  const h = open();
+  h.write(2000);
+  h.skip()
+    .advance(RTT)
+    .inject(sack(0, [1, 2]))
+    .inject(ack(1000))
+    .skip();
+  for (let n = 0; n < 3; n++) h.advance(RTO).advance(RTO);
+  expect(h.takeLeft().map(({ seg }) => seg.seq)).toContain(1000);
+});
