@@ -188,15 +188,17 @@ describe('F-RTO', () => {
     expect(h.info).toMatchObject({ snd_cwnd: 4000, snd_ssthresh: 5000, ca_state: 'Loss' });
   });
 
-  test('one octet is enough: of new data that waits, of it reported', () => {
-    const h = open({ options: { TCP_NODELAY: true } });
-    h.write(10_000);
-    h.skip();
-    h.write(1);
-    h.skip().after(RTO).expect(resent(0)).inject(ack(1000)).expect(data(10_000, 1));
-    h.inject(ack(1000, { sack: [[10_000, 10_001]] }));
-    expect(reasons(h)).toEqual(['retransmission timeout']);
-    expect(h.takeLeft()[0]?.seg.seq).toBe(1000);
+  test('one octet is enough: of new data that waits, of it reported, of what was sent before acknowledged', () => {
+    const waiting = open({ options: { TCP_NODELAY: true } });
+    waiting.write(10_000);
+    waiting.skip().write(1);
+    waiting.skip().after(RTO).expect(resent(0)).inject(ack(1000)).expect(data(10_000, 1));
+    const reported = timedOut().inject(ack(1000)).skip();
+    // The window has changed as well, so that it is no duplicate.
+    reported.inject(ack(1000, { sack: [[10_000, 10_001]], wnd: 60_000 }));
+    expect(reported.connection.variables?.loss.frto).toBe('off');
+    const acknowledged = timedOut().inject(ack(1));
+    expect(acknowledged.connection.variables?.loss.frto).toBe('new');
   });
 
   test('is not asked when tcp_frto is 0', () => {
