@@ -83,9 +83,23 @@ describe('the search', () => {
     h.skip();
   });
 
-  test('does not, where too little waits to notice its loss', () => {
+  test.each([
+    [1242 + 3 * 1024, 1242],
+    [1242 + 3 * 1024 - 1, 1024],
+  ])(
+    'does so only where three segments wait behind it, to notice its loss: of %i octets %i leave first',
+    (len, first) => {
+      const h = searching();
+      h.write(len);
+      expect(h.takeLeft()[0]!.seg.len).toBe(first);
+    },
+  );
+
+  test('does not while the peer repeats itself', () => {
     const h = searching();
-    h.write(4000);
+    h.write(1024);
+    h.skip().inject(ack(1460)).skip();
+    h.write(8000);
     expect(h.takeLeft()[0]!.seg.len).toBe(1024);
   });
 

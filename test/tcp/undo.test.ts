@@ -202,6 +202,13 @@ describe('F-RTO', () => {
     expect(acknowledged.connection.variables?.loss.frto).toBe('off');
   });
 
+  test('an ACK of what went again, the rest of it, is no answer', () => {
+    const h = timedOut().inject(ack(500)).expect(data(10_000, MSS)).inject(ack(1000)).skip();
+    expect(h.connection.variables?.loss.frto).toBe('new');
+    h.inject(ack(2000)).skip();
+    expect(reasons(h)).toEqual(['retransmission timeout', 'undo: F-RTO']);
+  });
+
   test('is not asked when tcp_frto is 0', () => {
     timedOut({ sysctl: { tcp_frto: 0 } })
       .inject(ack(1000))
