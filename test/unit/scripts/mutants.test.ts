@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { survivorsOf } from '../../../scripts/mutants/again.ts';
 import { draw } from '../../../scripts/mutants/draw.ts';
 import { EQUIVALENT, equivalentOf } from '../../../scripts/mutants/equivalent.ts';
 import { applyMutant, type Kind, mutantAt, mutantsOf } from '../../../scripts/mutants/mutant.ts';
@@ -111,6 +112,25 @@ describe('the draw', () => {
       expect([made.length, made.some(isExplained), explained.every(isExplained)]).toEqual([3, false, true]);
     }
     expect(draw(mutants, 5, seededRandom(1), isExplained).explained).toHaveLength(4);
+  });
+});
+
+describe('those that survived an earlier run', () => {
+  const every = mutantsOf('a.ts', 'f(1);\n\nf(1);\ng(a < b);\n', ['constant', 'comparison']);
+  const said = (line: number, replacement: string, verdict: string): string =>
+    JSON.stringify({ file: 'a.ts', line, original: '1', replacement, verdict });
+  const found = (...lines: readonly string[]): readonly string[] =>
+    survivorsOf(['what npm prints', ...lines, '{"seed":1,"made":2}'].join('\n'), every).map(
+      ({ line, replacement }) => `${line}: ${replacement}`,
+    );
+
+  test('are found at the nearest line, should the source have moved', () => {
+    expect(found(said(1, '2', 'survived'))).toEqual(['1: 2']);
+    expect(found(said(4, '0', 'survived'))).toEqual(['3: 0']);
+  });
+
+  test('those that were caught, or are there no more, are not', () => {
+    expect(found(said(1, '2', 'caught'), said(1, '3', 'survived'))).toEqual([]);
   });
 });
 
