@@ -72,7 +72,7 @@ function optionsIn(args: readonly string[]): Options | 'help' {
   return {
     seed: whole('--seed', values.seed ?? '1'),
     count: values.count === 'all' ? Number.POSITIVE_INFINITY : whole('--count', values.count ?? '100'),
-    again: values.again === undefined ? undefined : words(values.again, '').map(textOf),
+    again: values.again?.split(',').map(textOf),
     files: sourcesIn(words(values.files, 'src/tcp'), '.ts'),
     kinds,
     tests: sourcesIn(values.tests?.split(',') ?? TESTS, '.test.ts'),
