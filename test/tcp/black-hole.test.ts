@@ -83,6 +83,12 @@ describe('the search', () => {
     h.skip();
   });
 
+  test('does not, where too little waits to notice its loss', () => {
+    const h = searching();
+    h.write(4000);
+    expect(h.takeLeft()[0]!.seg.len).toBe(1024);
+  });
+
   test.each([
     [1242 + 3 * 1024, 1242],
     [1242 + 3 * 1024 - 1, 1024],
