@@ -236,6 +236,23 @@ export const KNOWN: readonly Known[] = [
       withoutSack(d.tcpx) !== withoutSack(d.kernel),
   },
   {
+    name: 'ACK of what was not sent on what ends at RCV.NXT',
+    reason:
+      'RFC 9293 §3.10.7.4 first answers old octets, each time; to Linux what ends at RCV.NXT is inside (tcp_sequence), and its ACK of what was not sent is challenged once in tcp_invalid_ratelimit',
+    is: (d, script) => {
+      const packet = cause(d, script);
+      return (
+        d.silent === 'kernel' &&
+        isBareAck(d.tcpx) &&
+        packet !== undefined &&
+        has(packet, ACK) &&
+        packet.len > 0 &&
+        (packet.ack ?? 0) > seqOf(d.tcpx) &&
+        packet.seq + packet.len === ackOf(d.tcpx)
+      );
+    },
+  },
+  {
     name: 'FIN in a SACK block',
     reason:
       'RFC 2018 §3 speaks of data; Linux counts a FIN ahead of order as an octet of the block, and reports one that stands alone',
@@ -462,6 +479,7 @@ const reaches = (p: SegmentSpec | undefined): boolean => p !== undefined && (p.l
 const isBareAck = (text: string): boolean => /^\. /.test(text) && lengthOf(text) === 0;
 
 const seqOf = (text: string): number => Number(/ ([0-9]+):/.exec(text)?.[1] ?? 0);
+const ackOf = (text: string): number => Number(/ ack ([0-9]+)/.exec(text)?.[1] ?? 0);
 const lengthOf = (text: string): number => Number(/\(([0-9]+)\)/.exec(text)?.[1] ?? 0);
 
 /** The kernel's segment is smaller by what its SACK blocks take. */
