@@ -148,9 +148,9 @@ export const KNOWN: readonly Known[] = [
     name: 'no ACK bit',
     reason:
       'RFC 9293 §3.10.7.4 looks at the sequence number first and answers; Linux first drops what has neither ACK, RST nor SYN, but for TIME-WAIT, where it looks at the ACK bit not at all',
-    // An answer that looks like the next one's is missed only after that.
+    // An answer that looks like the next one's is missed only after that, or seems to come with that.
     is: (d, script) =>
-      d.what === 'segment' &&
+      (d.what === 'segment' || (d.what === 'time' && d.silent === 'kernel')) &&
       causes(d, script)
         .slice(-2)
         .some((p, n, all) => !(p.flags & (ACK | RST | SYN)) && (n === all.length - 1 || isBareAck(d.tcpx))),
@@ -211,6 +211,12 @@ export const KNOWN: readonly Known[] = [
       (cause(d, script)?.ack ?? 0) > seqOf(d.tcpx),
   },
   {
+    name: 'SYN once the user has gone',
+    reason:
+      'RFC 5961 §4.2 challenges it; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, resets what may be a new connection (tcp_timewait_state_process)',
+    is: (d, script) => isReset(d.kernel) && hasUser(d, script, 'close') && has(cause(d, script), SYN),
+  },
+  {
     name: 'what a timeout lets go',
     reason:
       'RFC 9293 §3.4 numbers octets, not segments: tcpx cuts anew what it sends again, and its window of one segment (RFC 5681) has room for a FIN; Linux sends the segment as it was, and counts each as one',
@@ -234,6 +240,24 @@ export const KNOWN: readonly Known[] = [
       withoutSack(withoutEcho(d.tcpx)) === withoutSack(withoutEcho(d.kernel)) &&
       /TS/.test(d.tcpx) &&
       withoutSack(d.tcpx) !== withoutSack(d.kernel),
+  },
+  {
+    name: 'ACK and window of what ends where the last ACK was',
+    reason:
+      'RFC 9293 §3.10.7.4 first: of what ends before RCV.NXT nothing else is looked at; to Linux what ends at its last ACK or behind is inside (tcp_sequence): its SEQ shows what that acknowledged, or the window that shrank, and it does not send again what tcpx does',
+    is: (d, script) => {
+      const isOld = (p: SegmentSpec | undefined): boolean =>
+        p !== undefined && has(p, ACK) && p.seq + p.len <= ackOf(d.tcpx);
+      if (isBareAck(d.tcpx))
+        return (
+          isBareAck(d.kernel) &&
+          ackOf(d.tcpx) === ackOf(d.kernel) &&
+          seqOf(d.kernel) !== seqOf(d.tcpx) &&
+          isOld(cause(d, script))
+        );
+      const acknowledges = (p: SegmentSpec): boolean => p.len > 0 && isOld(p) && (p.ack ?? 0) > seqOf(d.tcpx);
+      return (d.silent === 'kernel' || seqOf(d.kernel) > seqOf(d.tcpx)) && causes(d, script).some(acknowledges);
+    },
   },
   {
     name: 'ACK of what was not sent on what ends at RCV.NXT',
@@ -350,14 +374,18 @@ export const KNOWN: readonly Known[] = [
   {
     name: 'echo in SYN-RECEIVED',
     reason:
-      'RFC 7323 does not ask it; Linux wants the ACK of its SYN-ACK to echo a timestamp that was on one (tcp_check_req)',
-    is: (d, script) => / ack 1 win >0 <TS ecr 1060>$/.test(d.kernel) && script.steps[0]?.do === 'listen',
+      'RFC 7323 does not ask it; Linux wants what follows its SYN-ACK to echo a timestamp that was on one, not that of an ACK since: it answers others, and drops a RST (tcp_check_req)',
+    is: (d, script) =>
+      script.steps[0]?.do === 'listen' &&
+      (/ ack 1 win >0 <TS ecr 1060>$/.test(d.kernel) ||
+        (d.silent === 'kernel' && / 1:1\(0\)/.test(d.tcpx) && hasLateReset(d, script))),
   },
   {
-    name: 'abort with octets unread where both have closed',
+    name: 'octets unread where both have closed',
     reason:
-      'RFC 9293 §3.10.5: in CLOSING and LAST-ACK an ABORT sends nothing; Linux sends a RST where octets were not read (tcp_close)',
-    is: (d, script) => isReset(d.kernel) && hasUser(d, script, 'abort') && causes(d, script).some((p) => has(p, FIN)),
+      'RFC 9293 §3.10.5: in CLOSING and LAST-ACK an ABORT sends nothing, nor does a user who goes; Linux sends a RST where octets were not read (tcp_close)',
+    is: (d, script) =>
+      isReset(d.kernel) && hasUser(d, script, 'abort', 'close') && causes(d, script).some((p) => has(p, FIN)),
   },
   {
     name: 'simultaneous open',
@@ -443,6 +471,12 @@ function isOld(packet: SegmentSpec, script: Script): boolean {
     if (has(step.packet, ACK) && !has(step.packet, RST)) most = Math.max(most, acked);
   }
   return false;
+}
+
+/** A RST that says which timestamp it echoes, after a SYN and something that an ACK has answered. */
+function hasLateReset(d: Difference, script: Script): boolean {
+  const isStamped = FAMILIES[script.family]?.['tcp_timestamps'] === '1';
+  return isStamped && causes(d, script).some((p, i) => i >= 2 && has(p, RST));
 }
 
 /** Smaller than that of the last ACK in the window, and not 0, and nothing else is new. */
