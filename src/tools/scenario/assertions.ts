@@ -169,7 +169,8 @@ function parseUnary(at: Cursor): Expression {
 
 /** Why an assertion did not hold, or what could not be worked out; undefined when all is well. */
 export interface CodeFailure {
-  readonly place: Place;
+  /** Undefined where it is that of the whole step. */
+  readonly place: Place | undefined;
   readonly message: string;
 }
 
@@ -181,8 +182,10 @@ export function runCode(
   print: (line: string) => void,
 ): CodeFailure | undefined {
   const known: Lookup = (name) => variables.get(name) ?? lookup(name);
+  let place: Place | undefined;
   try {
     for (const statement of statements) {
+      place = statement.kind === 'assert' ? statement.place : undefined;
       if (statement.kind === 'set') variables.set(statement.name, evaluate(statement.to, known));
       else if (statement.kind === 'print') print(statement.of.map((e) => String(evaluate(e, known))).join(' '));
       else if (!truth(evaluate(statement.test, known))) {
@@ -197,9 +200,13 @@ export function runCode(
     return undefined;
   } catch (error) {
     if (error instanceof ScenarioError) return { place: error.place, message: error.message };
+    if (error instanceof NoWhole) return { place, message: error.message };
     throw error;
   }
 }
+
+/** Bits of a number that is no whole one. */
+class NoWhole extends Error {}
 
 export function evaluate(e: Expression, lookup: Lookup): Scalar {
   switch (e.kind) {
@@ -232,6 +239,11 @@ export function evaluate(e: Expression, lookup: Lookup): Scalar {
 const truth = (v: Scalar): boolean => v !== 0 && v !== '' && v !== false;
 const plain = (v: Scalar): number | string => (typeof v === 'boolean' ? Number(v) : v);
 
+function bits(op: string, n: number): bigint {
+  if (!Number.isInteger(n)) throw new NoWhole(`${op} wants whole numbers, not ${n}`);
+  return BigInt(n);
+}
+
 function binary(op: string, left: Expression, right: Expression, lookup: Lookup): Scalar {
   const first = evaluate(left, lookup);
   if (op === 'and') return truth(first) ? evaluate(right, lookup) : first;
@@ -253,11 +265,11 @@ function binary(op: string, left: Expression, right: Expression, lookup: Lookup)
       return a - b * Math.floor(a / b);
     // Masks and shifts of numbers beyond 32 bits, too.
     case '&':
-      return Number(BigInt(a) & BigInt(b));
+      return Number(bits(op, a) & bits(op, b));
     case '|':
-      return Number(BigInt(a) | BigInt(b));
+      return Number(bits(op, a) | bits(op, b));
     case '^':
-      return Number(BigInt(a) ^ BigInt(b));
+      return Number(bits(op, a) ^ bits(op, b));
     case '<<':
       return a * 2 ** b;
     default:

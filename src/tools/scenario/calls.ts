@@ -64,7 +64,7 @@ export interface PlannedCall {
 /** Throws ScenarioError on what is not known or not supported. */
 export function planCall(step: CallStep): PlannedCall {
   const args = new Args(step);
-  const make = CALLS[step.name];
+  const make = Object.hasOwn(CALLS, step.name) ? CALLS[step.name] : undefined;
   if (make === undefined)
     throw new ScenarioError(
       step.place,
@@ -116,6 +116,7 @@ interface Made {
 
 const CALLS: Readonly<Record<string, (args: Args) => Made>> = {
   socket: (args) => {
+    checkDomain(args);
     for (const i of [1, 2]) if (args.has(i)) checkSocketArg(args, i);
     return { request: { call: 'socket' } };
   },
@@ -166,6 +167,13 @@ const CALLS: Readonly<Record<string, (args: Args) => Made>> = {
   poll: planPoll,
 };
 
+function checkDomain(args: Args): void {
+  if (!args.has(0)) return;
+  const value = args.at(0);
+  if (value.kind !== 'any' && !(value.kind === 'name' && /^[AP]F_INET$/.test(value.name)))
+    throw args.wrong(`a socket is AF_INET here${nameText(value)}`);
+}
+
 function checkSocketArg(args: Args, i: number): void {
   const value = args.at(i);
   const allowed = i === 1 ? ['SOCK_STREAM'] : ['IPPROTO_TCP', 'IPPROTO_IP'];
@@ -189,7 +197,8 @@ const flagsOf = (args: Args, i: number): number => (args.has(i) ? args.number(ar
 function optionOf(args: Args): string {
   const level = args.number(args.at(1), 'the level');
   const name = args.at(2);
-  const option = name.kind === 'name' ? SOCKET_OPTIONS[name.name] : undefined;
+  const option =
+    name.kind === 'name' && Object.hasOwn(SOCKET_OPTIONS, name.name) ? SOCKET_OPTIONS[name.name] : undefined;
   if (name.kind !== 'name' || option === undefined)
     throw args.wrong(`the socket option${nameText(name)} is not known here`);
   if (option.level !== level) {
@@ -262,7 +271,7 @@ function numberOf(value: Value): number | undefined {
     case 'number':
       return value.n;
     case 'name':
-      return VALUES[value.name];
+      return Object.hasOwn(VALUES, value.name) ? VALUES[value.name] : undefined;
     case 'flags': {
       let all = 0;
       for (const of of value.of) {

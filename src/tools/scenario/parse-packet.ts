@@ -1,5 +1,6 @@
 /** Segments and ICMP errors: `[ect0] S. 0:0(0) ack 1 win 5792 <mss 1460,nop,wscale 2>`. */
 import { IcmpType, UnreachableCode } from '../../wire/icmp.ts';
+import { parseIpv4 } from '../../wire/ipv4.ts';
 import { flagsFromText } from '../../wire/tcp-text.ts';
 import type { Cursor } from './cursor.ts';
 import {
@@ -11,6 +12,7 @@ import {
   ScenarioError,
   type SegmentSpec,
 } from './model.ts';
+import { optionOctets, type ToWire } from './option-octets.ts';
 
 /** A field of 16 bits holds no more. */
 const MAX_16 = 65_535;
@@ -28,14 +30,21 @@ export function parsePacket(at: Cursor, isIn: boolean): PacketSpec {
   return parseSegment(at, ip);
 }
 
+/** Sequence numbers; relative ones may lie before the first. */
+const NUMBERS = [-(2 ** 31), 2 ** 32 - 1] as const;
+/** What fits a packet behind two headers without options. */
+const MOST_OCTETS = MAX_16 - 40;
+/** Octets of options in a header, IP's or TCP's. */
+const MOST_OPTIONS = 40;
+
 /** `1:1001(1000)`: first octet, the one behind the last, and how many that is. */
 function parseRange(at: Cursor): { readonly seq: number; readonly len: number } {
-  const seq = at.takeInteger("a sequence number, as in '1:1001(1000)'");
+  const seq = at.takeWithin(...NUMBERS, "a sequence number, as in '1:1001(1000)',");
   at.expect(':');
-  const end = at.takeInteger('the sequence number behind the last octet');
+  const end = at.takeWithin(...NUMBERS, 'the sequence number behind the last octet');
   at.expect('(');
   const { place } = at;
-  const len = at.takeInteger('a number of octets');
+  const len = at.takeWithin(0, MOST_OCTETS, 'a number of octets');
   at.expect(')');
   if ((seq + len) >>> 0 !== end >>> 0)
     throw new ScenarioError(place, `${len} octets from ${seq} end at ${(seq + len) >>> 0}, not at ${end}`);
@@ -45,7 +54,7 @@ function parseRange(at: Cursor): { readonly seq: number; readonly len: number } 
 function parseSegment(at: Cursor, ip: IpSpec): SegmentSpec {
   const flags = parseFlags(at);
   const range = parseRange(at);
-  const ack = at.skip('ack') ? at.takeInteger('an acknowledgment number') : undefined;
+  const ack = at.skip('ack') ? at.takeWithin(...NUMBERS, 'an acknowledgment number') : undefined;
   const wnd = at.skip('win') ? at.takeWithin(0, MAX_16, 'a window') : undefined;
   const urg = at.skip('urg') ? at.takeWithin(0, MAX_16, 'an urgent pointer') : undefined;
   const options = at.isAt('<') ? parseOptionList(at) : [];
@@ -75,7 +84,11 @@ function parseFlags(at: Cursor): number {
   return flags;
 }
 
+/** Numbers that are not known yet take as much room as any. */
+const ANY_NUMBERS: ToWire = { sackEdge: () => 0, tsVal: () => 0, tsEcr: () => 0, cookie: () => undefined };
+
 function parseOptionList(at: Cursor): readonly OptionSpec[] | 'any' {
+  const { place } = at;
   at.expect('<');
   if (at.skip('...')) {
     at.expect('>');
@@ -85,7 +98,28 @@ function parseOptionList(at: Cursor): readonly OptionSpec[] | 'any' {
   do options.push(parseOption(at));
   while (at.skip(','));
   at.expect('>');
+  const { length } = optionOctets(options, ANY_NUMBERS);
+  if (length > MOST_OPTIONS)
+    throw new ScenarioError(place, `options have ${MOST_OPTIONS} octets at most, not ${length}`);
   return options;
+}
+
+function takeAddress(at: Cursor): string {
+  const { place } = at;
+  const text = at.takeKind('address', 'an IPv4 address');
+  if (parseIpv4(text) === undefined) throw new ScenarioError(place, `${text} is no IPv4 address`);
+  return text;
+}
+
+/** Hexadecimal digits, of as many octets as a header's options have room for. */
+function takeOctets(at: Cursor, like: string): string {
+  const { place } = at;
+  const digits = at.takeKind('hex', `octets, as in '${like}'`).slice(2);
+  if (digits.length % 2 !== 0)
+    throw new ScenarioError(place, `'0x${digits}' is not whole octets: an even number of digits`);
+  if (digits.length > 2 * MOST_OPTIONS)
+    throw new ScenarioError(place, `options have ${MOST_OPTIONS} octets at most, not ${digits.length / 2}`);
+  return digits;
 }
 
 const OPTION_NAMES = 'nop, eol, mss, wscale, sackOK, sack, TS, FO, FOEXP or hex';
@@ -126,10 +160,7 @@ function parseOption(at: Cursor): OptionSpec {
       return { kind: text, cookie: parseCookie(at) };
     case 'hex': {
       at.take();
-      const { place } = at;
-      const octets = at.takeKind('hex', "octets, as in '0xfd04'").slice(2);
-      if (octets.length % 2 !== 0) throw new ScenarioError(place, 'an octet has two digits');
-      return { kind: 'hex', octets };
+      return { kind: 'hex', octets: takeOctets(at, '0xfd04') };
     }
     default:
       throw at.wrong(`an option: ${OPTION_NAMES}`);
@@ -190,11 +221,11 @@ function parseIpWord(at: Cursor, isIn: boolean): IpSpec {
     case 'to':
       onlyIn();
       at.take();
-      return { [text]: at.takeKind('address', 'an IPv4 address') };
+      return { [text]: takeAddress(at) };
     case 'ipopt':
       onlyIn();
       at.take();
-      return { ipopt: at.takeKind('hex', "octets, as in '0x0101'").slice(2) };
+      return { ipopt: takeOctets(at, '0x0101') };
     default:
       throw at.wrong(`${ECN.join(', ')}, tos, ttl, conn, reserved, offset, badsum, more, from, to or ipopt`);
   }
@@ -239,16 +270,16 @@ function parseIcmp(at: Cursor, ip: IpSpec, before: IcmpSpec['quoted']): IcmpSpec
   at.expect('icmp');
   const { place } = at;
   const type = at.takeKind('word', 'a type of ICMP error');
-  if (ICMP_TYPES[type] === undefined)
+  if (!Object.hasOwn(ICMP_TYPES, type))
     throw new ScenarioError(place, `'${type}' is none of ${Object.keys(ICMP_TYPES).join(', ')}`);
   let code: string | undefined;
   if (at.token.kind === 'word' && !at.isAt('mtu')) {
     const codeAt = at.place;
     code = at.take().text;
-    if (type !== 'unreachable' || UNREACHABLE_CODES[code] === undefined)
+    if (type !== 'unreachable' || !Object.hasOwn(UNREACHABLE_CODES, code))
       throw new ScenarioError(codeAt, `'${code}' is no code of ${type}`);
   }
-  const mtu = at.skip('mtu') ? at.takeInteger('an MTU in octets') : undefined;
+  const mtu = at.skip('mtu') ? at.takeWithin(0, MAX_16, 'an MTU in octets') : undefined;
   const quoted = at.isAt('[') ? parseQuoted(at) : before;
   return { kind: 'icmp', ip, type, code, mtu, quoted };
 }

@@ -32,7 +32,8 @@ export function planScenario(scenario: Scenario): Plan {
       checkDescriptors(call, descriptors, step);
       return { step, call };
     }
-    if (step.kind === 'code') checkNames(step.statements, (name) => isTcpInfoName(name) || name in VALUES, variables);
+    if (step.kind === 'code')
+      checkNames(step.statements, (name) => isTcpInfoName(name) || Object.hasOwn(VALUES, name), variables);
     if (step.kind === 'command') return { step, effects: commandEffects(step.command, step.place) };
     return { step };
   });

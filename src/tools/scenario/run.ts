@@ -321,7 +321,9 @@ class Run {
       const failure = runCode(step.statements, known, this.#variables, (line) => printed.push(line));
       if (failure === undefined || this.#target.now() >= until) {
         this.printed.push(...printed);
-        return failure === undefined ? undefined : this.#fail({ ...step, place: failure.place }, failure.message);
+        return failure === undefined
+          ? undefined
+          : this.#fail({ ...step, place: failure.place ?? step.place }, failure.message);
       }
       await this.#target.pass(this.#target.now() + ASK_AGAIN);
     }

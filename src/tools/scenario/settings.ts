@@ -2,7 +2,7 @@
  * What a scenario asks for beside its steps: `--name=value`, and commands in backquotes. Commands are not run: those that
  * set what TCP is to do, and those that wait, are understood; the rest is an error.
  */
-import type { Sysctl } from '../../tcp/config.ts';
+import { CONGESTION_NAMES, profileSysctl, type Sysctl } from '../../tcp/config.ts';
 import { type Place, type Scenario, ScenarioError } from './model.ts';
 
 export interface Settings {
@@ -94,12 +94,29 @@ function* assignments(text: string, place: Place): Iterable<readonly [string, st
     const name = found === null ? undefined : /(?:^net\.ipv4\.|^\/proc\/sys\/net\/ipv4\/)(\w+)$/.exec(found[1]!)?.[1];
     if (found === null || name === undefined)
       throw new ScenarioError(place, `'${rest}' is no setting of net.ipv4, as in net.ipv4.tcp_sack=0`);
-    yield [name, found[2]!.replace(/^["']|["']$/g, '')];
+    const value = found[2]!.replace(/^["']|["']$/g, '');
+    checkValue(name, value, place);
+    yield [name, value];
     rest = rest.slice(found[0].length);
   }
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+/** Of a setting that the stack has too: it has a type. */
+function checkValue(name: string, value: string, place: Place): void {
+  const like = settingOf(profileSysctl('linux'), name);
+  const wanted =
+    like === undefined || typeof like === 'string' ? undefined : Array.isArray(like) ? like.length : (1 as const);
+  if (wanted === undefined) return;
+  const numbers = value.trim().split(/\s+/);
+  if (numbers.length === wanted && numbers.every((n) => /^[0-9]+$/.test(n))) return;
+  throw new ScenarioError(
+    place,
+    `${name} takes ${wanted === 1 ? 'a whole number' : `${wanted} whole numbers`}, not '${value}'`,
+  );
+}
+
+const settingOf = (of: Sysctl, name: string): unknown =>
+  Object.hasOwn(of, name) ? of[name as keyof Sysctl] : undefined;
 
 /** Kernel settings that have no counterpart here, and of which only this value is the way tcpx is. */
 const SAME_ANYWAY: Readonly<Record<string, readonly string[]>> = {
@@ -120,12 +137,15 @@ export function sysctlOf(
   for (const effect of effects) {
     if (effect.kind !== 'sysctl') continue;
     const { name, value } = effect;
-    const now = (known as Readonly<Mutable<Record<keyof Sysctl, unknown>>>)[name as keyof Sysctl];
-    if (typeof now === 'number') sysctl[name] = Number(value);
+    const now = settingOf(known, name);
+    if (name === 'tcp_congestion_control' && !CONGESTION_NAMES.some((one) => one === value))
+      missing.push(`${name}=${value}`);
+    else if (typeof now === 'number') sysctl[name] = Number(value);
     else if (typeof now === 'boolean') sysctl[name] = Number(value) !== 0;
     else if (Array.isArray(now)) sysctl[name] = value.trim().split(/\s+/).map(Number);
     else if (typeof now === 'string') sysctl[name] = value;
-    else if (SAME_ANYWAY[name]?.includes(value) !== true) missing.push(`${name}=${value}`);
+    else if (!Object.hasOwn(SAME_ANYWAY, name) || SAME_ANYWAY[name]?.includes(value) !== true)
+      missing.push(`${name}=${value}`);
   }
   // Names and values are the scenario's; each was given the type of what the stack has there.
   return { sysctl: sysctl as Partial<Sysctl>, missing };

@@ -69,7 +69,8 @@ const FIELDS: Readonly<Record<string, readonly [at: number, len: 1 | 4 | 8]>> = 
 const WSCALES_AT = 6;
 
 /** What a scenario's code may ask for. */
-export const isTcpInfoName = (name: string): boolean => name in FIELDS || /^tcpi_(snd|rcv)_wscale$/.test(name);
+export const isTcpInfoName = (name: string): boolean =>
+  Object.hasOwn(FIELDS, name) || /^tcpi_(snd|rcv)_wscale$/.test(name);
 
 export function decodeTcpInfo(octets: Uint8Array): Readonly<Record<string, number>> {
   const view = new DataView(octets.buffer, octets.byteOffset, octets.length);

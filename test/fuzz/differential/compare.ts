@@ -182,7 +182,7 @@ export const KNOWN: readonly Known[] = [
       'RFC 5961 §4.2 challenges it; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, answers by RST (tcp_timewait_state_process)',
     is: (d, script) =>
       d.what === 'segment' &&
-      isBareAck(d.tcpx) &&
+      (isBareAck(d.tcpx) || d.silent === 'tcpx') &&
       isReset(d.kernel) &&
       has(cause(d, script), SYN) &&
       isKeptBriefly(d, script),
@@ -209,12 +209,6 @@ export const KNOWN: readonly Known[] = [
       hasUser(d, script, 'close') &&
       has(cause(d, script), ACK) &&
       (cause(d, script)?.ack ?? 0) > seqOf(d.tcpx),
-  },
-  {
-    name: 'SYN once the user has gone',
-    reason:
-      'RFC 5961 §4.2 challenges it; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, resets what may be a new connection (tcp_timewait_state_process)',
-    is: (d, script) => isReset(d.kernel) && hasUser(d, script, 'close') && has(cause(d, script), SYN),
   },
   {
     name: 'what a timeout lets go',
@@ -246,8 +240,12 @@ export const KNOWN: readonly Known[] = [
     reason:
       'RFC 9293 §3.10.7.4 first: of what ends before RCV.NXT nothing else is looked at; to Linux what ends at its last ACK or behind is inside (tcp_sequence): its SEQ shows what that acknowledged, or the window that shrank, and it does not send again what tcpx does',
     is: (d, script) => {
+      // Its octets had come before, in a packet as long or longer.
       const isOld = (p: SegmentSpec | undefined): boolean =>
-        p !== undefined && has(p, ACK) && p.seq + p.len <= ackOf(d.tcpx);
+        p !== undefined &&
+        has(p, ACK) &&
+        p.seq + p.len <= ackOf(d.tcpx) &&
+        causes(d, script).some((q, n, all) => n < all.indexOf(p) && reaches(q) && q.seq + q.len >= p.seq + p.len);
       if (isBareAck(d.tcpx))
         return (
           isBareAck(d.kernel) &&

@@ -35,6 +35,9 @@ test.each([
   ['x & 3 == 3', 'true'],
   ['True + 1', '2'],
   ['nobody', 'nobody is not known here'],
+  ['1.5 & 1', '& wants whole numbers, not 1.5'],
+  ['1 | "a"', '| wants whole numbers, not NaN'],
+  ['(1 / 0) ^ 1', '^ wants whole numbers, not Infinity'],
 ])('%s is %s', (expression, wanted) => {
   expect(value(expression)).toBe(wanted);
 });
