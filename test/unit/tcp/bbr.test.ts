@@ -177,12 +177,16 @@ describe('BBR (draft-ietf-ccwg-bbr-06)', () => {
   });
 
   test('what RACK’s timer finds is held against what was in flight then, not against all that was ever lost', () => {
-    const path = new Path({ rate: 100 * MBIT, rtt: 20_000, loss: 0.002 });
+    const path = new Path({ rate: 100 * MBIT, rtt: 20_000, loss: 0.015 });
     const flow = path.add('bbr');
     while (flow.control.phase !== 'ProbeBW_UP') path.run(1000);
     const { delivered, inFlight } = flow;
-    flow.control.onAck({ ...emptySample(), lost: 1, delivered, inFlight, srtt: 20_000, now: path.now });
+    const sample = { ...emptySample(), lost: 1, delivered, inFlight, srtt: 20_000, now: path.now };
+    flow.control.onAck(sample);
     expect(flow.control.phase).toBe('ProbeBW_UP');
+    // As old as what an ACK of long ago would tell of.
+    flow.control.onAck({ ...sample, acked: 1 });
+    expect(flow.control.phase).toBe('ProbeBW_DOWN');
   });
 
   test('a timeout leaves one segment, and four with the first ACK (§5.6.4.4)', () => {
