@@ -7,7 +7,7 @@ import { SCENARIOS } from '../tools/compare/scenarios.ts';
 import type { ColorChoice } from '../tools/log-style.ts';
 import type { Ipv4 } from '../wire/ipv4.ts';
 import { CLOSED_PORT } from './compare-ground.ts';
-import { EXIT_CODES_AS_DIFF } from './exit.ts';
+import { exitCodesAsDiff } from './exit.ts';
 import { anyDriver, colorOption, fileValue, pathOptions, secondsValue, wholeNumber } from './option-types.ts';
 
 /** As commander gives them, by long name. */
@@ -58,7 +58,10 @@ Examples:
   $ sudo tcpx compare --lab --all
   $ sudo tcpx compare --lab lost-data zero-window --html run.html
 
-${EXIT_CODES_AS_DIFF.replace('the same', 'the same, but for what an RFC allows or requires').replace('different', 'different: forbidden by an RFC, or unexplained')}`;
+${exitCodesAsDiff({
+  same: 'the same, but for what an RFC allows or requires',
+  different: 'different: forbidden by an RFC, or unexplained',
+})}`;
 
 const DEFAULT_REQUEST = 'GET / HTTP/1.0\\r\\n\\r\\n';
 export function declareCompare(command: Command): void {

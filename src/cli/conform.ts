@@ -1,5 +1,6 @@
 /** `tcpx conform [ID…|FILE…|DIR]`: plays scenarios on tcpx and on the kernel, and says which come out as they say. */
 import { existsSync, openSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { type Command, Option } from 'commander';
 import { type ColorChoice, paintFor, useColor } from '../tools/log-style.ts';
 import { openAgainstTarget } from '../tools/scenario/against-target.ts';
@@ -19,14 +20,18 @@ import {
   tapText,
   totalsOf,
 } from '../tools/scenario/report.ts';
+import { ipv4Text } from '../wire/ipv4.ts';
 import type { CliCommand } from './command.ts';
-import { CliFailure, EXIT_CODES_AS_DIFF, Exit } from './exit.ts';
+import { asTrouble, CliFailure, Exit, exitCodesAsDiff, failureFrom } from './exit.ts';
 import type { Io } from './io.ts';
 import { nearestName } from './nearest.ts';
-import { parseTarget, resolveHost } from './target.ts';
+import { parseTarget, resolveHost, type Target } from './target.ts';
+
+/** What `--on` can name. */
+type OwnTarget = Exclude<TargetName, 'against'>;
 
 interface ConformOptions {
-  readonly on: TargetName | 'both';
+  readonly on: OwnTarget | 'both';
   readonly against?: string;
   readonly format: 'text' | 'tap' | 'junit';
   readonly json?: true;
@@ -41,8 +46,14 @@ export const conform: CliCommand = {
   summary: 'play scenarios (packetdrill scripts) on tcpx and on the kernel',
   group: 'Experiments:',
   declare,
-  // commander's options by the names and parsers of declare.
-  run: (args, options, io) => runConform(args, options as unknown as ConformOptions, io),
+  async run(args, options, io) {
+    try {
+      // commander's options by the names and parsers of declare.
+      return await runConform(args, options as unknown as ConformOptions, io);
+    } catch (error) {
+      throw asTrouble(failureFrom(error));
+    }
+  },
 };
 
 function declare(command: Command): void {
@@ -81,7 +92,7 @@ Examples:
   $ sudo tcpx conform --on both reset        on tcpx and on this kernel
   $ tcpx conform my-test.pkt --format tap
 
-${EXIT_CODES_AS_DIFF.replace('the same', 'all as they say').replace('different', 'not all')}`,
+${exitCodesAsDiff({ same: 'all as they say', different: 'not all', nothing: 'nothing to play' })}`,
     );
 }
 
@@ -95,12 +106,12 @@ async function runConform(words: readonly string[], o: ConformOptions, io: Io): 
   if (o.on === 'live' && o.against === undefined && !isInPrivateNamespace()) return runInside(commandLine(words, o));
   const paint = paintFor(o.output === undefined && useColor(o.color, io.stdout, io.env));
   const live = o.format === 'text' && !o.json && o.output === undefined;
-  const against = o.against === undefined ? undefined : await hostOf(o.against, io);
+  const grounds = o.against === undefined ? groundsOf(o.on) : [['against', await hostOf(o.against, io)] as const];
   const output = o.output === undefined ? undefined : openOutput(o.output);
   const played: Played[] = [];
   for (const plan of loaded.plans) {
-    for (const target of against === undefined ? targetsOf(o.on) : (['live'] as const)) {
-      const one = await playOn(plan, target, against ?? openOf(target));
+    for (const [target, open] of grounds) {
+      const one = await playOn(plan, target, open);
       played.push(one);
       if (live && (!o.quiet || one.verdict === 'fail')) io.stdout.write(`${playedLines(one, paint).join('\n')}\n`);
     }
@@ -136,15 +147,18 @@ function complain({ problems, unknown, plans }: Loaded, io: Io): void {
         hint: 'what is supported is in docs/scenarios.md',
       },
     );
-  for (const word of unknown)
-    throw new CliFailure(
-      existsSync(word)
-        ? `${word}: there are no scenarios in it; their names end in .pkt`
-        : `no file, and no scenario or requirement that one covers, is called ${word}`,
-      { exitCode: Exit.USAGE, hint: `${meant(word)}\`tcpx conform --list\` shows what there is` },
-    );
+  if (unknown.length > 0)
+    throw new CliFailure(unknown.map(unknownText).join('; '), {
+      exitCode: Exit.USAGE,
+      hint: `${[...new Set(unknown.map(meant))].join('')}\`tcpx conform --list\` shows what there is`,
+    });
   if (plans.length === 0) throw new CliFailure('there are no scenarios', { exitCode: Exit.USAGE });
 }
+
+const unknownText = (word: string): string =>
+  existsSync(word)
+    ? `${word}: there are no scenarios in it; their names end in .pkt`
+    : `no file, and no scenario or requirement that one covers, is called ${word}`;
 
 function meant(word: string): string {
   const names = loadScenarios([]).plans.flatMap(({ scenario: { name, file, about } }) => [
@@ -176,20 +190,42 @@ const listLine = ({ scenario }: Plan): string =>
 async function hostOf(text: string, io: Io): Promise<OpenTarget> {
   const { host, port } = parseTarget([text]);
   const address = await resolveHost(host, io, false);
+  await seeListening({ host: ipv4Text(address), port });
   return (plan) => openAgainstTarget(plan, { address, port });
 }
 
-const targetsOf = (on: ConformOptions['on']): readonly TargetName[] => (on === 'both' ? ['tcpx', 'kernel'] : [on]);
+const LISTEN_PATIENCE_MS = 5000;
 
-function openOf(target: TargetName): OpenTarget {
-  switch (target) {
-    case 'tcpx':
-      return openTcpx;
-    case 'kernel':
-      return openKernelTarget;
-    case 'live':
-      return openLiveTarget;
-  }
+/** One connection of this machine's own: without a listener every scenario would fail at its first answer. */
+function seeListening({ host, port }: Target): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      socket.destroy();
+      reject(
+        new CliFailure(`${host}:${port} can't be played against: ${why}`, {
+          exitCode: Exit.USAGE,
+          hint: 'start what is to listen there; nothing was played',
+        }),
+      );
+    };
+    const socket = connect({ host, port, timeout: LISTEN_PATIENCE_MS }, () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.on('timeout', () => fail(`no answer within ${LISTEN_PATIENCE_MS / 1000} s`));
+    socket.on('error', (error) => fail(error.message));
+  });
+}
+
+const OPENERS: Readonly<Record<OwnTarget, OpenTarget>> = {
+  tcpx: openTcpx,
+  kernel: openKernelTarget,
+  live: openLiveTarget,
+};
+
+function groundsOf(on: ConformOptions['on']): readonly (readonly [TargetName, OpenTarget])[] {
+  const names = on === 'both' ? (['tcpx', 'kernel'] as const) : [on];
+  return names.map((name) => [name, OPENERS[name]]);
 }
 
 function tell(o: ConformOptions, played: readonly Played[], output: number | undefined, io: Io): void {

@@ -28,11 +28,16 @@ export const EXIT_CODES = `Exit codes:
   4    timed out                         130  ended by ^C
   5    reset after it was connected      143  ended by SIGTERM`;
 
-/** compare, replay: as diff. */
-export const EXIT_CODES_AS_DIFF = `Exit codes:
-  0    the same
-  1    different
-  2    trouble: wrong usage or nothing to compare
+/** compare, replay and what else compares: as diff. */
+export const exitCodesAsDiff = ({
+  same = 'the same',
+  different = 'different',
+  nothing = 'nothing to compare',
+} = {}): string =>
+  `Exit codes:
+  0    ${same}
+  1    ${different}
+  2    trouble: wrong usage or ${nothing}
   69, 77, 130, 143 as for connect`;
 
 /** Commands that only read a recording. */

@@ -13,7 +13,7 @@ import { reportHtml } from '../tools/report/html.ts';
 import { LANGS, type Lang } from '../tools/report/texts.ts';
 import { monotonicMicros } from '../tools/scenario/kernel-process.ts';
 import type { CliCommand } from './command.ts';
-import { asTrouble, CliFailure, EXIT_CODES_AS_DIFF, Exit, failureFrom } from './exit.ts';
+import { asTrouble, CliFailure, Exit, exitCodesAsDiff, failureFrom } from './exit.ts';
 import type { Io } from './io.ts';
 import { isUtf8 } from './locale.ts';
 import { nearestName } from './nearest.ts';
@@ -78,10 +78,7 @@ Examples:
   $ sudo tcpx lab run --all
   $ sudo tcpx lab run teardown --lang zh
 
-${EXIT_CODES_AS_DIFF.replace('the same', 'all were shown')
-  .replace('different', 'not all')
-
-  .replace('wrong usage or nothing to compare', 'wrong usage, or a file that cannot be written')}`,
+${exitCodesAsDiff({ same: 'all were shown', different: 'not all', nothing: 'a file that cannot be written' })}`,
     );
 }
 

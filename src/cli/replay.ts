@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { TraceRecord } from '../tcp/trace.ts';
 import { ReplayError, type ReplayResult, replayLog } from '../tools/replay.ts';
 import type { CliCommand } from './command.ts';
-import { CliFailure, EXIT_CODES_AS_DIFF, Exit } from './exit.ts';
+import { CliFailure, Exit, exitCodesAsDiff } from './exit.ts';
 import type { Io } from './io.ts';
 import { openLog } from './log-input.ts';
 
@@ -20,7 +20,7 @@ function declare(command: Command): void {
     .usage('[options] FILE')
     .argument('<file>', 'a log written with --json-file')
     .addOption(new Option('--json', 'print the result as one JSON document'))
-    .addHelpText('after', `\nExample:\n  $ tcpx replay run.ndjson\n\n${EXIT_CODES_AS_DIFF}`);
+    .addHelpText('after', `\nExample:\n  $ tcpx replay run.ndjson\n\n${exitCodesAsDiff()}`);
 }
 
 async function runReplay(path: string, json: boolean, io: Io): Promise<number> {

@@ -89,7 +89,7 @@ test('a host that listens is played against from outside; what needs its user is
   const verdicts: Record<string, string> = {};
   for (const plan of loadScenarios(['open/listen-ack', 'header/bad-checksum-syn', 'data/no-ack-bit', 'data/nagle'])
     .plans) {
-    const { verdict, note } = await playOn(plan, 'live', open);
+    const { verdict, note } = await playOn(plan, 'against', open);
     verdicts[plan.scenario.name] = note ?? verdict;
   }
   server.close();

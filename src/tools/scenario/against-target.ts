@@ -80,7 +80,7 @@ const highestNumber = (plan: Plan): number =>
   );
 
 class AgainstTarget implements Target, LinkReceiver {
-  readonly name = 'live';
+  readonly name = 'against';
   readonly isReal = true;
   readonly sent: SentPacket[] = [];
   readonly addresses: TargetAddresses;

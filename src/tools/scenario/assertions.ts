@@ -53,6 +53,9 @@ const RULES: readonly (readonly [Token['kind'], RegExp])[] = [
   ['mark', /\/\/|<<|>>|<=|>=|==|!=|\*\*|./y],
 ];
 
+/** `1 + 1 + …` is worked out from the inside, so its length is a depth. */
+const MAX_WORDS = 1000;
+
 function lexLine(text: string, line: number, column: number): readonly Token[] {
   const tokens: Token[] = [];
   let at = 0;
@@ -71,8 +74,9 @@ function lexLine(text: string, line: number, column: number): readonly Token[] {
       break;
     }
   }
-  tokens.push({ kind: 'end', text: '', place: { line, column: column + at } });
-  return tokens;
+  const end: Token = { kind: 'end', text: '', place: { line, column: column + at } };
+  if (tokens.length > MAX_WORDS) throw new ScenarioError(end.place, `a line of code has ${MAX_WORDS} words at most`);
+  return [...tokens, end];
 }
 
 function parseLine(text: string, line: number, column: number): readonly Statement[] {
@@ -128,7 +132,7 @@ function parseExpression(at: Cursor, level = 0): Expression {
 }
 
 function parseNot(at: Cursor): Expression {
-  if (at.skip('not')) return { kind: 'unary', op: 'not', of: parseNot(at) };
+  if (at.skip('not')) return { kind: 'unary', op: 'not', of: at.nested(() => parseNot(at)) };
   const first = parseArithmetic(at, 0);
   const rest: [string, Expression][] = [];
   for (let op = COMPARISONS.find((o) => at.isAt(o)); op !== undefined; op = COMPARISONS.find((o) => at.isAt(o))) {
@@ -150,9 +154,9 @@ function parseArithmetic(at: Cursor, level: number): Expression {
 }
 
 function parseUnary(at: Cursor): Expression {
-  for (const op of ['-', '+', '~']) if (at.skip(op)) return { kind: 'unary', op, of: parseUnary(at) };
+  for (const op of ['-', '+', '~']) if (at.skip(op)) return { kind: 'unary', op, of: at.nested(() => parseUnary(at)) };
   if (at.skip('(')) {
-    const inner = parseExpression(at);
+    const inner = at.nested(() => parseExpression(at));
     at.expect(')');
     return inner;
   }
@@ -200,13 +204,13 @@ export function runCode(
     return undefined;
   } catch (error) {
     if (error instanceof ScenarioError) return { place: error.place, message: error.message };
-    if (error instanceof NoWhole) return { place, message: error.message };
+    if (error instanceof NoValue) return { place, message: error.message };
     throw error;
   }
 }
 
-/** Bits of a number that is no whole one. */
-class NoWhole extends Error {}
+/** An operator that can't be used on what it was given. */
+class NoValue extends Error {}
 
 export function evaluate(e: Expression, lookup: Lookup): Scalar {
   switch (e.kind) {
@@ -220,7 +224,8 @@ export function evaluate(e: Expression, lookup: Lookup): Scalar {
     case 'unary': {
       const of = evaluate(e.of, lookup);
       if (e.op === 'not') return !truth(of);
-      return e.op === '-' ? -Number(of) : e.op === '~' ? -Number(of) - 1 : Number(of);
+      const n = numberFor(e.op, of);
+      return e.op === '-' ? -n : e.op === '~' ? -n - 1 : n;
     }
     case 'binary':
       return binary(e.op, e.left, e.right, lookup);
@@ -239,8 +244,13 @@ export function evaluate(e: Expression, lookup: Lookup): Scalar {
 const truth = (v: Scalar): boolean => v !== 0 && v !== '' && v !== false;
 const plain = (v: Scalar): number | string => (typeof v === 'boolean' ? Number(v) : v);
 
+function numberFor(op: string, v: Scalar): number {
+  if (typeof v === 'string') throw new NoValue(`${op} wants numbers, not '${v}'`);
+  return Number(v);
+}
+
 function bits(op: string, n: number): bigint {
-  if (!Number.isInteger(n)) throw new NoWhole(`${op} wants whole numbers, not ${n}`);
+  if (!Number.isInteger(n)) throw new NoValue(`${op} wants whole numbers, not ${n}`);
   return BigInt(n);
 }
 
@@ -248,8 +258,14 @@ function binary(op: string, left: Expression, right: Expression, lookup: Lookup)
   const first = evaluate(left, lookup);
   if (op === 'and') return truth(first) ? evaluate(right, lookup) : first;
   if (op === 'or') return truth(first) ? first : evaluate(right, lookup);
-  const a = Number(first);
-  const b = Number(evaluate(right, lookup));
+  const a = numberFor(op, first);
+  const b = numberFor(op, evaluate(right, lookup));
+  const result = arithmetic(op, a, b);
+  if (!Number.isFinite(result)) throw new NoValue(`${a} ${op} ${b} is no number`);
+  return result;
+}
+
+function arithmetic(op: string, a: number, b: number): number {
   switch (op) {
     case '+':
       return a + b;

@@ -12,7 +12,7 @@
 import { flagsFromText } from '../../wire/tcp-text.ts';
 import { parseCode } from './assertions.ts';
 import { formatScenario, formatStep } from './format.ts';
-import type { About, IpSpec, OptionSpec, Scenario, SegmentSpec, Step, Value, When } from './model.ts';
+import type { About, IpSpec, OptionSpec, Scenario, ScenarioOption, SegmentSpec, Step, Value, When } from './model.ts';
 
 /** What of a segment may be left out: no payload, no options, its window not looked at. */
 export interface SegmentParts {
@@ -37,7 +37,7 @@ export function scenario(title: string, about: Partial<About> = {}): ScenarioBui
 
 export class ScenarioBuilder {
   readonly #about: About;
-  readonly #options: (readonly [string, string])[] = [];
+  readonly #options: ScenarioOption[] = [];
   readonly #steps: Step[] = [];
   #when: When = AT_ONCE;
 
@@ -47,7 +47,7 @@ export class ScenarioBuilder {
 
   /** `--name=value`. */
   option(optionName: string, value: string): this {
-    this.#options.push([optionName, value]);
+    this.#options.push({ name: optionName, value, place: { line: 1, column: 1 } });
     return this;
   }
 
@@ -88,7 +88,7 @@ export class ScenarioBuilder {
   }
 
   command(command: string): this {
-    return this.#add({ kind: 'command', command });
+    return this.#add({ kind: 'command', command, textPlace: this.#place });
   }
 
   /** Another builder's steps, for beginnings that many scenarios share. */

@@ -2,9 +2,13 @@
 import type { Token, TokenKind } from './lexer.ts';
 import { type Place, ScenarioError } from './model.ts';
 
+/** Lists in lists, parentheses in parentheses. */
+const MAX_DEPTH = 100;
+
 export class Cursor {
   readonly #tokens: readonly Token[];
   #at = 0;
+  #depth = 0;
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
@@ -70,6 +74,15 @@ export class Cursor {
     const n = this.takeInteger(what);
     if (n < least || n > most) throw new ScenarioError(place, `${what} is from ${least} to ${most}, not ${n}`);
     return n;
+  }
+
+  /** For what may hold things of its own kind, so that no text exhausts the stack. */
+  nested<T>(parse: () => T): T {
+    if (this.#depth === MAX_DEPTH) throw new ScenarioError(this.place, `nested deeper than ${MAX_DEPTH}`);
+    this.#depth++;
+    const parsed = parse();
+    this.#depth--;
+    return parsed;
   }
 
   /** `what` is what should stand here. */

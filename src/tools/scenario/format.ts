@@ -6,7 +6,7 @@ import type { About, IpSpec, PacketSpec, Scenario, Step, Value, When } from './m
 
 /** The whole scenario, line by line: the n-th step stands on line `firstStepLine(about, options) + n`. */
 export function formatScenario({ about, options, steps }: Pick<Scenario, 'about' | 'options' | 'steps'>): string {
-  const head = [...aboutLines(about), ...options.map(([name, value]) => `--${name}=${value}`)];
+  const head = [...aboutLines(about), ...options.map(({ name, value }) => `--${name}=${value}`)];
   return `${[...head, ...(head.length > 0 ? [''] : []), ...steps.map(formatStep)].join('\n')}\n`;
 }
 
@@ -87,7 +87,7 @@ function formatIp(ip: IpSpec): string {
   return words.length === 0 ? '' : `[${words.join(',')}] `;
 }
 
-export function formatValue(value: Value): string {
+function formatValue(value: Value): string {
   switch (value.kind) {
     case 'any':
       return '...';

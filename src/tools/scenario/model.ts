@@ -18,8 +18,13 @@ export type When =
   | { readonly kind: 'after' | 'at'; readonly from: number; readonly to: number }
   | { readonly kind: 'any' };
 
-/** An argument or a result of a call, as written. */
-export type Value =
+/** No step comes later than that after another, in seconds: eleven days and a half. */
+export const MAX_SECONDS = 1_000_000;
+
+/** An argument or a result of a call, as written; `place` where there is a text. */
+export type Value = BareValue & { readonly place?: Place };
+
+export type BareValue =
   | { readonly kind: 'any' }
   | { readonly kind: 'number'; readonly n: number; readonly hex?: true }
   | { readonly kind: 'string'; readonly text: string }
@@ -118,11 +123,13 @@ export type Step =
   | CallStep
   | (StepBase & { readonly kind: 'in'; readonly packet: PacketSpec })
   | (StepBase & { readonly kind: 'out'; readonly packet: SegmentSpec })
-  | (StepBase & { readonly kind: 'command'; readonly command: string })
+  /** `textPlace`: of the backquote in front of it. */
+  | (StepBase & { readonly kind: 'command'; readonly command: string; readonly textPlace: Place })
   | (StepBase & { readonly kind: 'code'; readonly code: string; readonly statements: readonly Statement[] });
 
 /** What a scenario is played on. */
-export type TargetName = 'tcpx' | 'kernel' | 'live';
+export const TARGETS = ['tcpx', 'kernel', 'live', 'against'] as const;
+export type TargetName = (typeof TARGETS)[number];
 
 /** What the comments that begin with `//!` say: packetdrill skips them. */
 export interface About {
@@ -140,14 +147,21 @@ export interface About {
   readonly kernelDiffers?: string;
 }
 
+/** `--name=value`. */
+export interface ScenarioOption {
+  readonly name: string;
+  readonly value: string;
+  /** Of the value. */
+  readonly place: Place;
+}
+
 export interface Scenario {
   /** The file's name without its extension. */
   readonly name: string;
   /** Where its text is from; for messages. */
   readonly file: string;
   readonly about: About;
-  /** `--name=value`, in their order. */
-  readonly options: readonly (readonly [name: string, value: string])[];
+  readonly options: readonly ScenarioOption[];
   readonly steps: readonly Step[];
   /** Its text by lines; the builder's are formatted. */
   readonly lines: readonly string[];

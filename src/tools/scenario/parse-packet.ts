@@ -26,9 +26,12 @@ export function parsePacket(at: Cursor, isIn: boolean): PacketSpec {
   }
   if (at.isAt('icmp')) return parseIcmp(at, ip, quoted);
   if (at.isAt('udp')) throw at.wrong('a TCP segment (UDP is not supported)');
+  if (TUNNELS.some((word) => at.isAt(word))) throw at.wrong('a TCP segment (tunnels are not supported)');
   if (at.isAt('(')) throw at.wrong('flags (tunnels and addresses are not supported here)');
   return parseSegment(at, ip);
 }
+
+const TUNNELS = ['ipv4', 'ipv6', 'gre', 'mpls'] as const;
 
 /** Sequence numbers; relative ones may lie before the first. */
 const NUMBERS = [-(2 ** 31), 2 ** 32 - 1] as const;
@@ -58,6 +61,8 @@ function parseSegment(at: Cursor, ip: IpSpec): SegmentSpec {
   const wnd = at.skip('win') ? at.takeWithin(0, MAX_16, 'a window') : undefined;
   const urg = at.skip('urg') ? at.takeWithin(0, MAX_16, 'an urgent pointer') : undefined;
   const options = at.isAt('<') ? parseOptionList(at) : [];
+  // The next step begins with its time, so a word here is one that stands in the wrong place, or that nobody knows.
+  if (at.token.kind === 'word') throw at.wrong("'ack', 'win', 'urg', '<' (in this order) or the next step");
   return {
     kind: 'segment',
     ip,

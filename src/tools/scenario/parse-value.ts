@@ -1,16 +1,21 @@
 /** Arguments and results of calls: numbers, names, strings, lists, structures, and what is joined by `|`. */
 import type { Cursor } from './cursor.ts';
-import type { Field, Value } from './model.ts';
+import type { BareValue, Field, Value } from './model.ts';
 
 export function parseValue(at: Cursor): Value {
   const first = parseOne(at);
   if (!at.isAt('|')) return first;
   const of = [first];
   while (at.skip('|')) of.push(parseOne(at));
-  return { kind: 'flags', of };
+  return { kind: 'flags', of, ...(first.place !== undefined && { place: first.place }) };
 }
 
 function parseOne(at: Cursor): Value {
+  const { place } = at;
+  return { ...at.nested(() => parseBare(at)), place };
+}
+
+function parseBare(at: Cursor): BareValue {
   if (at.skip('...')) return { kind: 'any' };
   if (at.isAt('[')) return parseList(at);
   if (at.isAt('{')) return parseStruct(at);
@@ -33,7 +38,7 @@ function parseOne(at: Cursor): Value {
 }
 
 /** `SOCK_STREAM`, or `htons(8080)`. */
-function parseName(at: Cursor): Value {
+function parseName(at: Cursor): BareValue {
   const name = at.take().text;
   if (!at.skip('(')) return { kind: 'name', name };
   const args = at.isAt(')') ? [] : [parseValue(at)];
@@ -42,7 +47,7 @@ function parseName(at: Cursor): Value {
   return { kind: 'apply', name, args };
 }
 
-function parseList(at: Cursor): Value {
+function parseList(at: Cursor): BareValue {
   at.expect('[');
   const items: Value[] = [];
   while (!at.isAt(']')) {
@@ -53,7 +58,7 @@ function parseList(at: Cursor): Value {
   return { kind: 'list', items };
 }
 
-function parseStruct(at: Cursor): Value {
+function parseStruct(at: Cursor): BareValue {
   at.expect('{');
   const fields: Field[] = [];
   while (!at.isAt('}')) {

@@ -12,12 +12,14 @@ import { type Directive, lex } from './lexer.ts';
 import {
   type About,
   type CallStep,
+  MAX_SECONDS,
   type PacketSpec,
   type Place,
   type Scenario,
   ScenarioError,
+  type ScenarioOption,
   type Step,
-  type TargetName,
+  TARGETS,
   type When,
 } from './model.ts';
 import { parsePacket } from './parse-packet.ts';
@@ -43,18 +45,18 @@ export function parseScenario(text: string, file: string): Scenario {
 
 export const nameOf = (file: string): string => file.replace(/^.*\//, '').replace(/\.[a-z]+$/, '');
 
-function parseOptions(at: Cursor): readonly (readonly [string, string])[] {
-  const options: [string, string][] = [];
+function parseOptions(at: Cursor): readonly ScenarioOption[] {
+  const options: ScenarioOption[] = [];
   while (at.token.kind === 'option') {
-    const { text, place } = at.take();
+    const { text, place: optionPlace } = at.take();
     const name = text.slice(2);
-    if (!KNOWN_OPTIONS.has(name)) throw new ScenarioError(place, `the option ${text} is not supported`);
+    if (!KNOWN_OPTIONS.has(name)) throw new ScenarioError(optionPlace, `the option ${text} is not supported`);
     at.expect('=');
     let value = '';
-    const { line } = at.place;
-    while (!at.isAtEnd && at.place.line === line) value += at.take().text;
+    const { place } = at;
+    while (!at.isAtEnd && at.place.line === optionPlace.line) value += at.take().text;
     if (value === '') throw at.wrong(`a value for ${text}`);
-    options.push([name, value]);
+    options.push({ name, value, place });
   }
   return options;
 }
@@ -64,7 +66,6 @@ const KNOWN_OPTIONS = new Set([
   'tolerance_usecs',
   'ip_version',
   'mtu',
-  'mss',
   'tcp_ts_tick_usecs',
   'bind_port',
   'connect_port',
@@ -82,7 +83,10 @@ function parseStep(at: Cursor): Step {
   const { kind } = at.token;
   if (until !== undefined && kind !== 'word')
     throw new ScenarioError(place, 'only a call has a time at which it returns');
-  if (kind === 'command') return { kind: 'command', when, place, command: at.take().text.trim() };
+  if (kind === 'command') {
+    const { text: command, place: textPlace } = at.take();
+    return { kind: 'command', when, place, command, textPlace };
+  }
   if (kind === 'code') {
     const code = at.take();
     return { kind: 'code', when, place, code: code.text.trim(), statements: parseCode(code.text, code.place) };
@@ -114,8 +118,11 @@ function parseWhen(at: Cursor): { readonly when: When; readonly until: number | 
 }
 
 function parseTime(at: Cursor): number {
-  const text = at.takeKind('number', 'a time in seconds');
-  return Math.round(Number(text) * 1e6);
+  const { place } = at;
+  const seconds = Number(at.takeKind('number', 'a time in seconds'));
+  if (seconds > MAX_SECONDS)
+    throw new ScenarioError(place, `a time is from 0 to ${MAX_SECONDS} seconds, not ${seconds}`);
+  return Math.round(seconds * 1e6);
 }
 
 function parsePacketStep(at: Cursor, when: When, place: Place): Step {
@@ -167,8 +174,6 @@ function parseNote(at: Cursor): string {
   at.expect(')');
   return words.join(' ');
 }
-
-const TARGETS: readonly TargetName[] = ['tcpx', 'kernel', 'live'];
 
 function aboutOf(directives: readonly Directive[]): About {
   const about: { -readonly [K in keyof About]: About[K] } = { covers: [], exact: false };

@@ -34,7 +34,7 @@ export function planScenario(scenario: Scenario): Plan {
     }
     if (step.kind === 'code')
       checkNames(step.statements, (name) => isTcpInfoName(name) || Object.hasOwn(VALUES, name), variables);
-    if (step.kind === 'command') return { step, effects: commandEffects(step.command, step.place) };
+    if (step.kind === 'command') return { step, effects: commandEffects(step.command, step.textPlace) };
     return { step };
   });
   const settings = settingsOf(scenario);

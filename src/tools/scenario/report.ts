@@ -50,7 +50,7 @@ const titleOf = ({ about, name }: Scenario): string => about.title ?? name;
 /** One line, and for a failure what was expected, what came and what happened before. */
 export function playedLines(p: Played, paint: Paint): readonly string[] {
   const color = { pass: paint.green, fail: paint.red, differs: paint.yellow, skip: paint.dim }[p.verdict];
-  const head = `${color(p.verdict.padEnd(7))} ${p.target.padEnd(6)} ${p.scenario.file.replace(/\.pkt$/, '')}`;
+  const head = `${color(p.verdict.padEnd(7))} ${p.target.padEnd(7)} ${p.scenario.file.replace(/\.pkt$/, '')}`;
   const lines = [`${head}  ${paint.dim(titleOf(p.scenario))}`];
   if (p.note !== undefined) lines.push(`        ${p.note}`);
   lines.push(...p.printed.map((line) => `        ${line}`));
@@ -100,6 +100,7 @@ export function tapText(played: readonly Played[]): string {
       p.verdict === 'skip' ? ` # SKIP ${p.note ?? ''}` : p.verdict === 'differs' ? ` # TODO ${p.note ?? ''}` : '';
     const name = `${p.target} ${p.scenario.file}: ${titleOf(p.scenario)}`.replaceAll('#', '\\#');
     lines.push(`${isOk && p.verdict !== 'differs' ? 'ok' : 'not ok'} ${i + 1} - ${name}${directive}`);
+    lines.push(...p.printed.map((line) => `# ${line}`));
     if (p.failure !== undefined) {
       // YAML: a text between quotes as JSON has it, and a block of lines as they are.
       const details = failureLines(p.scenario, p.failure).map((line) => `    ${line}`.trimEnd());
@@ -139,15 +140,18 @@ function caseXml(p: Played): string {
       .replace(/^[./]+/, '')
       .replaceAll('/', '.') || 'scenario';
   const head = `    <testcase classname="${xml(`${p.target}.${folder}`)}" name="${xml(`${p.scenario.name}: ${titleOf(p.scenario)}`)}" time="${(p.took / 1e6).toFixed(6)}"`;
-  if (p.verdict === 'pass') return `${head}/>`;
-  const inner =
-    p.verdict === 'fail' && p.failure !== undefined
-      ? `<failure message="${xml(p.failure.message)}">${xml(failureLines(p.scenario, p.failure).join('\n'))}</failure>`
-      : `<skipped message="${xml(p.note ?? '')}"/>`;
-  return `${head}>${inner}</testcase>`;
+  const inner = `${outcomeXml(p)}${p.printed.length === 0 ? '' : `<system-out>${xml(p.printed.join('\n'))}</system-out>`}`;
+  return inner === '' ? `${head}/>` : `${head}>${inner}</testcase>`;
 }
 
-export const CONFORM_SCHEMA = 'tcpx.conform/1';
+function outcomeXml(p: Played): string {
+  if (p.verdict === 'pass') return '';
+  return p.verdict === 'fail' && p.failure !== undefined
+    ? `<failure message="${xml(p.failure.message)}">${xml(failureLines(p.scenario, p.failure).join('\n'))}</failure>`
+    : `<skipped message="${xml(p.note ?? '')}"/>`;
+}
+
+const CONFORM_SCHEMA = 'tcpx.conform/1';
 
 export function conformDocument(played: readonly Played[]): Readonly<Record<string, unknown>> {
   return {
@@ -162,6 +166,7 @@ export function conformDocument(played: readonly Played[]): Readonly<Record<stri
       verdict: p.verdict,
       seconds: p.took / 1e6,
       ...(p.note !== undefined && { note: p.note }),
+      ...(p.printed.length > 0 && { printed: p.printed }),
       ...(p.failure !== undefined && { failure: p.failure }),
     })),
   };

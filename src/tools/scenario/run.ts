@@ -2,6 +2,7 @@
  * Plays a scenario on a target: each step at its time, and what leaves in between against what is expected. Stops at the
  * first thing that is otherwise. Relative times count from when the step before happened.
  */
+import { LinkFailure } from '../../link/failure.ts';
 import { parseIpv4 } from '../../wire/ipv4.ts';
 import { runCode, type Scalar } from './assertions.ts';
 import { type CallRequest, type CallResult, callText, type ExpectedResult, type PlannedCall } from './calls.ts';
@@ -10,7 +11,7 @@ import { differences, joinedWith, sentText, specText } from './match.ts';
 import type { CallStep, Place, SegmentSpec, Step, TargetName } from './model.ts';
 import { patternOctets } from './pattern-octets.ts';
 import type { Plan, PlannedStep } from './plan.ts';
-import type { RunningCall, Target } from './target.ts';
+import { NotPlayable, type RunningCall, type Target } from './target.ts';
 import { type SentSegment, Wire } from './wire.ts';
 
 /** Addresses as packetdrill has them: the stack under test, and the peer. */
@@ -105,10 +106,21 @@ class Run {
         this.#story = [];
         this.#target.takeTrace();
       }
-      const failure = await this.#step(planned);
+      const failure = await this.#held(planned.step, () => this.#step(planned));
       if (failure !== undefined) return failure;
     }
-    return this.#finish();
+    return this.#held(this.#plan.scenario.steps.at(-1)!, () => this.#finish());
+  }
+
+  /** A fault of the stack's, or of what plays it, fails the scenario where it shows: the others can still be played. */
+  async #held(step: Step, play: () => Promise<Failure | undefined>): Promise<Failure | undefined> {
+    try {
+      return await play();
+    } catch (error) {
+      if (error instanceof NotPlayable || error instanceof LinkFailure) throw error;
+      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      return this.#fail(step, 'tcpx itself failed: this is a bug in it', { details: stack.split('\n') });
+    }
   }
 
   /** How late something may be that is expected at `at`. */

@@ -3,7 +3,7 @@
  * set what TCP is to do, and those that wait, are understood; the rest is an error.
  */
 import { CONGESTION_NAMES, profileSysctl, type Sysctl } from '../../tcp/config.ts';
-import { type Place, type Scenario, ScenarioError } from './model.ts';
+import { MAX_SECONDS, type Place, type Scenario, ScenarioError, type ScenarioOption } from './model.ts';
 
 export interface Settings {
   /** Microseconds by which something may come too early or too late. */
@@ -25,23 +25,28 @@ const DEFAULT_TOLERANCE = 4000;
 
 /** Throws ScenarioError. */
 export function settingsOf(scenario: Scenario): Settings {
-  const place: Place = { line: 1, column: 1 };
-  const of = (name: string): string | undefined => scenario.options.findLast(([n]) => n === name)?.[1];
-  const number = (name: string, fallback: number): number => {
-    const text = of(name);
-    if (text === undefined) return fallback;
-    if (!/^[0-9]+$/.test(text)) throw new ScenarioError(place, `--${name} takes a whole number, not '${text}'`);
-    return Number(text);
+  const of = (name: string): ScenarioOption | undefined => scenario.options.findLast((option) => option.name === name);
+  const number = (name: string, fallback: number, least: number, most: number): number => {
+    const option = of(name);
+    if (option === undefined) return fallback;
+    const n = Number(option.value);
+    if (!/^[0-9]+$/.test(option.value) || n < least || n > most)
+      throw new ScenarioError(
+        option.place,
+        `--${name} takes a whole number from ${least} to ${most}, not '${option.value}'`,
+      );
+    return n;
   };
   const version = of('ip_version');
-  if (version !== undefined && version !== 'ipv4')
-    throw new ScenarioError(place, `--ip_version=${version} is not supported: IPv4 only`);
-  const tsTick = number('tcp_ts_tick_usecs', 0);
+  if (version !== undefined && version.value !== 'ipv4')
+    throw new ScenarioError(version.place, `--ip_version=${version.value} is not supported: IPv4 only`);
+  const tsTick = number('tcp_ts_tick_usecs', 0, 0, 1e6);
   return {
-    tolerance: number('tolerance_usecs', DEFAULT_TOLERANCE),
-    mtu: number('mtu', 1500),
-    bindPort: number('bind_port', 8080),
-    connectPort: number('connect_port', 8080),
+    tolerance: number('tolerance_usecs', DEFAULT_TOLERANCE, 0, 1e9),
+    // What every host takes (RFC 791), and what a packet can be.
+    mtu: number('mtu', 1500, 68, 65_535),
+    bindPort: number('bind_port', 8080, 1, 65_535),
+    connectPort: number('connect_port', 8080, 1, 65_535),
     tsTick: tsTick > 0 ? tsTick : undefined,
   };
 }
@@ -59,15 +64,24 @@ const PACKETDRILL_DEFAULTS: readonly (readonly [string, string])[] = [
   ['tcp_syncookies', '1'],
 ];
 
-/** Effects of a command. Throws ScenarioError at `place` on one that is not understood. */
+/** Effects of a command; `place`: of the backquote in front. Throws ScenarioError where one is not understood. */
 export function commandEffects(command: string, place: Place): readonly Effect[] {
+  // Each is replaced by as much, so that what is behind it keeps its place.
+  const blank = (gone: string): string => ' '.repeat(gone.length);
   const lines = command
     // A backslash at the end of a line: it goes on.
-    .replaceAll(/\\[ \t]*(\n|$)/g, ' ')
-    .split(/\n|;|&&/)
-    .map((line) => line.replace(/&?>\s*\/dev\/null|2>&1/g, '').trim())
-    .filter((line) => line !== '');
-  return lines.flatMap((line) => lineEffects(line, place));
+    .replaceAll(/\\[ \t]*(\n|$)/g, blank)
+    .replaceAll('&&', ';;')
+    .replaceAll(/&?>\s*\/dev\/null|2>&1/g, blank)
+    .matchAll(/[^\s;][^\n;]*/g);
+  return [...lines].flatMap((line) => lineEffects(line[0].trimEnd(), placeIn(command, line.index, place)));
+}
+
+function placeIn(command: string, at: number, { line, column }: Place): Place {
+  const before = command.slice(0, at).split('\n');
+  return before.length === 1
+    ? { line, column: column + 1 + at }
+    : { line: line + before.length - 1, column: before.at(-1)!.length + 1 };
 }
 
 function lineEffects(line: string, place: Place): readonly Effect[] {
@@ -77,8 +91,12 @@ function lineEffects(line: string, place: Place): readonly Effect[] {
     return PACKETDRILL_DEFAULTS.map(([name, value]) => ({ kind: 'sysctl', name, value }));
   if (/(^|\/)sysctl_restore_.*\.sh$/.test(program) || program === 'true') return [];
   if (program === 'ip' && args[0] === 'tcp_metrics') return [];
-  if (program === 'sleep' && args.length === 1 && Number(args[0]) >= 0)
-    return [{ kind: 'wait', us: Number(args[0]) * 1e6 }];
+  if (program === 'sleep') {
+    const seconds = args.length === 1 ? Number(args[0]) : Number.NaN;
+    if (!(seconds >= 0 && seconds <= MAX_SECONDS))
+      throw new ScenarioError(place, `sleep takes seconds, from 0 to ${MAX_SECONDS}, not '${args.join(' ')}'`);
+    return [{ kind: 'wait', us: seconds * 1e6 }];
+  }
   if (program === 'sysctl' || /(^|\/)set_sysctls\.py$/.test(program)) {
     const text = args.filter((word) => !/^-[qw]+$/.test(word)).join(' ');
     return [...assignments(text, place)].map(([name, value]) => ({ kind: 'sysctl', name, value }));

@@ -34,7 +34,7 @@ const wrong = file('wrong.pkt', '+.1 < S 0:0(0) win 5\n+0 > Q 0:0(0)\n');
 test('scenarios that pass are listed, and the exit code is 0', async () => {
   const { code, out } = await run(good);
   expect(code).toBe(Exit.OK);
-  expect(out).toMatch(/^pass {4}tcpx {3}.*good {2}nobody listens\n1 passed, 0 failed\n$/);
+  expect(out).toMatch(/^pass {4}tcpx {4}.*good {2}nobody listens\n1 passed, 0 failed\n$/);
 });
 
 test('one that fails shows both sides, and the exit code is 1', async () => {
@@ -60,6 +60,7 @@ test('words that name nothing are wrong usage, and the nearest name is suggested
   });
   expect((await run('must-13')).err).toContain('did you mean MUST-13? ');
   expect((await run('pasive-open')).err).toContain('did you mean passive-open? ');
+  expect((await run('nothing-one', 'nothing-two')).err).toMatch(/nothing-one; .*nothing-two/);
 });
 
 test('a folder without scenarios is not said to be no folder', async () => {
@@ -123,6 +124,7 @@ function isTap(text: string): boolean {
   let inBlock = false;
   for (const line of lines) {
     if (inBlock) inBlock = line !== '  ...';
+    else if (line.startsWith('# ')) continue;
     else if (line === '  ---') inBlock = true;
     else if (new RegExp(`^(not )?ok ${count + 1} - `).test(line)) count++;
     else return false;
@@ -135,7 +137,7 @@ function isWellFormed(xml: string): boolean {
   const open: string[] = [];
   const rest = xml
     .replace(/^<\?xml [^>]*\?>/, '')
-    .replace(/<(\/?)([a-z]+)((?: [a-z]+="[^"<]*")*)(\/?)>/g, (_, end, name, __, empty) => {
+    .replace(/<(\/?)([a-z-]+)((?: [a-z]+="[^"<]*")*)(\/?)>/g, (_, end, name, __, empty) => {
       if (end === '' && empty === '') open.push(name);
       else if (end === '/' && open.pop() !== name) open.push('wrong');
       return '';
@@ -157,6 +159,26 @@ test('JUnit goes to a file, escaped', async () => {
   const xml = readFileSync(path, 'utf8');
   expect(xml).toContain('<testsuite name="tcpx" tests="2" failures="1" errors="0" skipped="0">');
   expect(xml).toContain('&gt; Flags [R.], seq 0, ack 2');
+});
+
+test('what a scenario prints is in every form', async () => {
+  const printing = file('printing.pkt', '+.1 < S 0:0(0) win 5\n+0 > R. 0:0(0) ack 1\n+0 %{ print("a < b", 6 * 7) }%\n');
+  expect((await run(printing)).out).toContain('\n        a < b 42\n');
+  const tap = (await run('--format', 'tap', printing)).out;
+  expect(tap).toContain('\n# a < b 42\n');
+  expect(isTap(tap)).toBe(true);
+  const junit = (await run('--format', 'junit', printing)).out;
+  expect(junit).toContain('<system-out>a &lt; b 42</system-out>');
+  expect(isWellFormed(junit)).toBe(true);
+  expect(JSON.parse((await run('--json', printing)).out)).toMatchObject({ scenarios: [{ printed: ['a < b 42'] }] });
+});
+
+test('a host where nobody listens is told before anything is played', async () => {
+  // Port 1 of this machine: nobody has served tcpmux for decades.
+  const { code, out, err } = await run('--against', '127.0.0.1:1', good);
+  expect(code).toBe(Exit.USAGE);
+  expect(out).toBe('');
+  expect(err).toContain("127.0.0.1:1 can't be played against: ");
 });
 
 test('--json is one document', async () => {

@@ -36,8 +36,11 @@ test.each([
   ['True + 1', '2'],
   ['nobody', 'nobody is not known here'],
   ['1.5 & 1', '& wants whole numbers, not 1.5'],
-  ['1 | "a"', '| wants whole numbers, not NaN'],
-  ['(1 / 0) ^ 1', '^ wants whole numbers, not Infinity'],
+  ['1 | "a"', "| wants numbers, not 'a'"],
+  ['"a" + "b"', "+ wants numbers, not 'a'"],
+  ['-"a"', "- wants numbers, not 'a'"],
+  ['1 / 0', '1 / 0 is no number'],
+  ['x % 0', '7 % 0 is no number'],
 ])('%s is %s', (expression, wanted) => {
   expect(value(expression)).toBe(wanted);
 });

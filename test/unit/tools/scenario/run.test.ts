@@ -4,7 +4,7 @@ import { ANY, list, name, type ScenarioBuilder, scenario } from '../../../../src
 import type { Scenario } from '../../../../src/tools/scenario/model.ts';
 import { parseScenario } from '../../../../src/tools/scenario/parse.ts';
 import { planScenario } from '../../../../src/tools/scenario/plan.ts';
-import { openTcpx, playOn } from '../../../../src/tools/scenario/play.ts';
+import { type OpenTarget, openTcpx, playOn } from '../../../../src/tools/scenario/play.ts';
 import { failureLines, type Played } from '../../../../src/tools/scenario/report.ts';
 
 const LISTEN = `0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -46,6 +46,21 @@ test.each([
   expect(await outcome(`${LISTEN}+0 < S 0:0(0) win 32792 <mss 1000>\n${line}`)).toBe(
     `line 5: ${line.startsWith('+.1') ? 'it left at another time' : 'another segment left'}; ${said}`,
   );
+});
+
+test('a stack that throws fails its scenario, where it does, and the others can be played', async () => {
+  const broken: OpenTarget = async (plan) => {
+    const target = await openTcpx(plan);
+    target.inject = () => {
+      throw new RangeError('no such octet');
+    };
+    return target;
+  };
+  const plan = planScenario(parseScenario(ESTABLISHED, 'a.pkt'));
+  const { verdict, failure } = await playOn(plan, 'tcpx', broken);
+  expect(verdict).toBe('fail');
+  expect(failure).toMatchObject({ place: { line: 4 }, message: 'tcpx itself failed: this is a bug in it' });
+  expect(failure?.details[0]).toBe('RangeError: no such octet');
 });
 
 test('what never leaves fails it, at the time by which it should have', async () => {
