@@ -209,7 +209,7 @@ const LONG = 64;
  */
 const BLOCKS: Uint8Array[] = [];
 const SMALL_BLOCKS: Uint8Array[] = [];
-const MOST_SPARE = 128;
+const SPARE_OCTETS = 4 << 20;
 
 function blockOf(spares: Uint8Array[], len: number): Uint8Array {
   return spares.pop() ?? new Uint8Array(len);
@@ -217,5 +217,5 @@ function blockOf(spares: Uint8Array[], len: number): Uint8Array {
 
 function spare(block: Uint8Array): void {
   const spares = block.length === BLOCK_LEN ? BLOCKS : SMALL_BLOCKS;
-  if (spares.length < MOST_SPARE) spares.push(block);
+  if (spares.length * block.length < SPARE_OCTETS) spares.push(block);
 }

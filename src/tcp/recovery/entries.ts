@@ -33,9 +33,11 @@ export const STRIDE = 11;
 
 /** Slots of the smallest storage: a connection that asks and answers needs no more. */
 const LEAST = 16;
-/** Storage that grew is kept up to this size, for a sender whose flight comes and goes; and so much of each size. */
+/** Storage that grew is kept up to this size, for a sender whose flight comes and goes; and so many slots of each size. */
 const MOST_KEPT = 4096;
-const MOST_SPARE = 64;
+const SPARE_SLOTS = 1024;
+/** Of the smallest, for as many connections that ask in one turn: making it anew takes longer than the rest of a request. */
+const MOST_SMALLEST = 1024;
 
 export class Entries {
   /** Entries there is room for; a power of 2, or 0. */
@@ -75,5 +77,5 @@ export function returnEntries(entries: Entries): void {
   const size = Math.log2(capacity);
   spare[size] ??= [];
   const alike = spare[size];
-  if (alike.length < Math.max(1, (MOST_SPARE * LEAST) / capacity)) alike.push(entries);
+  if (alike.length < (capacity === LEAST ? MOST_SMALLEST : Math.max(1, SPARE_SLOTS / capacity))) alike.push(entries);
 }
