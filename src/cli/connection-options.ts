@@ -37,6 +37,7 @@ export interface StackOptions extends FaultOptions {
   /** Absent: as the profile says. */
   readonly ecn?: boolean;
   readonly cc?: CongestionName;
+  readonly dscp?: number;
   /** Fast Open. A listener's is a switch; a client's a cookie in hexadecimal, '' to ask for one. */
   readonly tfo?: true | string;
   readonly keepalive?: KeepAlive;
@@ -86,6 +87,9 @@ export const protocolOptions = (): readonly Option[] => [
   new Option('--ecn', 'ask for ECN (RFC 3168; default: accept it when asked)'),
   new Option('--no-ecn', 'neither ask for ECN nor accept it'),
   new Option('--cc <name>', 'who decides how much may be in flight (default: cubic)').choices([...CONGESTION_NAMES]),
+  new Option('--dscp <value>', 'DiffServ value of what we send, 0 to 63 (RFC 2474; default: 0)').argParser(
+    wholeNumber('--dscp', 0, 63, 46),
+  ),
 ];
 
 export const timeOptions = (): readonly Option[] => [
@@ -143,6 +147,7 @@ export function socketOptionsOf(o: StackOptions): Partial<SocketOptions> {
     ...(o.window === undefined ? {} : { TCP_WINDOW_CLAMP: o.window }),
     ...(o.userTimeout === undefined ? {} : { TCP_USER_TIMEOUT: Math.ceil(o.userTimeout * 1000) }),
     ...(o.cc === undefined ? {} : { TCP_CONGESTION: o.cc }),
+    ...(o.dscp === undefined ? {} : { IP_TOS: o.dscp << 2 }),
     ...(o.tfo === true ? { TCP_FASTOPEN: FAST_OPENS } : {}),
     ...(keepalive === undefined ? {} : { SO_KEEPALIVE: true }),
     ...(keepalive?.idle === undefined ? {} : { TCP_KEEPIDLE: keepalive.idle }),

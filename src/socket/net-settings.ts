@@ -1,5 +1,5 @@
 /** What `net` lets one set of a connection, at any time: kept until there is one, and set on it then. */
-import { checkCongestion } from '../stack/check-options.ts';
+import { checkCongestion, checkOption } from '../stack/check-options.ts';
 import type { Endpoint } from '../stack/endpoint.ts';
 import type { CongestionName, SocketOptions } from '../tcp/config.ts';
 
@@ -10,12 +10,16 @@ export interface SettingOpts {
   readonly keepAliveInitialDelay?: number | undefined;
 }
 
+/** Two bits of IP_TOS that are not the user's. */
+const ECN_MASK = 3;
+
 export class Settings {
   #noDelay: boolean;
   #keepAlive: boolean;
   /** Seconds; 0: the system's. */
   #keepAliveDelay: number;
   #congestion: CongestionName | undefined;
+  #typeOfService: number | undefined;
 
   constructor(o: SettingOpts) {
     this.#noDelay = Boolean(o.noDelay);
@@ -47,12 +51,24 @@ export class Settings {
     endpoint?.setOption('TCP_CONGESTION', name);
   }
 
+  /** Throws TcpError EINVAL. */
+  setTypeOfService(tos: number, endpoint: Endpoint | undefined): void {
+    checkOption('IP_TOS', tos);
+    this.#typeOfService = tos & ~ECN_MASK;
+    endpoint?.setOption('IP_TOS', this.#typeOfService);
+  }
+
+  typeOfService(endpoint: Endpoint | undefined): number {
+    return this.#typeOfService ?? endpoint?.getOption('IP_TOS') ?? 0;
+  }
+
   /** For a connection to begin with. */
   options(): Partial<SocketOptions> {
     return {
       ...(this.#noDelay && { TCP_NODELAY: true }),
       ...(this.#keepAlive && keepAliveOptions(true, this.#keepAliveDelay)),
       ...(this.#congestion !== undefined && { TCP_CONGESTION: this.#congestion }),
+      ...(this.#typeOfService !== undefined && { IP_TOS: this.#typeOfService }),
     };
   }
 

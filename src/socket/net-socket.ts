@@ -3,7 +3,7 @@
  * descriptor does, with 'close' when both sides are done or after `destroy`; what is left of the connection then
  * (retransmission of our FIN, TIME-WAIT) goes on without it.
  *
- * Beyond `net`: `tcpInfo`, `setCongestionControl`, the event 'transition'.
+ * Beyond `net`: `tcpInfo`, `setCongestionControl`, `setTypeOfService` (which later versions of Node have), the event 'transition'.
  */
 import type net from 'node:net';
 import { addAbortSignal, type DuplexOptions } from 'node:stream';
@@ -252,6 +252,20 @@ export class Socket extends EndpointStream {
   setCongestionControl(name: CongestionName): this {
     this.#settings.setCongestion(name, this.#settled);
     return this;
+  }
+
+  /**
+   * IP_TOS of what leaves from now on: a DiffServ value in the upper six bits of an octet (RFC 2474), the lower two are passed over.
+   * Before `connect`, or at any time. Throws TcpError EINVAL.
+   */
+  setTypeOfService(tos: number): this {
+    this.#settings.setTypeOfService(tos, this.#settled);
+    return this;
+  }
+
+  /** As it was set; 0 when it was not. */
+  getTypeOfService(): number {
+    return this.#settings.typeOfService(this.#settled);
   }
 
   ref(): this {

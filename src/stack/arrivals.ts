@@ -137,7 +137,7 @@ export class Arrivals implements LinkReceiver {
     // §3.10.7.2: in LISTEN only an ACK is answered, and a SYN that found no room has been counted.
     if (listener !== undefined && !seg.has(TcpFlag.ACK)) return;
     this.#counters.noConnection++;
-    if (this.#ownsPort(seg.dstPort) && answerClosed(seg, this.#out)) this.#turns.sendAlone(this.#out, source);
+    if (this.#ownsPort(seg.dstPort) && answerClosed(seg, this.#out)) this.#turns.sendAlone(this.#out, source, 0);
   }
 
   #onIcmpError(): void {

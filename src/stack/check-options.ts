@@ -14,6 +14,7 @@ const RANGES: Readonly<Partial<Record<keyof SocketOptions, readonly [least: numb
   TCP_KEEPINTVL: [1, 32_767],
   TCP_KEEPCNT: [1, 127],
   SO_MAX_PACING_RATE: [0, Number.MAX_SAFE_INTEGER],
+  IP_TOS: [0, 255],
 };
 /** Linux's least for TCP_MAXSEG. */
 const LEAST_MAXSEG = 88;

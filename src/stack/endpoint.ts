@@ -43,6 +43,8 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   onEvent: (() => void) | undefined = undefined;
 
   // For the stack only.
+  /** IP_TOS of what we send: what each segment needs, and TIME-WAIT too, when options are kept no more. */
+  tos: number;
   next: Endpoint | undefined = undefined;
   dueAt: Micros = NEVER;
   sortedAt: Micros = NEVER;
@@ -66,6 +68,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
     this.remoteAddress = addresses.remoteAddress;
     this.remotePort = addresses.remotePort;
     this.ttl = ttl;
+    this.tos = connection.options.IP_TOS;
     this.listener = listener;
   }
 
@@ -191,6 +194,7 @@ export class Endpoint implements Demuxed<Endpoint>, Due, Sweepable {
   setOption<K extends keyof SocketOptions>(name: K, value: SocketOptions[K]): void {
     checkOption(name, value);
     this.connection.setOption(name, value, this.#host.now());
+    if (name === 'IP_TOS') this.tos = this.connection.options.IP_TOS;
     this.#host.touch(this);
   }
 

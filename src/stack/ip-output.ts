@@ -31,8 +31,8 @@ export class IpOutput {
     this.#packet.checksumPartial = link.completesChecksum;
   }
 
-  /** `mss`: octets of payload in a wire segment, for a link that cuts larger ones; `ttl` and `dscp` as the user set them. */
-  send(seg: TcpSegment, src: Ipv4, dst: Ipv4, mss: number, ttl: number): SendOutcome {
+  /** `mss`: octets of payload in a wire segment, for a link that cuts larger ones; `ttl` and `tos` as the user set them. */
+  send(seg: TcpSegment, src: Ipv4, dst: Ipv4, mss: number, ttl: number, tos: number): SendOutcome {
     const packet = this.#packet;
     packet.payload = seg.payload;
     seg.checksum = 0;
@@ -47,6 +47,7 @@ export class IpOutput {
     ip.totalLen = packet.headerLen + seg.payload.len;
     ip.id = this.#id;
     this.#id = (this.#id + 1) & 0xffff;
+    ip.dscp = tos >> 2;
     ip.ecn = seg.ecn;
     ip.flags = Ipv4Flag.DF;
     ip.ttl = ttl;

@@ -154,7 +154,7 @@ export class PassiveOpens {
     }
     listener.cookieSent(now);
     this.#counters.cookiesSent++;
-    this.#turns.sendAlone(out, source);
+    this.#turns.sendAlone(out, source, config.options.IP_TOS);
   }
 
   #rebuildSyn(ack: TcpSegment, options: CookieOptions): void {

@@ -186,7 +186,7 @@ export class Turns implements EndpointHost {
     while (!this.#linkFull && connection.emit(now, out)) {
       out.srcPort = endpoint.localPort;
       out.dstPort = endpoint.remotePort;
-      this.#send(out, endpoint.remoteAddress, connection.wireMss, endpoint.ttl);
+      this.#send(out, endpoint.remoteAddress, connection.wireMss, endpoint.ttl, endpoint.tos);
     }
     if (this.#counters.segmentsOut !== segmentsOut && connection.awaitsAnswer) this.#awaits = true;
     connection.settle();
@@ -196,9 +196,9 @@ export class Turns implements EndpointHost {
   }
 
   /** Sends a segment that belongs to no connection; ports are set. */
-  sendAlone(seg: TcpSegment, to: Ipv4): void {
+  sendAlone(seg: TcpSegment, to: Ipv4, tos: number): void {
     this.#sentAlone = true;
-    this.#send(seg, to, 0, DEFAULT_TTL);
+    this.#send(seg, to, 0, DEFAULT_TTL, tos);
   }
 
   /** CLOSED, and its place in the table is wanted now; its user is told when the batch is over. */
@@ -271,9 +271,9 @@ export class Turns implements EndpointHost {
     if (thrown !== undefined) throw thrown.error;
   }
 
-  #send(seg: TcpSegment, to: Ipv4, mss: number, ttl: number): void {
+  #send(seg: TcpSegment, to: Ipv4, mss: number, ttl: number, tos: number): void {
     if (seg.has(TcpFlag.RST)) this.#counters.resetsOut++;
-    const outcome = this.#output.send(seg, this.#address, to, mss, ttl);
+    const outcome = this.#output.send(seg, this.#address, to, mss, ttl, tos);
     if (outcome === 'sent') this.#counters.segmentsOut++;
     else this.#counters.sendFailures++;
     if (outcome === 'full') this.#linkFull = true;

@@ -170,6 +170,8 @@ export interface SocketOptions {
   TCP_CONGESTION: CongestionName | '';
   /** Most octets per second that leave; 0: no limit. */
   SO_MAX_PACING_RATE: number;
+  /** DiffServ value of all that leaves, RFC 2474, in the upper six bits of an octet; the lower two are ECN's and stay as TCP has them. */
+  IP_TOS: number;
 }
 
 export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
@@ -188,6 +190,7 @@ export const DEFAULT_SOCKET_OPTIONS: Readonly<SocketOptions> = {
   TCP_KEEPCNT: 9,
   TCP_CONGESTION: '',
   SO_MAX_PACING_RATE: 0,
+  IP_TOS: 0,
 };
 
 /** What the layer below knows and the core must: sizes in octets of TCP payload and options. */

@@ -110,7 +110,7 @@ const stackThat =
           stack,
           packet,
           (p) => onPacket.call(receiver, p),
-          (to) => void output.send(reset, o.address, to, 0, 64),
+          (to) => void output.send(reset, o.address, to, 0, 64, 0),
         );
       start(receiver);
     };

@@ -108,6 +108,22 @@ test('congestion control can be chosen before and during a connection, by a name
   end();
 });
 
+test('the type of service can be set before and during a connection, and ECN’s bits are not part of it', async () => {
+  const { client, peer, end } = await pair();
+  expect(client.getTypeOfService()).toBe(0);
+  expect(client.setTypeOfService(0xbb)).toBe(client);
+  expect([client.getTypeOfService(), client.endpoint?.getOption('IP_TOS')]).toEqual([0xb8, 0xb8]);
+  expect(() => client.setTypeOfService(256)).toThrow("can't be 256");
+  const early = new net.Socket().setTypeOfService(0x28);
+  expect(early.getTypeOfService()).toBe(0x28);
+  early.on('error', () => {});
+  early.connect({ port: client.remotePort!, host: '127.0.0.1' });
+  await once(early, 'connect');
+  expect(early.endpoint?.getOption('IP_TOS')).toBe(0x28);
+  for (const socket of [client, peer, early]) socket.destroy();
+  end();
+});
+
 test('a socket that is done leaves nothing behind but TIME-WAIT', async () => {
   for (let i = 0; i < 50; i++) {
     const { client, peer, end } = await pair();

@@ -71,5 +71,5 @@ const afterwords = (): readonly string[] => [
   '- **By `tcpx/register`** all of a program’s `net`, http, https, tls, http2 and fetch are tcpx’s. What is not: Unix sockets and',
   '  descriptors, classes that extend `net.Socket` (a warning says so), a cluster’s shared ports; `instanceof net.Socket` does',
   '  not hold for its sockets.',
-  '- **Beyond `net`:** `socket.tcpInfo()`, `socket.setCongestionControl(name)`, the event `transition`, `netOver(network)`.',
+  '- **Beyond `net`:** `socket.tcpInfo()`, `socket.setCongestionControl(name)`, `socket.setTypeOfService(tos)` and `getTypeOfService()` (of later Nodes), the event `transition`, `netOver(network)`.',
 ];

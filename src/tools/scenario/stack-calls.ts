@@ -371,13 +371,18 @@ function setOption(sock: Sock, name: string, value: number | string | Linger): C
     return ok();
   }
   if (!isOurs(name) || typeof value === 'object') return fails('ENOPROTOOPT');
-  const given = typeof DEFAULT_SOCKET_OPTIONS[name] === 'boolean' ? value !== 0 : value;
-  const option = { [name]: given } as Partial<SocketOptions>;
+  const option = { [name]: asOurs(name, value) } as Partial<SocketOptions>;
   // A listener's are settled when it begins.
   if (sock.listener !== undefined) return fails('EINVAL');
   if (sock.endpoint === undefined) sock.options = { ...sock.options, ...option };
   else sock.endpoint.setOption(name, option[name]!);
   return ok();
+}
+
+/** Linux takes any number for a switch, and for IP_TOS, of which the two bits of ECN stay its own. */
+function asOurs(name: keyof SocketOptions, value: number | string): boolean | number | string {
+  if (typeof DEFAULT_SOCKET_OPTIONS[name] === 'boolean') return value !== 0;
+  return name === 'IP_TOS' ? Number(value) & 0xfc : value;
 }
 
 function getOption(sock: Sock, name: string, errnoOf: (name: string) => number): CallResult {

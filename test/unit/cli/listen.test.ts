@@ -330,6 +330,8 @@ test('options reach the stack and its connections', async () => {
     '--no-sack',
     '--cc',
     'bbr',
+    '--dscp',
+    '46',
     '-I',
     'eth7',
     '--driver',
@@ -346,7 +348,7 @@ test('options reach the stack and its connections', async () => {
   });
   await until(() => io.err() !== '');
   expect(io.err()).toContain(
-    'TCP_MAXSEG=500  TCP_USER_TIMEOUT=2500  TCP_CONGESTION=bbr  SO_KEEPALIVE=1  TCP_KEEPIDLE=60  TCP_KEEPINTVL=10  TCP_KEEPCNT=3',
+    'TCP_MAXSEG=500  TCP_USER_TIMEOUT=2500  TCP_CONGESTION=bbr  IP_TOS=184  SO_KEEPALIVE=1  TCP_KEEPIDLE=60  TCP_KEEPINTVL=10  TCP_KEEPCNT=3',
   );
   io.signal('SIGINT');
   await ended;

@@ -226,6 +226,19 @@ describe('connect', () => {
     expect(endpoint.getOption('TCP_NODELAY')).toBe(true);
   });
 
+  test('the DiffServ value goes to IP unchanged, any of the 64, and the bits of ECN are not touched', () => {
+    const r = rig();
+    const { endpoint, ack, reply } = connected(r);
+    for (let dscp = 0; dscp < 64; dscp++) {
+      endpoint.setOption('IP_TOS', (dscp << 2) | (dscp & 3));
+      endpoint.send(new Uint8Array(10));
+      expect(r.wire.take().map(({ tos }) => tos)).toEqual([dscp << 2]);
+      reply({ flags: '.', ack: ack + 10 * (dscp + 1) });
+    }
+    for (const tos of [-1, 256, 1.5, '0'])
+      expect(thrown(() => endpoint.setOption('IP_TOS', tos as number)).code).toBe('EINVAL');
+  });
+
   test('the MSS is the link’s MTU less the headers, and no more than was asked for', () => {
     expect(
       rig({ wire: new Wire({ mtu: 9000 }) })
@@ -269,6 +282,17 @@ describe('initial sequence numbers (RFC 6528)', () => {
     expect(isn(rig({ random: seededRandom(2) }), 1000)).not.toBe(all[0]);
     expect(isn(rig(), 1000)).toBe(all[0]);
     expect(isn(rig(), 1000, 81)).not.toBe(all[0]);
+  });
+
+  test('of a stack that begins anew, its clock too, are not in the window of what went before (RFC 9293 §3.4.3)', () => {
+    const r = rig();
+    const old = isn(r, 1000);
+    const window = 65_535;
+    const near = Array.from({ length: 1000 }, (_, i) => isn(rig({ random: seededRandom(100 + i) }), 1000)).filter(
+      (anew) => (anew - old + window) >>> 0 <= 2 * window,
+    );
+    // One in 32768 is by chance.
+    expect(near.length).toBeLessThanOrEqual(1);
   });
 
   test('timestamps begin where four numbers and the secret say, the same each time', () => {

@@ -120,6 +120,8 @@ export interface Left extends TextSegment {
   readonly dstPort: number;
   readonly dst: Ipv4;
   readonly ttl: number;
+  /** DiffServ value and ECN bits. */
+  readonly tos: number;
   readonly packet: Uint8Array;
   readonly gsoSize: number;
 }
@@ -205,5 +207,5 @@ function decoded(octets: Uint8Array, partial: boolean): Omit<Left, 'gsoSize'> {
   const good = partial ? seg.checksum === pseudo : foldChecksum(sumOctets(pseudo, octets, ip.payloadAt, len)) === 0;
   if (!good) throw new Error(`checksum ${readU16(octets, ip.payloadAt + 16)}`);
   const { srcPort, dstPort } = seg;
-  return { ...textSegment(seg), srcPort, dstPort, dst: ip.dst, ttl: ip.ttl, packet: octets };
+  return { ...textSegment(seg), srcPort, dstPort, dst: ip.dst, ttl: ip.ttl, tos: octets[1]!, packet: octets };
 }

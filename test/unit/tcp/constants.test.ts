@@ -30,6 +30,7 @@ test('socket options are off, and keep-alive waits for two hours (RFC 9293 MUST-
     TCP_KEEPCNT: 9,
     TCP_CONGESTION: '',
     SO_MAX_PACING_RATE: 0,
+    IP_TOS: 0,
   });
 });
 
