@@ -68,7 +68,7 @@ describe('the send buffer', () => {
     expect([parts(2049, 2048), parts(2049, 30_719), parts(2049, 30_720)]).toEqual([1, 1, 2]);
   });
 
-  test('128 blocks that nobody uses any more are kept for the next', () => {
+  test('blocks that nobody uses any more are kept for the next, up to 4 MiB', () => {
     const blocks = (count: number): SendBuffer[] =>
       Array.from({ length: count }, () => {
         const buffer = new SendBuffer();
@@ -80,11 +80,11 @@ describe('the send buffer', () => {
       buffer.gather(0, 1, gather);
       return gather.bufs[0]!.buffer;
     };
-    const first = blocks(300);
+    const first = blocks(1100);
     const used = new Set(first.map(memoryOf));
     for (const buffer of first) buffer.dropTo(1);
-    const again = blocks(300);
-    expect(again.filter((buffer) => used.has(memoryOf(buffer)))).toHaveLength(128);
+    const again = blocks(1100);
+    expect(again.filter((buffer) => used.has(memoryOf(buffer)))).toHaveLength(1024);
   });
 
   test('a large write is in few parts, however it was cut', () => {
