@@ -122,6 +122,47 @@ describe('proportional rate reduction', () => {
   });
 });
 
+describe('what is lost goes again', () => {
+  test('as soon as nothing else is in flight, however small the window that little deliveries have left', () => {
+    const h = open({ options: { TCP_NODELAY: true } });
+    const sacked = (end: number): Seg => ack(0, { sack: [[MSS, end]] });
+    h.write(MSS);
+    for (let i = 0; i < 4; i++) h.write(10);
+    h.skip().advance(RTT).inject(sacked(1030)).expect(again(0)).advance(ms(50));
+    h.write(10);
+    h.expectNothing();
+    h.inject(sacked(1040)).expect(data(1040, 10)).advance(RTT);
+    // The retransmission is lost, too: 10 octets were delivered, so 10 is the window.
+    h.inject(sacked(1050)).expect(again(0));
+  });
+
+  test('after a timeout not beside a single octet in flight that leaves too little of the window', () => {
+    const h = open({ options: { TCP_NODELAY: true }, sysctl: { tcp_recovery: 0, tcp_frto: 0, tcp_early_retrans: 0 } });
+    for (const len of [1, MSS, MSS]) h.write(len);
+    h.skip()
+      .advance(RTT)
+      .inject(ack(0, { sack: [[1, 1001]] }))
+      .expectNothing();
+    h.advance(ms(200)).expect(data(0, 1, { flags: '.', note: 'retransmission' }));
+  });
+
+  test('after an ACK of the first not beside what left just before the timeout', () => {
+    const h = open({ options: { TCP_NODELAY: true }, sysctl: { tcp_frto: 0, tcp_early_retrans: 0 } });
+    h.write(MSS);
+    h.skip().advance(RTT).inject(sack(1)).expectNothing();
+    h.write(2000);
+    h.skip().advance(ms(299));
+    h.write(3000);
+    h.skip()
+      .advance(ms(1))
+      .expect(data(MSS, MSS, { note: 'retransmission' }))
+      .advance(ms(50));
+    // Sooner than a round trip after the retransmission, so the ACK says nothing of what left meanwhile.
+    h.inject(sack(2)).expectNothing();
+    expect(h.info).toMatchObject({ snd_cwnd: 2000, lost: 1000, unacked: 4000 });
+  });
+});
+
 describe('tcp_recovery 0: RFC 6675', () => {
   const counting = (o: HarnessOptions = {}): Harness => {
     const h = open({ ...o, sysctl: { tcp_recovery: 0, tcp_early_retrans: 0, ...o.sysctl } });

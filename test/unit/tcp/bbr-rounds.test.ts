@@ -122,6 +122,17 @@ describe('Startup', () => {
     expect(lossy(6, 300, true).bbr.phase).toBe('Startup');
   });
 
+  test('what fits is then what the path holds by its best rate, though less was delivered in the round of the losses', () => {
+    const d = new Driver();
+    for (const acked of [10_000, 20_000, 40_000]) d.round(acked, { deliveryRate: 15 * acked });
+    d.bbr.onLoss(90_000, micros(d.now));
+    for (let i = 0; i < 6; i++) d.round(1000, { lost: 1000, inFlight: 80_000, priorDelivered: 60_000, dt: 1000 });
+    d.round(20_000, { inFlight: 500_000, priorDelivered: 71_000 });
+    expect(d.bbr.phase).toBe('Drain');
+    // 600 000 octets/s for 100 ms, less the headroom.
+    expect(d.round(10_000, { inFlight: 20_000 })).toContain('ProbeBW_CRUISE 51000');
+  });
+
   test('an end that was none leads back there', () => {
     const d = lossy(6, 1000, true);
     d.bbr.onUndo(micros(d.now));
