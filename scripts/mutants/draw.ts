@@ -7,6 +7,8 @@ export interface Drawn {
   readonly made: readonly Mutant[];
   /** Drawn as well, and left: nobody could notice them. */
   readonly explained: readonly Mutant[];
+  /** Of both, the first as many as were asked for, in the order of the draw. */
+  readonly first: readonly Mutant[];
 }
 
 /** Draws until `count` are made, or no place is left; every change at every place when `count` is that of the places or more. */
@@ -29,17 +31,27 @@ export function draw(
     drawn.add(one);
     if (!isExplained(one)) made++;
   }
-  return split(
-    mutants.filter((mutant) => drawn.has(mutant)),
-    isExplained,
-  );
+  const inOrder = mutants.filter((mutant) => drawn.has(mutant));
+  return { ...split(inOrder, isExplained), first: [...drawn].slice(0, count) };
 }
 
+/** All of them, as if they had been drawn. */
 export function split(mutants: readonly Mutant[], isExplained: (mutant: Mutant) => boolean): Drawn {
   return {
     made: mutants.filter((mutant) => !isExplained(mutant)),
     explained: mutants.filter((mutant) => isExplained(mutant)),
+    first: mutants,
   };
+}
+
+/** What became of the first: how many were caught, had a reason, or neither. */
+export function fateOf(
+  { first, explained }: Drawn,
+  isCaught: (mutant: Mutant) => boolean,
+): { readonly drawn: number; readonly caught: number; readonly explained: number; readonly neither: number } {
+  const caught = first.filter(isCaught).length;
+  const withReason = first.filter((mutant) => explained.includes(mutant)).length;
+  return { drawn: first.length, caught, explained: withReason, neither: first.length - caught - withReason };
 }
 
 function byPlace(mutants: readonly Mutant[]): Mutant[][] {

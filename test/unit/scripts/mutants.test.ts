@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { survivorsOf } from '../../../scripts/mutants/again.ts';
-import { draw } from '../../../scripts/mutants/draw.ts';
+import { draw, fateOf } from '../../../scripts/mutants/draw.ts';
 import { EQUIVALENT, equivalentOf } from '../../../scripts/mutants/equivalent.ts';
 import { applyMutant, type Kind, mutantAt, mutantsOf } from '../../../scripts/mutants/mutant.ts';
 import { IN_FORCE, numbered, PLACES, switchable } from '../../../scripts/mutants/switchable.ts';
@@ -102,7 +102,7 @@ describe('the draw', () => {
   });
 
   test('of all is every change at every place', () => {
-    expect(draw(mutants, 5, seededRandom(1))).toEqual({ made: mutants, explained: [] });
+    expect(draw(mutants, 5, seededRandom(1))).toEqual({ made: mutants, explained: [], first: mutants });
   });
 
   test('has another in the place of what leaves the program the same, and tells of both', () => {
@@ -112,6 +112,23 @@ describe('the draw', () => {
       expect([made.length, made.some(isExplained), explained.every(isExplained)]).toEqual([3, false, true]);
     }
     expect(draw(mutants, 5, seededRandom(1), isExplained).explained).toHaveLength(4);
+  });
+
+  test('tells what became of the first, whatever came in the place of those explained', () => {
+    const isExplained = ({ original }: { readonly original: string }): boolean => original === '3' || original === '4';
+    for (let seed = 0; seed < 20; seed++) {
+      const drawn = draw(mutants, 3, seededRandom(seed), isExplained);
+      // Without reasons nothing is replaced: what is drawn first is the same.
+      expect(new Set(drawn.first)).toEqual(new Set(draw(mutants, 3, seededRandom(seed)).made));
+      const [explained, others] = [drawn.first.filter(isExplained), drawn.first.filter((m) => !isExplained(m))];
+      expect(fateOf(drawn, () => false)).toEqual({
+        drawn: 3,
+        caught: 0,
+        explained: explained.length,
+        neither: others.length,
+      });
+      expect(fateOf(drawn, (m) => m === others[0])).toMatchObject({ caught: 1, neither: others.length - 1 });
+    }
   });
 });
 
