@@ -2,7 +2,8 @@
  * The table that the sweep is made from: every state, and every kind of segment that may arrive in it. A kind is what the
  * segment carries, where it stands in sequence space, what it acknowledges, and what its timestamp says; a cell of the
  * sweep is a kind in a state. Not each is combined with each: where a segment stands is varied with an acknowledgment of
- * all we sent, what it acknowledges with a segment at RCV.NXT, and timestamps with both in order.
+ * all we sent, what it acknowledges with a segment at RCV.NXT, and timestamps with both in order. What stands outside of the
+ * window, on either side, far off and next to it, comes with each acknowledgment that no state accepts, too.
  */
 import type { State } from '../../src/tcp/machine.ts';
 
@@ -136,7 +137,7 @@ export const STAMPS = {
 export type Stamp = keyof typeof STAMPS;
 
 /** Which of a cell's parts is varied in the table that it stands in. */
-export type Varied = 'place' | 'ack' | 'stamp';
+export type Varied = 'place' | 'ack' | 'both' | 'stamp';
 
 export interface Cell {
   /** 'ESTABLISHED: FIN, ACK; in the window'. */
@@ -152,6 +153,9 @@ export interface Cell {
 
 const ALL_CARRIED = Object.keys(CARRIED) as readonly CarriedName[];
 const withAck = (c: CarriedName): boolean => CARRIED[c].flags.includes('.');
+/** Far off and next to the window, on either side; and what no state accepts. */
+const OUTSIDE: readonly Place[] = ['far left', 'left', 'edge', 'right'];
+const UNACCEPTABLE: readonly Ack[] = ['far old', 'beyond', 'far beyond'];
 const STAMPED: readonly CarriedName[] = ['ack', 'data', 'finAck', 'syn', 'rst'];
 
 /** The places in which a segment may stand there. Without a peer's SYN there is no window to speak of. */
@@ -199,6 +203,11 @@ function cellsIn(situation: (typeof SITUATIONS)[number]): readonly Cell[] {
     ...ALL_CARRIED.filter(withAck).flatMap((c) =>
       // The one that acknowledges all stands in the table of places.
       acksOf(situation).flatMap((a) => (a === 'all' ? [] : [cell('ack', c, 'next', a)])),
+    ),
+    ...ALL_CARRIED.filter(withAck).flatMap((c) =>
+      OUTSIDE.filter((p) => placesOf(situation).includes(p)).flatMap((p) =>
+        UNACCEPTABLE.map((a) => cell('both', c, p, a)),
+      ),
     ),
     ...STAMPED.flatMap((c) => stampsOf(situation).map((s) => cell('stamp', c, 'next', 'all', s))),
   ];

@@ -58,7 +58,20 @@ export const EXPLANATIONS: readonly Explanation[] = [
       isIn(d, 'FIN-WAIT-2, user gone') &&
       ((has(d, 'S') && !has(d, 'R') && sent(d.tcpx) === 'ACK' && /^(RST|RST,ACK)?$/.test(sent(d.kernel))) ||
         (has(d, 'R') && d.cell.stamp === undefined) ||
-        (d.cell.varied === 'ack' && sent(d.tcpx) === 'ACK' && /^(ACK \+1|RST)?$/.test(sent(d.kernel)))),
+        ((d.cell.varied === 'ack' || d.cell.varied === 'both') &&
+          sent(d.tcpx) === 'ACK' &&
+          /^(ACK \+1|RST)?$/.test(sent(d.kernel)))),
+  },
+  {
+    key: 'ack-first-in-half-open',
+    why: 'Outside of the window, with a wrong acknowledgment, to a connection that a SYN began. RFC 9293 §3.10.7.4 checks the sequence number first, and answers by an ACK whatever the segment acknowledges; so does tcpx. Linux’s record of SYN-RECEIVED looks at SEG.ACK before SEG.SEQ, and sends a RST. Either way the connection stays.',
+    covers: (d) =>
+      isIn(d, 'SYN-RECEIVED') &&
+      d.cell.varied === 'both' &&
+      /^ACK( dsack)?$/.test(sent(d.tcpx)) &&
+      sent(d.kernel) === 'RST' &&
+      stays(d, d.tcpx) &&
+      stays(d, d.kernel),
   },
   {
     key: 'record-without-sack',
@@ -99,7 +112,12 @@ export const EXPLANATIONS: readonly Explanation[] = [
   {
     key: 'fin-ends-sack',
     why: 'Old octets, new ones and a FIN. Linux forgets what it had to report by SACK when it takes a FIN; tcpx still reports the octets that came twice.',
-    covers: (d) => isOne(d, 'finData') && sent(d.tcpx) === `${sent(d.kernel)} dsack` && sameState(d) && sameUser(d),
+    covers: (d) =>
+      isOne(d, 'finData') &&
+      d.cell.varied !== 'both' &&
+      sent(d.tcpx) === `${sent(d.kernel)} dsack` &&
+      sameState(d) &&
+      sameUser(d),
   },
   {
     key: 'rst-at-left-edge',
@@ -124,8 +142,13 @@ export const EXPLANATIONS: readonly Explanation[] = [
   },
   {
     key: 'left-edge',
-    why: 'What ends exactly at RCV.NXT: old octets or a FIN, all received before. Linux takes it for acceptable, and its ACK counts. By table 6 of RFC 9293 §3.4 it is not acceptable: tcpx answers with an ACK and goes by the ACK of the next one. (A FIN sent again is reported by D-SACK on Linux, too.)',
-    covers: (d) => endsAtNext(d) && has(d, '.') && !has(d, 'R') && stays(d, d.tcpx) && (!sameState(d) || !sameUser(d)),
+    why: 'What ends exactly at RCV.NXT: old octets or a FIN, all received before. Linux takes it for acceptable, and its ACK counts: a wrong one gets the answer that a wrong one gets. By table 6 of RFC 9293 §3.4 it is not acceptable: tcpx answers with an ACK and goes by the ACK of the next one. (A FIN sent again is reported by D-SACK on Linux, too.)',
+    covers: (d) =>
+      endsAtNext(d) &&
+      has(d, '.') &&
+      !has(d, 'R') &&
+      stays(d, d.tcpx) &&
+      (!sameState(d) || !sameUser(d) || (d.cell.varied === 'both' && !has(d, 'S'))),
   },
   {
     key: 'right-edge',
@@ -203,6 +226,16 @@ export const EXPLANATIONS: readonly Explanation[] = [
       sent(d.tcpx) === '' &&
       d.tcpx.state === 'ESTABLISHED' &&
       sent(d.kernel) === 'ACK dsack',
+  },
+  {
+    key: 'syn-ack-with-wrong-ack',
+    why: 'In a simultaneous open the SYN,ACK of the peer, with a wrong acknowledgment. To tcpx it is the segment that ends the open (RFC 9293 §3.5, figure 8), though it stands before RCV.NXT, so its ACK is looked at: RST (§3.10.7.4, fifth). Linux answers any SYN,ACK there that doesn’t end the open by an ACK.',
+    covers: (d) =>
+      isIn(d, 'SYN-RECEIVED, simultaneous open') &&
+      isOne(d, 'synAck') &&
+      d.cell.varied === 'both' &&
+      sent(d.tcpx) === 'RST' &&
+      sent(d.kernel) === 'ACK',
   },
   {
     key: 'refused',

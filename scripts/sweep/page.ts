@@ -29,6 +29,8 @@ const PLACE_HEADS: Readonly<Record<Place, string>> = {
   right: 'beyond',
 };
 
+const bothHead = (place: Place, ack: string): string => `${PLACE_HEADS[place]}, ${ack}`;
+
 interface Table {
   readonly varied: Varied;
   readonly title: string;
@@ -50,6 +52,14 @@ const TABLES: readonly Table[] = [
     title: 'What it acknowledges, at RCV.NXT',
     heads: Object.values(ACKS),
     head: (cell) => ACKS[cell.ack],
+  },
+  {
+    varied: 'both',
+    title: 'Outside of the window, and an acknowledgment that is not acceptable',
+    heads: (Object.keys(PLACES) as readonly Place[]).flatMap((place) =>
+      Object.values(ACKS).map((ack) => bothHead(place, ack)),
+    ),
+    head: (cell) => bothHead(cell.place, ACKS[cell.ack]),
   },
   {
     varied: 'stamp',
@@ -125,7 +135,7 @@ function opening(document: SweepDocument, all: number, differing: number): reado
     `Linux ${document.kernel} in real time. In ${all - differing} of them both do the same. In the other ${differing} they differ, for ${EXPLANATIONS.length} reasons, which are [at the end](#where-they-differ).`,
     '`npm run sweep` plays them all and prints this page; it fails when a difference has no reason there. docs/state-sweep.json has each case in a line.',
     '',
-    '**How to read it.** A row is what a segment carries, a column where it stands, what it acknowledges, or what its timestamp says. In',
+    '**How to read it.** A row is what a segment carries, a column where it stands, what it acknowledges, both, or what its timestamp says. In',
     'the tables of places it acknowledges all we sent; data is 10 octets. In the cell: what was sent in answer (`–`: nothing), with what',
     'RCV.NXT moved by behind the ACK; *sack* and *dsack* where the answer has such a block; what the user sees; and the state, where it',
     'is another than before. `RST` stands at SEG.ACK, `RST,ACK` at 0, as RFC 9293 §3.10.7.1 has them, where nothing else is said. Where the',
