@@ -8,7 +8,14 @@ import { loadScenarios } from '../../src/tools/scenario/library.ts';
 import type { Plan } from '../../src/tools/scenario/plan.ts';
 import type { Played } from '../../src/tools/scenario/report.ts';
 import { diagramSvg } from '../../src/tools/state-machine/diagram.ts';
-import { matrixMarkdown, type RowResult, type RowVerdict, rowResults, summaryOf } from '../../test/rfc/matrix.ts';
+import {
+  matrixJson,
+  matrixMarkdown,
+  type RowResult,
+  type RowVerdict,
+  rowResults,
+  summaryOf,
+} from '../../test/rfc/matrix.ts';
 import { requirementRows } from '../../test/rfc/rows.ts';
 import { stateMachineMarkdown } from '../state-machine/page.ts';
 import { CELLS } from '../sweep/cells.ts';
@@ -37,7 +44,8 @@ export const DOCUMENTS: readonly GeneratedDocument[] = [
   },
   { file: 'state-sweep.json', renewedBy: 'npm run sweep', text: async () => documentText(await sweep()) },
   { file: 'state-sweep.md', renewedBy: 'npm run sweep', text: async () => sweepMarkdown(await sweep()) },
-  { file: 'rfc-matrix.md', renewedBy: 'npm run rfc', text: async () => rfcMatrix() },
+  { file: 'rfc-matrix.json', renewedBy: 'npm run rfc', text: async () => rfcJson() },
+  { file: 'rfc-matrix.md', renewedBy: 'npm run rfc', text: async () => rfcPage() },
 ];
 
 function plans(): readonly Plan[] {
@@ -60,9 +68,19 @@ function sweep(): Promise<SweepDocument> {
   return played;
 }
 
-/** The matrix with the rows and checks of today and the verdicts of the last run. */
-function rfcMatrix(): string {
+function rfcJson(): string {
+  const results = rfcResults(plans());
+  return matrixJson(results, summaryOf(results));
+}
+
+function rfcPage(): string {
   const all = plans();
+  const results = rfcResults(all);
+  return matrixMarkdown(results, summaryOf(results), all);
+}
+
+/** The rows and checks of today with the verdicts of the last run. */
+function rfcResults(all: readonly Plan[]): readonly RowResult[] {
   // Written by `npm run rfc`.
   const last = JSON.parse(textNow('rfc-matrix.json')) as {
     readonly requirements: readonly { readonly id: string; readonly tcpx: RowVerdict; readonly kernel: string }[];
@@ -71,17 +89,21 @@ function rfcMatrix(): string {
   const rows = requirementRows(all);
   const onTcpx = new Map(all.flatMap((plan) => passed(plan)));
   const tests = new Map(rows.flatMap((row) => row.tests.map((t) => [`${t.file}: ${t.name}`, 'pass'] as const)));
-  const results = rowResults(rows, onTcpx, new Map(), tests).map((result): RowResult => {
+  return rowResults(rows, onTcpx, new Map(), tests).map((result, i): RowResult => {
     const known = verdicts.get(result.requirement.id);
     const kernel = known?.kernel ?? 'not run';
+    const differs = rows[i]!.scenarios.flatMap(({ scenario }) => scenario.about.kernelDiffers ?? []);
     return {
       ...result,
       tcpx: { ...result.tcpx, verdict: known?.tcpx ?? 'none' },
       // As `npm run rfc` wrote it.
-      kernel: { ...result.kernel, verdict: kernel === 'not run' ? 'none' : (kernel as RowVerdict) },
+      kernel: {
+        ...result.kernel,
+        verdict: kernel === 'not run' ? 'none' : (kernel as RowVerdict),
+        notes: kernel === 'differs' ? [...new Set(differs)] : [],
+      },
     };
   });
-  return matrixMarkdown(results, summaryOf(results), all);
 }
 
 /** As if it had been played; where it is not meant for tcpx it is not. */

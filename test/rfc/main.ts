@@ -16,7 +16,7 @@ import { type OpenTarget, openTcpx, playOn } from '../../src/tools/scenario/play
 import type { Played } from '../../src/tools/scenario/report.ts';
 import { readBreaks } from './breaks/breaks.ts';
 import { breaksMain } from './breaks/main.ts';
-import { matrixDocument, matrixMarkdown, rowResults, summaryOf, type TestOutcome } from './matrix.ts';
+import { matrixJson, matrixMarkdown, rowResults, summaryOf, type TestOutcome } from './matrix.ts';
 import { type NamedTest, requirementRows } from './rows.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -49,7 +49,7 @@ const tests = options.has('--no-tests') ? new Map<string, TestOutcome>() : runTe
 const results = rowResults(rows, onTcpx, onKernel, tests);
 const summary = summaryOf(results);
 writeFileSync(join(ROOT, 'docs/rfc-matrix.md'), matrixMarkdown(results, summary, plans, readBreaks()));
-writeFileSync(join(ROOT, 'docs/rfc-matrix.json'), `${JSON.stringify(matrixDocument(results, summary), null, 1)}\n`);
+writeFileSync(join(ROOT, 'docs/rfc-matrix.json'), matrixJson(results, summary));
 for (const { requirement, tcpx } of results)
   if (tcpx.verdict === 'fail') process.stderr.write(`fail ${requirement.id}: ${tcpx.by.join(', ')}\n`);
 process.stdout.write(

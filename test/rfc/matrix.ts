@@ -86,8 +86,9 @@ export function summaryOf(results: readonly RowResult[]): Summary {
   };
 }
 
-export function matrixDocument(results: readonly RowResult[], summary: Summary): unknown {
-  return {
+/** docs/rfc-matrix.json. */
+export function matrixJson(results: readonly RowResult[], summary: Summary): string {
+  const document = {
     ...summary,
     requirements: results.map(({ requirement: r, under, tcpx, kernel }) => ({
       id: r.id,
@@ -102,6 +103,7 @@ export function matrixDocument(results: readonly RowResult[], summary: Summary):
       notes: [...tcpx.notes, ...kernel.notes],
     })),
   };
+  return `${JSON.stringify(document, null, 1)}\n`;
 }
 
 const WORDS: Readonly<Record<RowVerdict, string>> = {
