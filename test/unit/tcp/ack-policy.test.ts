@@ -37,3 +37,12 @@ test('with PSH they are so from 536 octets on', () => {
   expect(fullAfter(pushed(535), pushed(535))).toBe(1400);
   expect(fullAfter(pushed(536), pushed(536))).toBe(536);
 });
+
+test('while no round trip is known an ACK may wait as long as the pauses between segments say', () => {
+  const policy = new AckPolicy();
+  const seg = new TcpSegment();
+  policy.onData(seconds(1), seg, 65_535, 1460, ms(200));
+  policy.onDelayExpired();
+  expect(policy.delay(0)).toBe(ms(80));
+  expect(policy.delay(ms(60))).toBe(ms(60));
+});
