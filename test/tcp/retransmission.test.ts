@@ -300,6 +300,12 @@ describe('TCP_USER_TIMEOUT', () => {
     h.advance(micros(999)).expectState('ESTABLISHED').advance(micros(1)).expectState('CLOSED');
   });
 
+  test('of one millisecond, set before, is one too', () => {
+    const h = established({ options: { TCP_USER_TIMEOUT: 1 } });
+    h.write(1);
+    h.expect(data(0, 1)).advance(micros(999)).expectState('ESTABLISHED').advance(micros(1)).expectState('CLOSED');
+  });
+
   test('0, the default, leaves it to tcp_retries2', () => {
     const h = established();
     h.write(10);
