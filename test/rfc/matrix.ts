@@ -2,7 +2,7 @@
 import type { Plan } from '../../src/tools/scenario/plan.ts';
 import type { Played } from '../../src/tools/scenario/report.ts';
 import { type Breaks, breakText, readBreaks } from './breaks/breaks.ts';
-import type { Requirement, Row } from './rows.ts';
+import { type Correction, type Requirement, type Row, readCorrections } from './rows.ts';
 
 export type TestOutcome = 'pass' | 'fail' | 'missing';
 
@@ -158,7 +158,7 @@ export function matrixMarkdown(
     }
     lines.push('');
   }
-  return `${[...lines, ...departures(plans)].join('\n')}\n`;
+  return `${[...lines, ...departures(plans), ...corrected(readCorrections())].join('\n')}\n`;
 }
 
 function departures(plans: readonly Plan[]): readonly string[] {
@@ -175,5 +175,19 @@ function departures(plans: readonly Plan[]): readonly string[] {
       (plan) =>
         `| \`${nameOf(plan)}\` | ${cell(plan.scenario.about.title ?? '')} | ${cell(plan.scenario.about.kernelDiffers ?? '')} |`,
     ),
+  ];
+}
+
+function corrected(corrections: readonly Correction[]): readonly string[] {
+  return [
+    '',
+    '## Rows that were corrected',
+    '',
+    `The rows began as notes on the RFCs. Read against the text, ${corrections.length} said something else, more or less than it does;`,
+    '[corrections.json](../test/rfc/corrections.json) has what each said before.',
+    '',
+    '| | changed | why |',
+    '|---|---|---|',
+    ...corrections.map(({ id, is, why }) => `| ${id} | ${Object.keys(is).join(', ')} | ${cell(why)} |`),
   ];
 }

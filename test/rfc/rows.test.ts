@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { loadScenarios } from '../../src/tools/scenario/library.ts';
-import { isClaim, requirementRows } from './rows.ts';
+import { isClaim, readCorrections, requirementRows } from './rows.ts';
 
 const { plans } = loadScenarios([]);
 const rows = requirementRows(plans);
@@ -41,5 +41,17 @@ test('what does not apply has a reason, is at most 60, and nothing else checks i
     expect(['feature not there', 'duplicate', 'untestable from outside']).toContain(row.notApplicable?.kind);
     expect(row.notApplicable?.why, row.requirement.id).toMatch(/\w{3}/);
     expect([...row.scenarios, ...row.tests], row.requirement.id).toEqual([]);
+  }
+});
+
+test('what was corrected is as the list says, and was something else before', () => {
+  const corrections = readCorrections();
+  const byId = new Map(rows.map(({ requirement }) => [requirement.id, requirement]));
+  expect(corrections.map(({ id }) => id)).toEqual([...new Set(corrections.map(({ id }) => id))].sort());
+  for (const { id, was, is, why } of corrections) {
+    expect(byId.get(id), id).toMatchObject(is);
+    expect(Object.keys(was), id).toEqual(Object.keys(is));
+    for (const [field, value] of Object.entries(was)) expect(byId.get(id), id).not.toHaveProperty(field, value);
+    expect(why, id).toMatch(/RFC \d|§|Appendix/);
   }
 });

@@ -43,6 +43,14 @@ export interface Row {
   readonly under: readonly string[];
 }
 
+/** Where requirements.json did not say what the RFC says: the fields that were changed, before and after. */
+export interface Correction {
+  readonly id: string;
+  readonly was: Partial<Requirement>;
+  readonly is: Partial<Requirement>;
+  readonly why: string;
+}
+
 const read = (name: string): unknown => JSON.parse(readFileSync(new URL(name, import.meta.url), 'utf8'));
 
 /** Throws when a scenario or tests.json names a requirement that there is not. */
@@ -63,6 +71,9 @@ export function requirementRows(plans: readonly Plan[]): readonly Row[] {
     ),
   }));
 }
+
+/** Sorted by identifier; test/rfc/rows.test.ts compares them with the rows. */
+export const readCorrections = (): readonly Correction[] => read('corrections.json') as readonly Correction[];
 
 /** What every one of the scenarios sets before it begins, and what tests.json says of the tests. */
 function underOf(scenarios: readonly Plan[], answer: Answer | undefined): readonly string[] {
