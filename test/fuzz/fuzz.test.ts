@@ -27,5 +27,7 @@ test('the options say what they do not understand', () => {
   expect(of('--seconds', '5', '--seed=3', '--segments', '1e8')).toMatchObject({ seconds: 5, seed: 3, segments: 1e8 });
   expect(of('--segments', '10').seconds).toBe(Number.POSITIVE_INFINITY);
   expect(() => of('--seconds', 'x')).toThrow("--seconds takes a whole number, not 'x'");
+  expect(of('--differential', '1', '--skip', '7')).toMatchObject({ differential: 1, skip: 7 });
+  expect(() => of('--differential', '1', '--only', '7')).toThrow('--only says nothing to --differential');
   expect(() => of('--second')).toThrow("there is no option '--second'");
 });

@@ -56,7 +56,7 @@ async function main(): Promise<number> {
   const o = fuzzOptions(process.argv.slice(2), availableParallelism(), Date.now());
   if (o.differential !== undefined) {
     const { differential } = await import('./differential/main.ts');
-    return differential(o.differential, o.seed, o.json);
+    return differential({ count: o.differential, seed: o.seed, skip: o.skip }, o.json);
   }
   if (o.only !== undefined) return tell([{ number: o.only, rule: '', message: '' }], true);
   process.stdout.write(`seed ${o.seed}, ${o.workers} threads, ${limitText(o)}\n`);

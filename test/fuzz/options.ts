@@ -15,12 +15,12 @@ export interface FuzzOptions {
 }
 
 export const USAGE = `usage: npm run fuzz -- [--seconds N] [--seed N] [--segments N] [--skip N] [--workers N] [--only RUN] [--json]
-       npm run fuzz -- --differential N [--seed N]
+       npm run fuzz -- --differential N [--seed N] [--skip N] [--json]
 
   --seconds N        how long (60)
   --seed N           the first run's number; the same seed gives the same runs (the time of day)
   --segments N       until so many have gone in, however long it takes
-  --skip N           not the first N runs of the seed, to go on where another run ended
+  --skip N           not the first N runs, or scenarios, of the seed, to go on where another run ended
   --workers N        threads (one for each core)
   --only RUN         one run, by its number; if it breaks a rule, it is shrunk and written down
   --differential N   so many scenarios on tcpx and on this machine's kernel, as root; what differs is shrunk and written down
@@ -42,6 +42,9 @@ export function fuzzOptions(args: readonly string[], cores: number, now: number)
       numbers.set(name, Number(text));
     } else throw new UsageError(`there is no option '${args[i]}'`);
   }
+  for (const name of numbers.keys())
+    if (numbers.has('--differential') && !OF_DIFFERENTIAL.has(name))
+      throw new UsageError(`${name} says nothing to --differential`);
   const segments = numbers.get('--segments');
   return {
     seconds: numbers.get('--seconds') ?? (segments === undefined ? 60 : Number.POSITIVE_INFINITY),
@@ -64,6 +67,8 @@ const NAMES: ReadonlySet<string> = new Set([
   '--differential',
   '--only',
 ]);
+
+const OF_DIFFERENTIAL: ReadonlySet<string> = new Set(['--differential', '--seed', '--skip']);
 
 export class UsageError extends Error {
   override readonly name = 'UsageError';

@@ -4,11 +4,12 @@
  * known is shrunk and written down.
  */
 import { seededRandom } from '../../../src/base/random.ts';
-import { formatStep } from '../../../src/tools/scenario/format.ts';
-import { type Difference, difference, knownAs } from './compare.ts';
+import type { Difference } from './compare.ts';
+import { type Judged, judge, kindOf } from './judge.ts';
 import { type Played, Player, play } from './play.ts';
-import { FAMILIES, type Script, ScriptGenerator, type ScriptStep, STEP_US } from './script.ts';
+import { FAMILIES, type Script, ScriptGenerator, type ScriptStep } from './script.ts';
 import { KernelStages, VIRTUAL_PORTS, virtualStage } from './stages.ts';
+import { scriptText } from './text.ts';
 
 /** Scripts under way at once, in all. */
 const AT_ONCE = 80;
@@ -17,15 +18,33 @@ const AGAIN_AT_ONCE = 6;
 /** Times a difference is seen before it is believed: where a timer is near, a late kernel differs more than once. */
 const SEEN = 8;
 const MOST_SHRINKS = 3;
+/** Each seed has so many scripts of its own. */
+const NUMBERS = 1_000_000;
+
+export interface DifferentialOptions {
+  /** Scripts to play. */
+  readonly count: number;
+  readonly seed: number;
+  /** Scripts of the seed that are left out. */
+  readonly skip: number;
+}
 
 export interface DifferentialResult {
   readonly scripts: number;
+  /** Alike in everything. */
   readonly same: number;
+  /** Compared to the end: alike, or with differences that leave the rest comparable. */
+  readonly toTheEnd: number;
+  /** Of all scripts; and of these, those that were over when the comparison ended. */
+  readonly steps: number;
+  readonly stepsCompared: number;
+  /** The kernel's; and of these, those that were looked at. */
   readonly segments: number;
+  readonly segmentsCompared: number;
   /** Known differences, by name. */
   readonly known: ReadonlyMap<string, number>;
-  /** Of all these, those that came out like that when they were played again only. */
-  readonly unsteady: number;
+  /** Numbers of the scripts that came out like that when they were played again only. */
+  readonly unsteady: readonly number[];
   readonly unknown: readonly { readonly script: Script; readonly difference: Difference }[];
   readonly seconds: number;
 }
@@ -55,18 +74,26 @@ export async function onTcpx(script: Script, times?: readonly number[]): Promise
   return player.played;
 }
 
-/** On the kernel as fast as it goes, and on tcpx at the same times: what differs. */
+/** On the kernel as fast as it goes, and on tcpx at the same times. */
 export async function onBoth(
   script: Script,
   stages: KernelStages,
   like: Played,
-): Promise<{ readonly ours: Played; readonly theirs: Played; readonly found: Difference | undefined }> {
+): Promise<{ readonly ours: Played; readonly theirs: Played }> {
   const { stage, ports } = stages.begin();
   const player = await play(script, stage, ports, { like });
   await stages.end(ports, player.open);
-  const theirs = player.played;
-  const ours = await onTcpx(script, player.times);
-  return { ours, theirs, found: difference(ours, theirs) };
+  return { theirs: player.played, ours: await onTcpx(script, player.times) };
+}
+
+interface Found extends Judged {
+  /** What the kernel sent, in segments. */
+  readonly sent: number;
+}
+
+async function judgeOnBoth(script: Script, stages: KernelStages, like: Played): Promise<Found> {
+  const { ours, theirs } = await onBoth(script, stages, like);
+  return { ...judge(ours, theirs, script), sent: theirs.sent.length };
 }
 
 /** Opens a namespace for each family. */
@@ -75,55 +102,70 @@ export async function openFamilies(): Promise<readonly KernelStages[]> {
 }
 
 export async function runDifferential(
-  count: number,
-  seed: number,
+  { count, seed, skip }: DifferentialOptions,
   families: readonly KernelStages[],
   onProgress: (done: number) => void = () => {},
 ): Promise<DifferentialResult> {
   const begin = performance.now();
-  const known = new Map<string, number>();
-  const unknown: { readonly script: Script; readonly difference: Difference }[] = [];
-  let same = 0;
-  let unsteady = 0;
-  let segments = 0;
-  let next = 0;
-  let done = 0;
-
+  const tally = new Tally();
   const again: { readonly script: Script; readonly played: Played }[] = [];
-  const judge = (script: Script, found: Difference | undefined): 'over' | 'again' => {
-    if (found === undefined) {
-      same++;
-      return 'over';
-    }
-    // What is known need not be seen again.
-    const why = knownAs(found, script);
-    if (why === undefined) return 'again';
-    known.set(why.name, (known.get(why.name) ?? 0) + 1);
-    return 'over';
-  };
+  let next = skip;
+  let done = 0;
   const first = async (): Promise<void> => {
-    const { script, played } = await drawScript(seed * 1_000_000 + next++);
-    const { theirs, found } = await onBoth(script, families[script.family]!, played);
-    segments += theirs.sent.length;
-    if (judge(script, found) === 'again') again.push({ script, played });
+    const { script, played } = await drawScript(seed * NUMBERS + next++);
+    const found = await judgeOnBoth(script, families[script.family]!, played);
+    if (found.unknown === undefined) tally.add(script, found);
+    else again.push({ script, played });
     onProgress(++done);
   };
-  await inLanes(AT_ONCE, () => next < count, first);
+  await inLanes(AT_ONCE, () => next < skip + count, first);
   const more = async (): Promise<void> => {
     const { script, played } = again.pop()!;
     for (let n = 1; ; n++) {
-      const { found } = await onBoth(script, families[script.family]!, played);
-      if (judge(script, found) === 'over') {
-        unsteady++;
-        return;
-      }
-      if (n < SEEN) continue;
-      unknown.push({ script, difference: found! });
+      const found = await judgeOnBoth(script, families[script.family]!, played);
+      // What is known need not be seen again.
+      if (found.unknown !== undefined && n < SEEN) continue;
+      if (found.unknown === undefined) tally.unsteady.push(script.number);
+      tally.add(script, found);
       return;
     }
   };
   await inLanes(AGAIN_AT_ONCE, () => again.length > 0, more);
-  return { scripts: count, same, segments, known, unsteady, unknown, seconds: (performance.now() - begin) / 1000 };
+  return { ...tally.result, seconds: (performance.now() - begin) / 1000 };
+}
+
+class Tally {
+  readonly unsteady: number[] = [];
+  readonly #unknown: { readonly script: Script; readonly difference: Difference }[] = [];
+  readonly #known = new Map<string, number>();
+  readonly #counts = {
+    scripts: 0,
+    same: 0,
+    toTheEnd: 0,
+    steps: 0,
+    stepsCompared: 0,
+    segments: 0,
+    segmentsCompared: 0,
+  };
+
+  add(script: Script, found: Found): void {
+    const counts = this.#counts;
+    const { known, unknown } = found;
+    counts.scripts++;
+    if (known.length === 0 && unknown === undefined) counts.same++;
+    if (found.isToTheEnd) counts.toTheEnd++;
+    counts.steps += script.steps.length;
+    counts.stepsCompared += found.steps;
+    counts.segments += found.sent;
+    counts.segmentsCompared += found.segments;
+    for (const { name } of known) this.#known.set(name, (this.#known.get(name) ?? 0) + 1);
+    if (unknown !== undefined) this.#unknown.push({ script, difference: unknown });
+  }
+
+  get result(): Omit<DifferentialResult, 'seconds'> {
+    const unsteady = this.unsteady.toSorted((a, b) => a - b);
+    return { ...this.#counts, known: this.#known, unsteady, unknown: this.#unknown };
+  }
 }
 
 async function inLanes(lanes: number, goesOn: () => boolean, one: () => Promise<void>): Promise<void> {
@@ -135,73 +177,77 @@ async function inLanes(lanes: number, goesOn: () => boolean, one: () => Promise<
 
 /** Steps left out one by one, as long as the two still differ in the same way. */
 export async function shrinkScript(script: Script, kernel: KernelStages, found: Difference): Promise<Script> {
+  const kind = kindOf(found, script);
   let best = script;
   for (let i = best.steps.length - 1; i > 0; i--) {
     const candidate = { ...best, steps: best.steps.toSpliced(i, 1) };
-    const { found: now } = await onBoth(candidate, kernel, await onTcpx(candidate));
-    if (now?.what === found.what && knownAs(now, candidate) === undefined) best = candidate;
+    const { unknown } = await judgeOnBoth(candidate, kernel, await onTcpx(candidate));
+    if (unknown !== undefined && kindOf(unknown, candidate) === kind) best = candidate;
   }
   return best;
 }
 
-/** The script in packetdrill's language, with what tcpx sends. */
-export function scriptText(script: Script, played: Played): string {
-  const lines = Object.entries(FAMILIES[script.family]!).map(
-    ([name, value]) => `\`sysctl -q net.ipv4.${name}=${value}\``,
-  );
-  script.steps.forEach((step, i) => {
-    lines.push(`+${i === 0 ? 0 : STEP_US / 1e6} ${stepText(step)}`);
-    for (const sent of played.sent) if (sent.step === i) lines.push(`   // > ${sent.text}`);
-  });
-  return lines.join('\n');
-}
-
-function stepText(step: ScriptStep): string {
-  const place = { line: 1, column: 1 };
-  if (step.do === 'in')
-    return formatStep({ kind: 'in', when: { kind: 'any' }, place, packet: step.packet }).replace(/^\* /, '');
-  return step.do === 'user' ? JSON.stringify(step.user) : step.do;
-}
-
-export async function differential(count: number, seed: number, json: boolean): Promise<number> {
-  process.stdout.write(`${count} scenarios on tcpx and on the kernel, seed ${seed}\n`);
+export async function differential(o: DifferentialOptions, json: boolean): Promise<number> {
+  process.stdout.write(`${o.count} scenarios on tcpx and on the kernel, seed ${o.seed}\n`);
   const families = await openFamilies();
   try {
     let told = 0;
-    const result = await runDifferential(count, seed, families, (done) => {
+    const result = await runDifferential(o, families, (done) => {
       if (done - told < 1000) return;
       told = done;
-      process.stdout.write(`  ${done} of ${count}\n`);
+      process.stdout.write(`  ${done} of ${o.count}\n`);
     });
     process.stdout.write(`${resultText(result)}\n`);
-    for (const { script, difference: found } of firstOfEach(result.unknown).slice(0, MOST_SHRINKS)) {
-      const least = await shrinkScript(script, families[script.family]!, found);
-      const { ours, found: last } = await onBoth(least, families[script.family]!, await onTcpx(least));
-      const now = last ?? found;
+    for (const { script, difference } of firstOfEach(result.unknown).slice(0, MOST_SHRINKS)) {
+      const kernel = families[script.family]!;
+      const least = await shrinkScript(script, kernel, difference);
+      const { unknown } = await judgeOnBoth(least, kernel, await onTcpx(least));
+      const now = unknown ?? difference;
       process.stdout.write(`\nscript ${script.number} differs (${now.what}, after step ${now.step + 1}):\n`);
-      process.stdout.write(`  tcpx:   ${now.tcpx}\n  kernel: ${now.kernel}\n${scriptText(least, ours)}\n`);
+      process.stdout.write(`  tcpx:   ${now.tcpx}\n  kernel: ${now.kernel}\n`);
+      process.stdout.write(`again: npm run fuzz -- --differential 1 ${numberText(script.number)}\n`);
+      process.stdout.write(`shrunk, for tcpx conform FILE --on both:\n\n${scriptText(least, await onTcpx(least))}\n`);
     }
-    if (json) process.stdout.write(`${JSON.stringify({ ...result, known: Object.fromEntries(result.known) })}\n`);
+    if (json) process.stdout.write(`${JSON.stringify(summary(result))}\n`);
     return result.unknown.length > 0 ? 1 : 0;
   } finally {
     await Promise.all(families.map((f) => f.close()));
   }
 }
 
-function firstOfEach<T extends { readonly difference: Difference }>(all: readonly T[]): readonly T[] {
-  const kinds = new Map<string, T>();
+const numberText = (number: number): string => `--seed ${Math.floor(number / NUMBERS)} --skip ${number % NUMBERS}`;
+
+function firstOfEach(all: DifferentialResult['unknown']): DifferentialResult['unknown'] {
+  const kinds = new Map<string, DifferentialResult['unknown'][number]>();
   for (const one of all) {
-    const kind = `${one.difference.what} ${one.difference.tcpx} ${one.difference.kernel}`.replace(/[0-9]+/g, '#');
+    const kind = kindOf(one.difference, one.script);
     if (!kinds.has(kind)) kinds.set(kind, one);
   }
   return [...kinds.values()];
 }
 
+function summary(r: DifferentialResult): Readonly<Record<string, unknown>> {
+  const unknown = r.unknown.map(({ script, difference: { what, step, tcpx, kernel, silent } }) => ({
+    script: script.number,
+    what,
+    step,
+    tcpx,
+    kernel,
+    silent,
+  }));
+  return { ...r, known: Object.fromEntries(r.known), unknown };
+}
+
+const percent = (n: number, of: number): string => `${((100 * n) / Math.max(1, of)).toFixed(1)} %`;
+
 function resultText(r: DifferentialResult): string {
   const lines = [
-    `${r.scripts} scenarios in ${r.seconds.toFixed(1)} s, ${r.segments} segments of the kernel's compared`,
-    `the same: ${r.same}; ${r.unsteady} of all not at the first try`,
+    `${r.scripts} scenarios in ${r.seconds.toFixed(1)} s`,
+    `the same: ${r.same}; compared to the end: ${r.toTheEnd} (${percent(r.toTheEnd, r.scripts)})`,
+    `compared: ${r.stepsCompared} of ${r.steps} steps (${percent(r.stepsCompared, r.steps)}), ${r.segmentsCompared} of ${r.segments} segments of the kernel's`,
   ];
+  if (r.unsteady.length > 0)
+    lines.push(`unsteady: ${r.unsteady.length}, known or the same only when played again: ${r.unsteady.join(' ')}`);
   for (const [name, count] of [...r.known].sort((a, b) => b[1] - a[1])) lines.push(`known: ${count}  ${name}`);
   lines.push(`not known: ${r.unknown.length}`);
   return lines.join('\n');

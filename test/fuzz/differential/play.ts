@@ -1,6 +1,7 @@
 /** A script played on one stack: what left, and what the calls came to, in words that can be compared. */
 import type { CallRequest, CallResult } from '../../../src/tools/scenario/calls.ts';
 import { O_NONBLOCK } from '../../../src/tools/scenario/constants.ts';
+import type { OptionSpec, SegmentSpec } from '../../../src/tools/scenario/model.ts';
 import { patternOctets } from '../../../src/tools/scenario/pattern-octets.ts';
 import { PEER, SUT } from '../../../src/tools/scenario/run.ts';
 import type { RunningCall, SentPacket } from '../../../src/tools/scenario/target.ts';
@@ -32,8 +33,8 @@ export interface Sent {
   readonly at: number;
   /** Without PSH, which kernels set more often, and without what the clock or the buffers' sizes decide. */
   readonly text: string;
-  readonly flags: number;
-  readonly len: number;
+  /** All of it, timestamps counted from the first; its window where that is shut. */
+  readonly spec: SegmentSpec;
 }
 
 /** What a call of a step came to. */
@@ -61,6 +62,7 @@ export class Player {
   readonly #faults: string[] = [];
   /** The last incarnation's, where there was more than one. */
   #isn: number | undefined;
+  #firstTsVal: number | undefined;
   #listener = -1;
   #fd = -1;
   #step = 0;
@@ -130,7 +132,8 @@ export class Player {
   async #do(step: ScriptStep): Promise<void> {
     switch (step.do) {
       case 'in':
-        this.#stage.inject(this.#wire.build(step.packet), false);
+        // There is one connection: a SYN behind its end begins it anew.
+        this.#stage.inject(this.#wire.build({ ...step.packet, ip: { conn: 1 } }), false);
         return;
       case 'listen':
         this.#listener = (await this.#made({ call: 'socket' })).result;
@@ -240,7 +243,20 @@ export class Player {
       if (flags & TcpFlag.SYN) seen.hasSyn = true;
       seen.wnd = s.wnd;
     }
-    this.#sent.push({ step: this.#step, at: s.t, text: sentText(s, seq, ack), flags, len: s.len });
+    this.#sent.push({ step: this.#step, at: s.t, text: sentText(s, seq, ack), spec: this.#spec(s, seq, ack) });
+  }
+
+  #spec(s: SentSegment, seq: number, ack: number): SegmentSpec {
+    const options = s.options.map((o): OptionSpec => {
+      if (o.kind !== 'TS') return o;
+      this.#firstTsVal ??= o.val;
+      return { ...o, val: (o.val - this.#firstTsVal + 1) >>> 0 };
+    });
+    const { flags, len } = s;
+    const wnd = s.wnd === 0 && !(flags & TcpFlag.RST) ? { wnd: 0 } : {};
+    // Of an incarnation's SYN the number is its name, always the same.
+    const named = flags & TcpFlag.SYN ? 0 : seq;
+    return { kind: 'segment', ip: {}, flags, seq: named, len, ...(flags & TcpFlag.ACK && { ack }), ...wnd, options };
   }
 }
 

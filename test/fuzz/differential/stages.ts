@@ -13,7 +13,7 @@ import { readU16 } from '../../../src/wire/octets.ts';
 import type { Ports, Stage } from './play.ts';
 import { COMMON, FAMILIES } from './script.ts';
 
-const settingsOf = (family: number): Readonly<Record<string, string>> => ({ ...COMMON, ...FAMILIES[family] });
+export const settingsOf = (family: number): Readonly<Record<string, string>> => ({ ...COMMON, ...FAMILIES[family] });
 
 export const VIRTUAL_PORTS: Ports = { bindPort: 8080, connectPort: 8080, peerPort: 50_001 };
 
