@@ -6,6 +6,8 @@ import type { Script } from './script.ts';
 
 export const withoutSack = (text: string): string => text.replace(/,?sack [0-9: ]+/, '').replace(/ <>$/, '');
 export const withoutOptions = (text: string): string => text.replace(/ <.*>$/, '');
+/** Without what a SYN offers and a SYN-ACK takes up. */
+export const withoutOffers = (text: string): string => text.replace(/,sackOK|,wscale/g, '');
 export const withoutEcho = (text: string): string => text.replace(/TS ecr [0-9]+/, 'TS');
 export const isReset = (text: string): boolean => /^R/.test(text);
 

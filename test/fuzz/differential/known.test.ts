@@ -226,6 +226,39 @@ test('initial window in segments: after ten, and not after nine, nor once an ACK
   expect(nameOf(acked, [SYN_ACK, ...sent(10, 4)], next(10, 15), [])).toBeUndefined();
 });
 
+test('D-SACK of a part: of octets that came, and of no others', () => {
+  const of = script(...HANDSHAKE, '< . 11:21(10) ack 1 win 257', '< . 1:16(15) ack 1 win 257');
+  const both: Left = [SYN_ACK, [4, '. 1:1(0) ack 1 win >0 <sack 11:21>']];
+  const ours: Left = [[5, '. 1:1(0) ack 21 win >0']];
+  expect(nameOf(of, both, ours, [[5, '. 1:1(0) ack 21 win >0 <sack 11:16>']])).toBe('D-SACK of a part');
+  expect(nameOf(of, both, ours, [[5, '. 1:1(0) ack 21 win >0 <sack 40:50>']])).toBeUndefined();
+  expect(nameOf(of, both, [[5, '. 1:1(0) ack 21 win >0 <sack 11:16>']], ours), 'forgotten').toBeUndefined();
+});
+
+test('options in a simultaneous open: those of the own SYN, and no others', () => {
+  const ours: Left = [[1, 'S. 0:0(0) ack 1 win >0 <mss 1460>']];
+  const of = script('connect', SYN);
+  const both: Left = [[0, 'S 0:0(0) win >0 <mss 1460,sackOK,wscale>']];
+  const name = 'options in a simultaneous open';
+  expect(nameOf(of, both, ours, [[1, 'S. 0:0(0) ack 1 win >0 <mss 1460,sackOK,wscale>']])).toBe(name);
+  expect(nameOf(of, both, ours, [[1, 'S. 0:0(0) ack 1 win >0 <mss 536>']])).toBeUndefined();
+});
+
+test('timestamp with an old ACK: tcpx echoes it, and not the kernel', () => {
+  const of = (ack: number) =>
+    script(
+      ...HANDSHAKE,
+      'write 10',
+      '< . 1:1(0) ack 11 win 257',
+      `< . 1:2(1) ack ${ack} win 257 <nop,nop,TS val 9 ecr 0>`,
+    );
+  const both: Left = [SYN_ACK, [4, '. 1:11(10) ack 1 win >0 <TS ecr 5>']];
+  const recorded: Left = [[6, '. 11:11(0) ack 2 win >0 <TS ecr 9>']];
+  const not: Left = [[6, '. 11:11(0) ack 2 win >0 <TS ecr 5>']];
+  expect(nameOf(of(5), both, recorded, not)).toBe('timestamp with an old ACK');
+  expect(nameOf(of(11), both, recorded, not)).toBeUndefined();
+});
+
 test('each known difference has a name of its own and a reason that says whose rule it is', () => {
   expect(new Set(KNOWN.map((k) => k.name)).size).toBe(KNOWN.length);
   for (const { reason } of KNOWN) expect(reason).toMatch(/^RFC [0-9]+/);

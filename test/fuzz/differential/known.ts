@@ -43,6 +43,7 @@ import {
   sndNxt,
   stampOf,
   withoutEcho,
+  withoutOffers,
   withoutOptions,
   withoutSack,
 } from './facts.ts';
@@ -324,12 +325,26 @@ export const KNOWN: readonly Known[] = [
       d.before.every(({ text }) => isReset(text) || (ackOf(text) === 1 && lengthOf(text) === 0)),
   },
   {
+    name: 'D-SACK that Linux forgets',
+    reason:
+      'RFC 2883 §4 reports it; Linux forgets its SACK blocks as it takes a FIN (tcp_fin), and keeps none of TIME-WAIT and of a FIN-WAIT-2 whose user has gone',
+    isAlone: true,
+    is: (d, script) =>
+      d.what === 'segment' &&
+      differInSack(d) &&
+      !/sack [0-9]/.test(d.kernel) &&
+      (recent(d, script).some(isFin) || isKeptBriefly(d, script)),
+  },
+  {
     name: 'D-SACK of a part',
     reason:
       'RFC 2883 §4.2: octets that come again with new ones are reported by Linux whenever some were held, by tcpx where all lie before RCV.NXT',
     isAlone: true,
     is: (d, script) =>
-      d.what === 'segment' && !isReset(d.tcpx) && differInSack(d) && causes(d, script).some((p) => p.len > 0),
+      d.what === 'segment' &&
+      !isReset(d.tcpx) &&
+      differInSack(d) &&
+      causes(d, script).some((p) => p.len > 0 && new RegExp(`[k ]${p.seq}:`).test(d.kernel)),
   },
   {
     name: 'options on a RST',
@@ -389,13 +404,13 @@ export const KNOWN: readonly Known[] = [
       /^(shutdown|read) 0$/.test(d.tcpx) && / ENOTCONN$/.test(d.kernel) && causes(d, script).some((p) => has(p, FIN)),
   },
   {
-    name: 'read after a CLOSE in SYN-SENT',
+    name: 'a call after a CLOSE in SYN-SENT',
     reason:
-      'RFC 9293 §3.10.4: RECEIVEs are answered "closing", which is no errno; Linux says ECONNRESET, then ENOTCONN (tcp_disconnect)',
+      'RFC 9293 §3.10.4: RECEIVEs are answered "closing", which is no errno; Linux says ECONNRESET to the first call, then ENOTCONN (tcp_disconnect)',
     isAlone: true,
     is: (d, script) =>
-      d.tcpx === 'read 0' &&
-      /^read (ECONNRESET|ENOTCONN)$/.test(d.kernel) &&
+      /^(read 0|write EPIPE)$/.test(d.tcpx) &&
+      /^(read|write) (ECONNRESET|ENOTCONN)$/.test(d.kernel) &&
       script.steps[0]?.do === 'connect' &&
       closesEarly(script),
   },
@@ -519,15 +534,22 @@ export const KNOWN: readonly Known[] = [
       lengthOf(d.kernel) > 0,
   },
   {
-    name: 'window scale in a simultaneous open',
-    reason: "RFC 7323 §2.2: not on a SYN-ACK unless the peer's SYN had it; Linux repeats what its own SYN said",
-    is: (d) => /^S/.test(d.tcpx) && withoutOptions(d.tcpx) === withoutOptions(d.kernel),
+    name: 'options in a simultaneous open',
+    reason:
+      "RFC 7323 §2.2 and RFC 2018 §2: not on a SYN-ACK unless the peer's SYN had them; Linux repeats what its own SYN said",
+    is: (d, script) =>
+      isSimultaneous(d, script) && /^S\. /.test(d.tcpx) && withoutOffers(d.tcpx) === withoutOffers(d.kernel),
   },
   {
     name: 'errno after a RST',
     reason: 'RFC 9293 does not name errors; Linux says EPIPE where the RST came after a FIN (tcp_reset)',
     isAlone: true,
-    is: (d) => d.what === 'call' && /EPIPE|ECONNRESET/.test(d.tcpx) && /EPIPE|ECONNRESET/.test(d.kernel),
+    is: (d, script) =>
+      d.what === 'call' &&
+      / (EPIPE|ECONNRESET)$/.test(d.tcpx) &&
+      / (EPIPE|ECONNRESET)$/.test(d.kernel) &&
+      causes(d, script).some((p) => has(p, RST)) &&
+      causes(d, script).some(isFin),
   },
   {
     name: 'timer after a part of a segment',
