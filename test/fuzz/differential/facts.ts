@@ -156,15 +156,19 @@ type Opening = 'LISTEN' | 'SYN-SENT' | 'SYN-RECEIVED' | 'over';
 
 /** How far the handshake had come, as Linux sees it, before each step up to the one after which they differ. */
 function openings(d: Difference, script: Script): readonly Opening[] {
-  let opening: Opening = script.steps[0]?.do === 'listen' ? 'LISTEN' : 'SYN-SENT';
+  const isPassive = script.steps[0]?.do === 'listen';
+  let opening: Opening = isPassive ? 'LISTEN' : 'SYN-SENT';
   return script.steps.slice(0, d.step + 1).map((step, i) => {
     const before = opening;
     if (step.do !== 'in') return before;
     const isAnew = d.before.some((s) => s.step === i && /^S\. /.test(s.text));
-    opening = opening === 'over' && isAnew ? 'SYN-RECEIVED' : openingAfter(step.packet, opening);
+    opening = opening === 'over' && isAnew ? 'SYN-RECEIVED' : openingAfter(step.packet, opening, isPassive);
     return before;
   });
 }
+
+/** The handshake is under way. */
+export const isOpening = (d: Difference, script: Script): boolean => openings(d, script).at(-1) !== 'over';
 
 /** A packet of the peer's that `is` looks for came while the handshake was at `opening`. */
 export function cameIn(
@@ -190,7 +194,7 @@ export const shutsEarly = (d: Difference, script: Script): boolean =>
     return before !== 'over' && step.do === 'user' && step.user.call === 'shutdown';
   });
 
-function openingAfter(packet: SegmentSpec, opening: Opening): Opening {
+function openingAfter(packet: SegmentSpec, opening: Opening, isPassive: boolean): Opening {
   const acknowledges = has(packet, ACK) && packet.ack === 1 && packet.seq < FAR;
   const isSyn = has(packet, SYN) && !(packet.flags & FIN);
   switch (opening) {
@@ -200,6 +204,8 @@ function openingAfter(packet: SegmentSpec, opening: Opening): Opening {
       if (acknowledges) return packet.flags & (SYN | RST) ? 'over' : opening;
       return isSyn && !(packet.flags & (ACK | RST)) ? 'SYN-RECEIVED' : opening;
     case 'SYN-RECEIVED':
+      // What ends at RCV.NXT is outside to a listener (tcp_check_req), and inside elsewhere (tcp_sequence).
+      if (isPassive && ((packet.seq - 1) | 0) < 0 && ((packet.seq + packet.len) | 0) <= 1) return opening;
       return acknowledges && !(packet.flags & RST) ? 'over' : opening;
     case 'over':
       return opening;
@@ -257,12 +263,21 @@ export function abortsInTimeWait(d: Difference, script: Script): boolean {
   );
 }
 
+/** Its SACK blocks. */
+export function blocksOf(text: string): readonly { readonly left: number; readonly right: number }[] {
+  const blocks = /sack ([0-9: ]+)/.exec(text)?.[1]?.split(' ') ?? [];
+  return blocks.map((block) => {
+    const [left, right] = block.split(':').map(Number);
+    return { left: left!, right: right! };
+  });
+}
+
 /** A SACK block ends there. */
-export const reportsTo = (text: string, end: number): boolean =>
-  /sack ([0-9: ]+)/
-    .exec(text)?.[1]
-    ?.split(' ')
-    .some((block) => Number(block.split(':')[1]) === end) ?? false;
+export const reportsTo = (text: string, end: number): boolean => blocksOf(text).some((b) => b.right === end);
+
+/** Blocks of the kernel's that tcpx has not. */
+export const kernelsBlocks = (d: Difference): ReturnType<typeof blocksOf> =>
+  blocksOf(d.kernel).filter((b) => !blocksOf(d.tcpx).some((o) => o.left === b.left && o.right === b.right));
 
 export function echoOf(text: string): number | undefined {
   const echo = /TS ecr ([0-9]+)/.exec(text)?.[1];

@@ -6,6 +6,7 @@ import {
   abortsInTimeWait,
   acknowledgesData,
   ackOf,
+  blocksOf,
   cameIn,
   cause,
   causes,
@@ -27,11 +28,13 @@ import {
   isFin,
   isKeptBriefly,
   isOld,
+  isOpening,
   isReset,
   isSimultaneous,
   isStep,
   isSynFin,
   isTooOld,
+  kernelsBlocks,
   leavesRoom,
   lengthOf,
   reaches,
@@ -321,19 +324,21 @@ export const KNOWN: readonly Known[] = [
       differInSack(d) &&
       !/sack [0-9]/.test(d.kernel) &&
       script.steps[0]?.do === 'listen' &&
-      // It has taken and sent nothing yet.
-      d.before.every(({ text }) => isReset(text) || (ackOf(text) === 1 && lengthOf(text) === 0)),
+      isOpening(d, script),
   },
   {
     name: 'D-SACK that Linux forgets',
     reason:
-      'RFC 2883 §4 reports it; Linux forgets its SACK blocks as it takes a FIN (tcp_fin), and keeps none of TIME-WAIT and of a FIN-WAIT-2 whose user has gone',
+      'RFC 2883 §4 reports it; Linux forgets it where the next segment comes before the ACK leaves (tcp_data_queue), as it takes a FIN (tcp_fin), and has none of TIME-WAIT and of a FIN-WAIT-2 whose user has gone',
     isAlone: true,
-    is: (d, script) =>
-      d.what === 'segment' &&
-      differInSack(d) &&
-      !/sack [0-9]/.test(d.kernel) &&
-      (recent(d, script).some(isFin) || isKeptBriefly(d, script)),
+    is: (d, script) => {
+      if (d.what !== 'segment' || !differInSack(d) || kernelsBlocks(d).length > 0) return false;
+      const isNone = blocksOf(d.kernel).length === 0;
+      const packets = recent(d, script);
+      if (isNone && (packets.some(isFin) || isKeptBriefly(d, script))) return true;
+      const [first] = blocksOf(d.tcpx);
+      return first !== undefined && first.left === packets.at(-2)?.seq && first.right <= ackOf(d.tcpx);
+    },
   },
   {
     name: 'D-SACK of a part',
@@ -344,7 +349,7 @@ export const KNOWN: readonly Known[] = [
       d.what === 'segment' &&
       !isReset(d.tcpx) &&
       differInSack(d) &&
-      causes(d, script).some((p) => p.len > 0 && new RegExp(`[k ]${p.seq}:`).test(d.kernel)),
+      causes(d, script).some((p) => p.len > 0 && kernelsBlocks(d).some((b) => b.left === p.seq)),
   },
   {
     name: 'options on a RST',
