@@ -336,8 +336,10 @@ export const KNOWN: readonly Known[] = [
       const isNone = blocksOf(d.kernel).length === 0;
       const packets = recent(d, script);
       if (isNone && (packets.some(isFin) || isKeptBriefly(d, script))) return true;
+      // Of the one before the last, which began with octets that were there.
       const [first] = blocksOf(d.tcpx);
-      return first !== undefined && first.left === packets.at(-2)?.seq && first.right <= ackOf(d.tcpx);
+      const last = packets.at(-2);
+      return first !== undefined && first.left === last?.seq && last.seq < ackOf(d.before.at(-1)?.text ?? '');
     },
   },
   {
