@@ -2,7 +2,7 @@
 import type { SegmentSpec } from '../../../src/tools/scenario/model.ts';
 import { TcpFlag } from '../../../src/wire/tcp.ts';
 import type { Difference } from './compare.ts';
-import type { Script } from './script.ts';
+import { FAMILIES, type Script } from './script.ts';
 
 export const withoutSack = (text: string): string => text.replace(/,?sack [0-9: ]+/, '').replace(/ <>$/, '');
 export const withoutOptions = (text: string): string => text.replace(/ <.*>$/, '');
@@ -294,4 +294,11 @@ export function hasOldAck(d: Difference, script: Script, is: (p: SegmentSpec) =>
     if (acked <= sndNxt(d, i)) sndUna = Math.max(sndUna, acked);
     return false;
   });
+}
+
+/** Where the window ends that the peer's last ACK has opened. */
+export function windowsEnd(d: Difference, script: Script): number | undefined {
+  const last = causes(d, script).findLast((p) => has(p, ACK) && !(p.flags & (SYN | RST)) && ((p.seq + p.len) | 0) > 0);
+  const shift = FAMILIES[script.family]?.['tcp_window_scaling'] === '1' ? 7 : 0;
+  return last && (last.ack ?? 0) + ((last.wnd ?? 0) << shift);
 }

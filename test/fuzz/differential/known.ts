@@ -45,6 +45,7 @@ import {
   shutsEarly,
   sndNxt,
   stampOf,
+  windowsEnd,
   withoutEcho,
   withoutOffers,
   withoutOptions,
@@ -203,6 +204,17 @@ export const KNOWN: readonly Known[] = [
       withoutSack(withoutEcho(d.tcpx)) === withoutSack(withoutEcho(d.kernel)) &&
       echoOf(d.tcpx)! > echoOf(d.kernel)! &&
       hasOldAck(d, script, (p) => stampOf(p) === echoOf(d.tcpx)),
+  },
+  {
+    name: 'timestamp once the user has gone',
+    reason:
+      'RFC 7323 §4.3 R3 records that of what spans Last.ACK.sent; Linux, which keeps little of a FIN-WAIT-2 whose user has gone, not that of a bare ACK (tcp_timewait_state_process)',
+    isAlone: true,
+    is: (d, script) =>
+      d.what === 'segment' &&
+      withoutSack(withoutEcho(d.tcpx)) === withoutSack(withoutEcho(d.kernel)) &&
+      hasUser(d, script, 'close') &&
+      causes(d, script).some((p) => p.len === 0 && stampOf(p) === echoOf(d.tcpx) && stampOf(p)! > echoOf(d.kernel)!),
   },
   {
     name: 'timestamp of what ends at RCV.NXT',
@@ -491,10 +503,7 @@ export const KNOWN: readonly Known[] = [
     is: (d, script) =>
       isSimultaneous(d, script) &&
       isBareAck(d.kernel) &&
-      // Its own step may be over by then.
-      causes(d, script)
-        .slice(-2)
-        .some((p) => has(p, SYN)) &&
+      recent(d, script).some((p) => has(p, SYN)) &&
       (d.silent === 'tcpx' || /^S\. /.test(d.tcpx)),
   },
   {
@@ -603,6 +612,16 @@ export const KNOWN: readonly Known[] = [
       firstSent(d).size === INITIAL_SEGMENTS &&
       !acknowledgesData(d, script) &&
       (d.silent === 'kernel' || isBareAck(d.kernel) || seqOf(d.kernel) === 1),
+  },
+  {
+    name: 'part of a segment into a small window',
+    reason:
+      'RFC 9293 §3.8.6.2.1 waits for half of the largest window; Linux, where Nagle is off, fills what there is (tcp_write_xmit)',
+    is: (d, script) =>
+      d.silent === 'tcpx' &&
+      isStep(d, script, 'write') &&
+      lengthOf(d.kernel) > 0 &&
+      seqOf(d.kernel) + lengthOf(d.kernel) === windowsEnd(d, script),
   },
   {
     name: 'threshold without SACK',
