@@ -15,7 +15,7 @@ export function drop(tcb: Tcb, reason: string): void {
  * answered at most once in tcp_invalid_ratelimit, so that two stacks never answer each other for ever (Linux).
  */
 export function answerUnacceptable(tcb: Tcb, seg: TcpSegment, now: Micros): void {
-  if ((seg.payload.len === 0 || seg.has(TcpFlag.SYN)) && !seg.has(TcpFlag.FIN) && !mayAnswerInvalid(tcb, now)) return;
+  if ((seg.segLen === 0 || seg.has(TcpFlag.SYN)) && !mayAnswerInvalid(tcb, now)) return;
   tcb.ackOwed = 'now';
   tcb.ackNote = 'duplicate ACK';
 }

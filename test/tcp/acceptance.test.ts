@@ -164,6 +164,15 @@ describe('what is answered by an ACK', () => {
     h.inject(fin(-1)).expect(ack(0)).inject(fin(-1)).expect(ack(0));
   });
 
+  test('a SYN not more often than a bare ACK, even with a FIN or octets on it', () => {
+    for (const more of [{}, { flags: 'SF' }, { len: 100 }])
+      small()
+        .inject(syn({ seq: -500, ...more }))
+        .expect(ack(0))
+        .inject(syn({ seq: -500, ...more }))
+        .expectNothing();
+  });
+
   test.each(SYNCHRONIZED)('in %s, at SND.NXT', (state) => {
     inState(state)
       .inject(data(-200, 100))

@@ -102,7 +102,6 @@ export const KNOWN: readonly Known[] = [
     reason:
       'RFC 9293 §3.10.7.4 looks at the sequence number first and answers; Linux first drops what has neither ACK, RST nor SYN, but for TIME-WAIT, where it looks at the ACK bit not at all',
     // An answer that looks like the next one's is missed only after that, or seems to come with that.
-    // An answer that looks like the next one's is missed only after that, or seems to come with that.
     is: (d, script) =>
       (d.what === 'segment' || (d.what === 'time' && d.silent === 'kernel')) &&
       isBareAck(d.tcpx) &&
