@@ -150,7 +150,8 @@ if (o.listen !== undefined) {
     say('error', { id: 0, code: error.code });
     process.exitCode = 1;
   });
-  server.listen({ ...endpointOf(o.listen), backlog: 511 }, () => say('ready', server.address()));
+  // As many as net.core.somaxconn lets wait: see lab.ts.
+  server.listen({ ...endpointOf(o.listen), backlog: 65_535 }, () => say('ready', server.address()));
 } else if (o.connect !== undefined) {
   const start = () => {
     const localPort = number('local-port');

@@ -66,6 +66,9 @@ export class Namespace {
     // Children's sockets must not be slowed or answered by IPv6 chatter, and captures stay small.
     this.sysctl('net.ipv6.conf.all.disable_ipv6', '1');
     this.sysctl('net.ipv6.conf.default.disable_ipv6', '1');
+    // Thousands of connections may wait to be accepted: beyond the queue the kernel sends SYN cookies, and resets those of
+    // whose third segment it had no room for when their data comes (native-notes.md, 'A full listener that resets').
+    this.sysctl('net.core.somaxconn', '65535');
   }
 
   /** `ip -n NAME …`. */
