@@ -54,7 +54,7 @@ describe('CWR (RFC 3168 §6.1.2)', () => {
   });
 });
 
-describe('what looks needless stays, where the ACK that says so carries ECE (RFC 4015 §3.2)', () => {
+describe('what looks needless stays, where the ACK that says so carries ECE (RFC 4015 §3.4)', () => {
   test('after a fast retransmit', () => {
     const h = flight().inject(sack(0, [1, 4]));
     h.skip().inject({ ...sack(4, [0, 1]), flags: '.E' });

@@ -49,6 +49,22 @@ describe('SO_MAX_PACING_RATE', () => {
     h.advance(ms(10)).skip();
   });
 
+  test('lets no burst out while RACK recovers from a loss, nor when it is over (RFC 9937 §5, §6.4)', () => {
+    const h = paced();
+    h.write(60_000);
+    h.advance(ms(100)).skip();
+    const before = h.records.length;
+    // One is lost; a stretched ACK repairs it and opens the window by all that was out.
+    h.inject(ack(0, { sack: [[1000, 10_000]] })).advance(ms(25));
+    h.inject(ack(10_000)).advance(ms(200));
+    const events = h.records.slice(before);
+    expect(events.flatMap((r) => (r.type === 'congestion' ? [r.why] : []))).toEqual(['RACK', 'recovered']);
+    const at = events.flatMap((r) => (r.type === 'segment' && r.dir === 'out' && r.seg.len > 0 ? [r.t] : []));
+    expect(at.length).toBeGreaterThan(4);
+    expect(Math.min(...at.slice(1).map((t, i) => t - at[i]!))).toBe(ms(10));
+    h.skip();
+  });
+
   test('lets a link cut two segments at once, or a millisecond’s worth, not more', () => {
     const slow = paced({ path: { maxGsoPayload: 60_000 } });
     slow.write(9000);

@@ -272,6 +272,17 @@ describe('DSACK', () => {
   test('of a segment that is partly old, the old part is told (RFC 2883 §4.2)', () => {
     const h = sacking().inject(data(0, 1000)).skip();
     h.inject(data(500, 1000)).expect(ack(1500, { sack: [[500, 1000]] }));
+    // Of two such parts the first: example 5.
+    const two = sacking().inject(data(0, 500)).skip();
+    two.inject(data(1000, 500)).skip().inject(data(2000, 500)).skip();
+    two.inject(data(0, 1500)).expect(
+      ack(1500, {
+        sack: [
+          [0, 500],
+          [2000, 2500],
+        ],
+      }),
+    );
   });
 
   test('not of what stands on a SYN: it is challenged, and its octets are of no stream that we know', () => {

@@ -207,6 +207,23 @@ describe('tcp_recovery 0: RFC 6675', () => {
     expect(h.info.lost).toBe(2000);
   });
 
+  test('recovery ends at RecoveryPoint, and what is reported above it is kept: the next loss shows by it (RFC 6675 §5, A)', () => {
+    const h = open({ sysctl: { tcp_recovery: 0, tcp_early_retrans: 0 } });
+    h.write(60_000);
+    h.skip().advance(RTT);
+    for (let n = 2; n <= 12; n++) h.inject(sack(0, [1, n])).skip();
+    expect(h.info.unacked).toBe(16_000);
+    // Of the four that left during recovery the first is lost, and two of the others arrive before it is over.
+    h.inject(sack(0, [1, 12], [13, 15])).skip();
+    h.inject(sack(12, [13, 15])).skip();
+    expect(h.info).toMatchObject({ ca_state: 'Disorder', sacked: 2000, lost: 0 });
+    // With them the third is enough.
+    h.inject(sack(12, [15, 16]));
+    expect(reasons(h)).toEqual(['SACK', 'recovered', 'SACK']);
+    expect(h.takeLeft().flatMap(({ seg }) => (seg.seq < 16_000 ? [seg.seq] : []))).toEqual([12_000]);
+    expect(h.info).toMatchObject({ ca_state: 'Recovery', sacked: 3000 });
+  });
+
   test('a retransmission that is lost waits for the timer', () => {
     const h = counting()
       .inject(sack(0, [1, 4]))

@@ -151,6 +151,22 @@ describe('F-RTO', () => {
     expect(h.info.total_retrans).toBe(1);
   });
 
+  test('a second timeout with no ACK between begins anew: the next ACKs are asked (RFC 5682 §2.2)', () => {
+    const h = timedOut()
+      .after(RTO * 2)
+      .expect(resent(0));
+    h.inject(ack(1000)).expect(data(10_000, MSS), data(11_000, MSS));
+    h.inject(ack(2000)).skip();
+    expect(reasons(h)).toEqual(['retransmission timeout', 'retransmission timeout', 'undo: F-RTO']);
+  });
+
+  test('a second timeout after an ACK below the recovery point is a conventional one (RFC 5682 §2.1, step 1)', () => {
+    const h = timedOut().inject(ack(1000)).expect(data(10_000, MSS), data(11_000, MSS));
+    h.after(RTO * 2).expect(resent(1));
+    h.inject(ack(2000)).expect(resent(2), resent(3));
+    expect(reasons(h)).toEqual(['retransmission timeout', 'retransmission timeout']);
+  });
+
   test('an ACK for more than the first shows it at once', () => {
     const h = timedOut().inject(ack(3000));
     expect(reasons(h)).toEqual(['retransmission timeout', 'undo: F-RTO']);

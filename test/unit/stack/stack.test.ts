@@ -665,6 +665,23 @@ describe('ICMP', () => {
     expect(endpoint.info().snd_mss).toBe(mss);
     if (mss < 1460) expect(r.wire.take()[0]).toMatchObject({ seq: first.seq, len: mss });
   });
+
+  test('what the path carries changes nothing in the MSS that SYNs to the same host announce (RFC 1191 §6.4)', () => {
+    const r = rig();
+    const { endpoint } = connected(r);
+    r.stack.listen({ port: 80 });
+    endpoint.send(new Uint8Array(3000));
+    const { packet } = r.wire.take()[0]!;
+    r.wire.deliver(icmpPacket(IcmpType.UNREACHABLE, UnreachableCode.FRAGMENTATION_NEEDED, packet, { mtu: 576 }));
+    r.wire.take();
+    expect(endpoint.info()).toMatchObject({ snd_mss: 536, advmss: 1460 });
+    r.stack.connect({ address: THEM, port: 80 });
+    r.wire.deliver(synFrom(1));
+    expect(r.wire.take()).toMatchObject([
+      { flags: 'S', mss: 1460 },
+      { flags: 'S.', mss: 1460 },
+    ]);
+  });
 });
 
 describe('the link', () => {
