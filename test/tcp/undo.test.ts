@@ -1,6 +1,6 @@
 /** Reductions that turn out needless: DSACK (RFC 3708), Eifel (RFC 4015), F-RTO (RFC 5682). The round trip is 100 ms. */
 import { describe, expect, test } from 'vitest';
-import { ms } from '../../src/base/time.ts';
+import { micros, ms } from '../../src/base/time.ts';
 import { ack, data, established, type Harness, type HarnessOptions, RTO, RTT, type Seg } from '../support/harness.ts';
 
 const MSS = 1000;
@@ -153,7 +153,7 @@ describe('F-RTO', () => {
 
   test('a second timeout with no ACK between begins anew: the next ACKs are asked (RFC 5682 §2.2)', () => {
     const h = timedOut()
-      .after(RTO * 2)
+      .after(micros(2 * RTO))
       .expect(resent(0));
     h.inject(ack(1000)).expect(data(10_000, MSS), data(11_000, MSS));
     h.inject(ack(2000)).skip();
@@ -162,7 +162,7 @@ describe('F-RTO', () => {
 
   test('a second timeout after an ACK below the recovery point is a conventional one (RFC 5682 §2.1, step 1)', () => {
     const h = timedOut().inject(ack(1000)).expect(data(10_000, MSS), data(11_000, MSS));
-    h.after(RTO * 2).expect(resent(1));
+    h.after(micros(2 * RTO)).expect(resent(1));
     h.inject(ack(2000)).expect(resent(2), resent(3));
     expect(reasons(h)).toEqual(['retransmission timeout', 'retransmission timeout']);
   });
