@@ -1,5 +1,5 @@
 /** The fifth step of SEGMENT ARRIVES in synchronized states: the ACK field and the window, RFC 9293 §3.10.7.4. */
-import { type Seq, seqAdd, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
+import { type Seq, seqDiff, seqLeq, seqLt } from '../base/seq.ts';
 import { later, type Micros } from '../base/time.ts';
 import { TcpFlag, type TcpSegment } from '../wire/tcp.ts';
 import { challenge, drop, mayAnswerInvalid, type Verdict } from './answers.ts';
@@ -20,7 +20,8 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     return 'continue';
   }
   // RFC 5961 §5.2: an ACK of what was never sent, or of what is older than a window, is a forger's guess.
-  const tooOld = seqLt(seg.ack, seqAdd(tcb.sndUna, -tcb.maxSndWnd));
+  const acked = seqDiff(seg.ack, tcb.sndUna);
+  const tooOld = acked < 0 && -acked > mostBehind(tcb);
   if (tooOld || seqLt(tcb.sndNxt, seg.ack)) {
     if (mayAnswerInvalid(tcb, now)) challenge(tcb, tooOld ? 'ACK too old' : 'ACK of what was not sent');
     else drop(tcb, 'unacceptable ACK');
@@ -30,7 +31,6 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   updateTsRecent(tcb, seg, now);
   tcb.probesUnanswered = 0;
   const flightBefore = tcb.flightSize;
-  const acked = seqDiff(seg.ack, tcb.sndUna);
   const windowMoved = updateSendWindow(tcb, seg);
   const ece = tcb.ecnAgreed && seg.has(TcpFlag.ECE);
   if (ece) takeEcnEcho(tcb, seg, now);
@@ -47,6 +47,16 @@ export function processAck(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
   onAck(tcb, seg, Math.max(0, acked), isDup, rtt, ece, now);
   if (acked > 0 || work.sacked > 0) scheduleProbe(tcb, now);
   return acked > 0 ? afterAck(tcb, now) : 'continue';
+}
+
+/**
+ * How far an ACK may lie behind SND.UNA and still be an old one: MAX.SND.WND (RFC 5961 §5.2), and no further than what was
+ * acknowledged at all, since nobody honest acknowledges what came before the first number (Linux 6.7). Octets, our FIN,
+ * and the SYN of who was not asked: a passive open knows of no peer that had not acknowledged its SYN.
+ */
+function mostBehind(tcb: Tcb): number {
+  const acknowledged = tcb.bytesAcked + (tcb.state === 'FIN-WAIT-2' ? 1 : 0) + (tcb.isPassive ? 0 : 1);
+  return Math.min(tcb.maxSndWnd, acknowledged);
 }
 
 /** SND.UNA = SEG.ACK: octets leave the send buffer, the timer starts afresh (RFC 6298 §5.2, §5.3). Returns the RTT sample, 0 for none. */

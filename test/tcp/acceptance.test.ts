@@ -341,6 +341,20 @@ describe('ACK', () => {
     expect(outside.read()).toBe(0);
   });
 
+  test('of what came before our first number: challenged, however large the window is', () => {
+    const first = (h: Harness, n: number): string[] => h.inject(data(0, 10, { ack: n })).skip().drops;
+    // Opened by us, the SYN may not be acknowledged yet where the segment comes from; opened by the peer, it was.
+    expect(first(established(), -1)).toEqual([]);
+    expect(first(established(), -2)).toEqual(['ACK too old']);
+    const asked = (): Harness => synReceived().inject(ack(0));
+    expect(first(asked(), 0)).toEqual([]);
+    expect(first(asked(), -1)).toEqual(['ACK too old']);
+    // A FIN that is acknowledged counts.
+    const closed = (): Harness => asked().close().skip().inject(ack(1)).expectState('FIN-WAIT-2');
+    expect(first(closed(), 0)).toEqual([]);
+    expect(first(closed(), -1)).toEqual(['ACK too old']);
+  });
+
   test('an old one within it is ignored, its text taken', () => {
     const h = small();
     h.write(20);

@@ -25,7 +25,7 @@ test('the smallest storage has room for 16 entries', () => {
 });
 
 test.each([
-  [16, 64],
+  [16, 1024],
   [32, 32],
   [1024, 1],
   [4096, 1],
