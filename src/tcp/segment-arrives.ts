@@ -136,10 +136,11 @@ function checkSequence(tcb: Tcb, seg: TcpSegment, now: Micros): Verdict {
     return 'done';
   }
   // A peer whose SYN-ACK was lost asks again, with text or without: only a SYN-ACK helps it (Linux; the RFC's bare ACK
-  // would not, and by the text it would be a new SYN in the window).
+  // would not, and by the text it would be a new SYN in the window). Not more often than others are answered.
   const isSynAgain = tcb.state === 'SYN-RECEIVED' && seg.seq === tcb.irs && (seg.flags & SYN_OR_RST) === TcpFlag.SYN;
   if (isSynAgain && !seg.has(TcpFlag.ACK)) {
-    tcb.synDue = true;
+    if (mayAnswerInvalid(tcb, now)) tcb.synDue = true;
+    else drop(tcb, 'SYN again');
     return 'done';
   }
   // In a simultaneous open it comes as a SYN-ACK, whose ACK counts.

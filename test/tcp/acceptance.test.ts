@@ -342,7 +342,7 @@ describe('ACK', () => {
   });
 
   test('of what came before our first number: challenged, however large the window is', () => {
-    const first = (h: Harness, n: number): string[] => h.inject(data(0, 10, { ack: n })).skip().drops;
+    const first = (h: Harness, n: number): readonly string[] => h.inject(data(0, 10, { ack: n })).skip().drops;
     // Opened by us, the SYN may not be acknowledged yet where the segment comes from; opened by the peer, it was.
     expect(first(established(), -1)).toEqual([]);
     expect(first(established(), -2)).toEqual(['ACK too old']);

@@ -297,6 +297,15 @@ describe('passive open', () => {
     expect(h.error).toBe('ETIMEDOUT');
   });
 
+  test('the SYN again and again brings it once in tcp_invalid_ratelimit', () => {
+    const h = synReceived();
+    const again = syn(peerSyn({}));
+    h.inject(again).expect(synAck()).inject(again).expectNothing();
+    h.advance(ms(499)).inject(again).expectNothing();
+    h.advance(ms(1)).inject(again).expect(synAck());
+    expect(h.drops).toEqual(['SYN again', 'SYN again']);
+  });
+
   test('the SYN again brings the SYN-ACK again, at once', () => {
     const h = synReceived()
       .advance(ms(100))

@@ -216,6 +216,14 @@ function openingAfter(packet: SegmentSpec, opening: Opening, isPassive: boolean)
 export const isFin = (p: SegmentSpec): boolean => has(p, FIN) && !has(p, SYN);
 export const isSynFin = (p: SegmentSpec | undefined): boolean => has(p, SYN | FIN);
 
+/** The kernel acknowledges a FIN now that it has not acknowledged before, of whenever that came. */
+export const takesFin = (d: Difference, script: Script): boolean => {
+  const acked = ackOf(d.kernel);
+  return (
+    ackOf(d.before.at(-1)?.text ?? '') < acked && causes(d, script).some((p) => isFin(p) && p.seq + p.len + 1 === acked)
+  );
+};
+
 /** It is a SYN, or out of the window of who acknowledges as the kernel does now. */
 export const isChallenged = (p: SegmentSpec | undefined, d: Difference): boolean =>
   p !== undefined && (has(p, SYN) || p.seq < ackOf(d.kernel) || p.seq > FAR);

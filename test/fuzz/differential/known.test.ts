@@ -56,6 +56,26 @@ test('SYN with FIN: as the first of all, and not one that a connection has chall
   expect(nameOf(later, [SYN_ACK, ...answer], [[5, '. 1:1(0) ack 2 win >0']], [])).toBeUndefined();
 });
 
+test('ACK before SEQ in SYN-RECEIVED: where both are wrong, and not one of them', () => {
+  const answer: Left = [[2, '. 1:1(0) ack 1 win >0']];
+  const name = (packet: string): string | undefined =>
+    nameOf(script('listen', SYN, packet), [SYN_ACK], answer, [[2, 'R 2:2(0)']]);
+  expect(name('< . 3000001:3000001(0) ack 2 win 257')).toBe('ACK before SEQ in SYN-RECEIVED');
+  expect(name('< . 3000001:3000001(0) ack 1 win 257')).toBeUndefined();
+  expect(name('< . 1:1(0) ack 2 win 257')).toBeUndefined();
+});
+
+test('D-SACK that Linux forgets: with a FIN that is taken now, and not one that was taken before', () => {
+  const early = script(...HANDSHAKE, '< F. 2:12(10) ack 1 win 257', '< . 0:5(5) ack 1 win 257');
+  const reports = (ack: number): Left => [[5, `. 1:1(0) ack ${ack} win >0 <sack 0:1>`]];
+  expect(nameOf(early, [SYN_ACK], reports(13), [[5, '. 1:1(0) ack 13 win >0']])).toBe('D-SACK that Linux forgets');
+  const before = script(...HANDSHAKE, '< F. 1:2(1) ack 1 win 257', ...Array(3).fill('< . 1:2(1) ack 1 win 257'));
+  const both: Left = [SYN_ACK, [4, '. 1:1(0) ack 3 win >0']];
+  expect(
+    nameOf(before, both, [[7, '. 1:1(0) ack 3 win >0 <sack 5:6>']], [[7, '. 1:1(0) ack 3 win >0']]),
+  ).toBeUndefined();
+});
+
 test('SYN in SYN-RECEIVED: before the handshake is over, and not after it', () => {
   const reset: Left = [[2, 'R. any(0) ack 6']];
   expect(nameOf(script('listen', SYN, '< S 5:5(0) win 257'), [SYN_ACK], [], reset)).toBe('SYN in SYN-RECEIVED');

@@ -45,6 +45,7 @@ import {
   shutsEarly,
   sndNxt,
   stampOf,
+  takesFin,
   windowsEnd,
   withoutEcho,
   withoutOffers,
@@ -79,6 +80,18 @@ export const KNOWN: readonly Known[] = [
       d.what !== 'call' &&
       (cameIn(d, script, ['LISTEN', 'SYN-SENT', 'SYN-RECEIVED'], isSynFin) ||
         (isSynFin(cause(d, script)) && (isKeptBriefly(d, script) || /^S\. /.test(d.tcpx)))),
+  },
+  {
+    name: 'ACK before SEQ in SYN-RECEIVED',
+    reason:
+      'RFC 9293 §3.10.7.4 looks at the sequence number first, and answers by an ACK; Linux, which keeps little of a SYN-RECEIVED, first at the ACK, and sends a RST (tcp_check_req)',
+    is: (d, script) =>
+      d.what === 'segment' &&
+      isBareAck(d.tcpx) &&
+      isReset(d.kernel) &&
+      script.steps[0]?.do === 'listen' &&
+      seqOf(d.kernel) === cause(d, script)?.ack &&
+      cameIn(d, script, ['SYN-RECEIVED'], (p) => has(p, ACK) && p.ack !== 1 && (p.seq > FAR || p.seq < 1)),
   },
   {
     name: 'SYN in SYN-RECEIVED',
@@ -141,17 +154,6 @@ export const KNOWN: readonly Known[] = [
       isReset(d.kernel) &&
       has(cause(d, script), SYN) &&
       isKeptBriefly(d, script),
-  },
-  {
-    name: 'challenges are limited by a repeated SYN',
-    reason:
-      'RFC 5961 §7 leaves the limit to the stack; Linux counts the answer to a SYN that comes again (tcp_check_req), tcpx does not',
-    is: (d, script) =>
-      d.what === 'segment' &&
-      d.silent === 'kernel' &&
-      isBareAck(d.tcpx) &&
-      script.steps[0]?.do === 'listen' &&
-      cameIn(d, script, ['SYN-RECEIVED'], (p) => has(p, SYN)),
   },
   {
     name: 'ACK of what was not sent once the user has gone',
@@ -346,7 +348,7 @@ export const KNOWN: readonly Known[] = [
       if (d.what !== 'segment' || !differInSack(d) || kernelsBlocks(d).length > 0) return false;
       const isNone = blocksOf(d.kernel).length === 0;
       const packets = recent(d, script);
-      if (isNone && (packets.some(isFin) || isKeptBriefly(d, script))) return true;
+      if (isNone && (packets.some(isFin) || takesFin(d, script) || isKeptBriefly(d, script))) return true;
       // Of the one before the last, which began with octets that were there.
       const [first] = blocksOf(d.tcpx);
       const last = packets.at(-2);
