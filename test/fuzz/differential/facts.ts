@@ -35,8 +35,6 @@ export const hasUser = (d: Difference, script: Script, ...calls: readonly string
   script.steps.slice(0, d.step + 1).some((step) => step.do === 'user' && calls.includes(step.user.call));
 
 const { ACK, FIN, SYN, RST } = TcpFlag;
-/** Octets of the largest window that the peer opens. */
-const MAX_WINDOW = 257 << 7;
 /** Beyond any window of these scripts. */
 export const FAR = 1_000_000;
 
@@ -45,15 +43,8 @@ export function isKeptBriefly(d: Difference, script: Script): boolean {
   return hasUser(d, script, 'close') || (hasUser(d, script, 'shutdown') && causes(d, script).some((p) => has(p, FIN)));
 }
 
-/** It acknowledges what is before the first octet, and after what no window has reached. */
-export function isOld(packet: SegmentSpec): boolean {
-  const acked = (packet.ack ?? 0) | 0;
-  return has(packet, ACK) && !(packet.flags & (SYN | RST)) && acked < 1 && acked > 1 - MAX_WINDOW;
-}
-
-/** It acknowledges what no window has reached. */
-export const isTooOld = (p: SegmentSpec): boolean =>
-  has(p, ACK) && !(p.flags & (SYN | RST)) && ((p.ack ?? 0) | 0) <= 1 - MAX_WINDOW;
+/** It acknowledges what is before the first octet. */
+export const isTooOld = (p: SegmentSpec): boolean => has(p, ACK) && !(p.flags & (SYN | RST)) && ((p.ack ?? 0) | 0) < 1;
 
 /** Its timestamp, where it has one. */
 export function stampOf(packet: SegmentSpec | undefined): number | undefined {
@@ -81,7 +72,9 @@ export function shrinks(d: Difference, script: Script): boolean {
     if (ack > sndNxt(d, i)) return false;
     if (last !== undefined && seq === last.seq && ack === last.ack && wnd > 0 && wnd < (last.wnd ?? 0)) return true;
     const ahead = (seq - (last?.seq ?? 1)) | 0;
-    if (ahead >= 0 && ahead < FAR && ((ack - (last?.ack ?? ack)) | 0) >= 0) last = step.packet;
+    const acked = (ack - (last?.ack ?? ack)) | 0;
+    // A new ACK takes the window along, whatever its sequence number (tcp_may_update_window).
+    if (acked > 0 || (ahead >= 0 && ahead < FAR && acked === 0)) last = step.packet;
     return false;
   });
 }
@@ -119,6 +112,8 @@ export const isBareAck = (text: string): boolean => /^\. /.test(text) && lengthO
 
 export const seqOf = (text: string): number => Number(/ ([0-9]+):/.exec(text)?.[1] ?? 0);
 export const ackOf = (text: string): number => Number(/ ack ([0-9]+)/.exec(text)?.[1] ?? 0);
+/** What a read came to, octets; -1 for none. */
+export const readOf = (text: string): number => Number(/^read ([0-9]+)$/.exec(text)?.[1] ?? -1);
 export const lengthOf = (text: string): number => Number(/\(([0-9]+)\)/.exec(text)?.[1] ?? 0);
 
 /** The kernel's segment is smaller by what its SACK blocks take. */
