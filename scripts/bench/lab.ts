@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Lab, type Namespace, openLab, run, tryRun } from '../../test/support/lab.ts';
 import type { ClientOptions } from './client/measure.ts';
 import { clientProgram, peerProgram } from './compiled.ts';
+import { freeDeferral } from './deferral.ts';
 import { BenchFailure } from './failure.ts';
 import { Program, type Said } from './program.ts';
 
@@ -224,7 +225,8 @@ export class Client {
    */
   async warmUp(): Promise<void> {
     const seconds = this.options.warmSeconds / 2;
-    for (let i = 0; i < 2; i++) await this.measure(0, undefined, seconds);
+    await freeDeferral(() => this.measure(0, undefined, seconds));
+    await this.measure(0, undefined, seconds);
   }
 
   /** One measurement, `warmSeconds` after its connections are there. `during` runs beside it once it has begun. */

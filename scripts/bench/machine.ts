@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { tryRun } from '../../test/support/lab.ts';
+import { deferralLimit } from './deferral.ts';
 import type { Cores } from './lab.ts';
 import type { References } from './references.ts';
 import type { CaseResult } from './run.ts';
@@ -27,6 +28,7 @@ export function machineFacts(cores: Cores): Machine {
     peer: "the kernel's sockets from C: discards with MSG_TRUNC, sends with sendfile",
     peerCongestionControl: "the route's: cubic, and bbr in rows that say so",
     netCongestionControl: "the route's: cubic, and bbr in rows that say so",
+    skbDeferMax: deferralLimit() ?? 'none',
     link: 'veth, MTU 1500, TSO, GSO and GRO on; in mtu-* off at both ends',
   };
 }

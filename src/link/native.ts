@@ -77,6 +77,8 @@ export interface Addon {
   timerOpen(onRing: () => void): Handle;
   /** Rings once, `us` from now; below 0 not at all. In place of what was set before. */
   timerSet(handle: Handle, us: number): void;
+  /** The process keeps so many octets of freed memory, where it would give most of it back to the kernel. */
+  keepFreed(octets: number): void;
   /** Idempotent. */
   close(handle: Handle): void;
 }

@@ -2,8 +2,12 @@
 #include "addon.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -85,6 +89,26 @@ static napi_value handle_close(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* Larger pieces are mapped by themselves, as malloc has it after some time anyway. */
+#define LEAST_MAPPED (1 << 20)
+
+/*
+ * keepFreed(octets): free memory at the end of the heap is this process's up to so much, where malloc gives the kernel back
+ * what is over 128 KiB. For the whole process; where its user has set that himself, and without glibc, nothing changes.
+ */
+static napi_value keep_freed(napi_env env, napi_callback_info info) {
+  int32_t octets;
+  if (!int32_args(env, info, 1, &octets)) return NULL;
+#ifdef __GLIBC__
+  const char *tunables = getenv("GLIBC_TUNABLES");
+  if (getenv("MALLOC_TRIM_THRESHOLD_") == NULL && (tunables == NULL || strstr(tunables, "trim_threshold") == NULL)) {
+    mallopt(M_TRIM_THRESHOLD, octets);
+    mallopt(M_MMAP_THRESHOLD, LEAST_MAPPED);
+  }
+#endif
+  return NULL;
+}
+
 void set_function(napi_env env, napi_value object, const char *name, napi_callback function) {
   napi_value v;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, function, NULL, &v);
@@ -93,6 +117,7 @@ void set_function(napi_env env, napi_value object, const char *name, napi_callba
 
 NAPI_MODULE_INIT() {
   set_function(env, exports, "close", handle_close);
+  set_function(env, exports, "keepFreed", keep_freed);
   batch_exports(env, exports);
   guard_exports(env, exports);
   netlink_exports(env, exports);

@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { copyOf } from '../../../src/base/slab.ts';
+import { loadAddon } from '../../../src/link/native.ts';
 import { giveSlotBack, takeSlot } from '../../../src/link/spare-slots.ts';
 
 test('a slot that is given back is the next one of its size', () => {
@@ -26,4 +27,12 @@ test('what may be a part of a slab is never taken for a slot', () => {
   giveSlotBack(slot);
   giveSlotBack(new Uint8Array(from.buffer));
   for (let i = 0; i < 2; i++) expect([slot.buffer, from.buffer]).not.toContain(takeSlot(32_768).buffer);
+});
+
+test('a process that receives in bulk keeps what it frees, and is told so once', () => {
+  const keepFreed = vi.spyOn(loadAddon(), 'keepFreed');
+  for (let i = 0; i < 500; i++) takeSlot(16_500);
+  expect(keepFreed).not.toHaveBeenCalled();
+  for (let i = 0; i < 1000; i++) takeSlot(16_500);
+  expect(keepFreed.mock.calls).toEqual([[64 << 20]]);
 });
