@@ -148,7 +148,7 @@ export class Reassembly {
     const isContinued = seq === this.#newestEnd;
     this.#newestEnd = seqAdd(seq, len);
     // It is in the same block as what came before it.
-    if (isContinued && recent.length > 0) {
+    if (isContinued) {
       recent[0] = seq;
       return;
     }
