@@ -1,11 +1,11 @@
 /** TcpSocket over two stacks in virtual time: what comes before a reset. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { ms } from '../../../src/base/time.ts';
 import { VirtualTime } from '../../../src/base/virtual-time.ts';
 import { memoryLink } from '../../../src/link/memory.ts';
 import { TcpSocket } from '../../../src/socket/tcp-socket.ts';
-import { Stack } from '../../../src/stack/index.ts';
+import { type Endpoint, Stack } from '../../../src/stack/index.ts';
 import { parseIpv4 } from '../../../src/wire/ipv4.ts';
 
 const US = parseIpv4('10.0.0.1')!;
@@ -90,4 +90,43 @@ test('what came in several segments since the last turn is read as one', async (
   for (let i = 0; i < 5; i++) peer.send(new Uint8Array(1448));
   await pass();
   expect(seen).toEqual(['7240 octets']);
+});
+
+/** It reads all that comes. */
+function drink(peer: Endpoint): Endpoint {
+  peer.onEvent = () => {
+    while (typeof peer.receive() !== 'string');
+  };
+  return peer;
+}
+
+test('what a writer who waited writes then leaves together', async () => {
+  const { socket, pass, peer } = await pair();
+  drink(peer);
+  const alone = vi.spyOn(socket, '_write');
+  const together = vi.spyOn(socket, '_writev');
+  socket.once('drain', () => {
+    for (let i = 0; i < 3; i++) socket.write(new Uint8Array(10_000));
+  });
+  expect(socket.write(new Uint8Array(500_000))).toBe(false);
+  for (let i = 0; i < 5; i++) await pass();
+  expect(alone).toHaveBeenCalledTimes(1);
+  expect(together.mock.calls.map(([chunks]) => chunks.length)).toEqual([3]);
+  expect(peer.info().bytes_received).toBe(530_000);
+});
+
+test('a writer whose handler throws may write on', async () => {
+  const { socket, pass, peer } = await pair();
+  drink(peer);
+  socket.once('drain', () => {
+    throw new Error('in the handler');
+  });
+  socket.write(new Uint8Array(500_000));
+  const passes = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) await pass();
+  };
+  await expect(passes()).rejects.toThrow('in the handler');
+  socket.write(new Uint8Array(1000));
+  await passes();
+  expect(peer.info().bytes_received).toBe(501_000);
 });
