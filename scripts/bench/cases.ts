@@ -124,14 +124,16 @@ function make(work: Work, driver: Driver, figures: readonly Figure[], more: Part
     figures,
     pairs: [7, 15],
     seconds: [0.5, 1],
-    // Until V8 has compiled what is hot, which it does on the same processor, and the heap is that of a process that has run.
-    warmSeconds: [4, 4],
+    // Until V8 has compiled what is hot, which it does on the same processor.
+    warmSeconds: [2, 4],
     ...more,
   };
 }
 
+/** And the heap is that of a process that has run. */
+const BULK: Partial<Case> = { warmSeconds: [4, 4] };
 const RAW: Partial<Case> = { pairs: [1, 7], warmSeconds: [1, 4] };
-const NO_OFFLOAD: Partial<Case> = { place: { cc: 'cubic', offload: false }, pairs: [1, 7], warmSeconds: [2, 4] };
+const NO_OFFLOAD: Partial<Case> = { place: { cc: 'cubic', offload: false }, pairs: [1, 7] };
 const BOTTLENECK: Partial<Case> = {
   path: { delay: '10ms', rate: '100mbit', queue: QUEUE },
   warmSeconds: [0, 0],
@@ -152,11 +154,10 @@ const SHARED = [
 
 /** In the order in which they run. */
 export const CASES: readonly Case[] = [
-  make('send', 'packet', [rate('send'), cpu('send')]),
-  make('receive', 'packet', [rate('receive'), cpu('receive')]),
+  make('send', 'packet', [rate('send'), cpu('send')], BULK),
+  make('receive', 'packet', [rate('receive'), cpu('receive')], BULK),
   make('both', 'packet', [rate('both'), direction('both', 'sent'), direction('both', 'received'), cpu('both')], {
     pairs: [1, 15],
-    warmSeconds: [2, 4],
   }),
   make('rtt', 'packet', [p50('rtt')], { pairs: [5, 15], warmSeconds: [1.5, 4] }),
   // One port used again at once meets the peer's old socket, see native-notes.md.

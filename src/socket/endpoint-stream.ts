@@ -24,8 +24,6 @@ export abstract class EndpointStream extends Duplex {
   endpoint: Endpoint | undefined = undefined;
   /** Told when what was written last is the writer's again. */
   #writeDone: WriteDone | undefined;
-  /** Octets of the write that is under way. */
-  #writeLen = 0;
   /** The user has said how much `write` may take. */
   readonly #hasOwnMark: boolean;
   /** The connection takes no more: the writer hears of it with the error, or the end. */
@@ -53,7 +51,6 @@ export abstract class EndpointStream extends Duplex {
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: WriteDone): void {
     const endpoint = this.endpoint!;
     this.#writeDone = done;
-    this.#writeLen = chunk.length;
     this.#give(endpoint, chunk, false);
     this.tellWriter(endpoint);
     if (this.#writeDone !== undefined) this.#beginWaiting();
@@ -63,8 +60,6 @@ export abstract class EndpointStream extends Duplex {
   override _writev(chunks: readonly WriteChunk[], done: WriteDone): void {
     const endpoint = this.endpoint!;
     this.#writeDone = done;
-    this.#writeLen = 0;
-    for (const { chunk } of chunks) this.#writeLen += chunk.length;
     const last = chunks.length - 1;
     for (let i = 0; i < last; i++) this.#give(endpoint, chunks[i]!.chunk, true);
     this.#give(endpoint, chunks[last]!.chunk, false);
@@ -93,8 +88,8 @@ export abstract class EndpointStream extends Duplex {
     this.#writeDone = undefined;
     if (!this.#hasOwnMark) setWritableMark(this, endpoint.sendCapacity);
     // Does he wait to write on? Then what he writes on hearing of it leaves together: else the first of it would leave alone, and all
-    // the rest wait for its ACK. With more in the stream's own queue Node would never finish a stream that is ending.
-    const isWaiting = this.writableNeedDrain && this.writableLength === this.#writeLen;
+    // the rest wait for its ACK. Not where the stream is ending, which Node then would never finish.
+    const isWaiting = this.writableNeedDrain;
     if (isWaiting) this.cork();
     try {
       done();

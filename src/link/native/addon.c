@@ -94,14 +94,15 @@ static napi_value handle_close(napi_env env, napi_callback_info info) {
 
 /*
  * keepFreed(octets): free memory at the end of the heap is this process's up to so much, where malloc gives the kernel back
- * what is over 128 KiB. For the whole process; where its user has set that himself, and without glibc, nothing changes.
+ * what is over 128 KiB. For the whole process; where its user has set a threshold himself, and without glibc, nothing changes.
  */
 static napi_value keep_freed(napi_env env, napi_callback_info info) {
   int32_t octets;
   if (!int32_args(env, info, 1, &octets)) return NULL;
 #ifdef __GLIBC__
   const char *tunables = getenv("GLIBC_TUNABLES");
-  if (getenv("MALLOC_TRIM_THRESHOLD_") == NULL && (tunables == NULL || strstr(tunables, "trim_threshold") == NULL)) {
+  if (getenv("MALLOC_TRIM_THRESHOLD_") == NULL && getenv("MALLOC_MMAP_THRESHOLD_") == NULL &&
+      (tunables == NULL || strstr(tunables, "_threshold") == NULL)) {
     mallopt(M_TRIM_THRESHOLD, octets);
     mallopt(M_MMAP_THRESHOLD, LEAST_MAPPED);
   }
