@@ -114,7 +114,8 @@ function checkInterfaces(a: string, b: string, o: ImpairOptions): void {
 }
 
 function openBoth(a: string, b: string): readonly [FrameLink, FrameLink] {
-  const open = (name: string): FrameLink => openPacketSocket({ interface: name, promiscuous: true, gso: true });
+  const open = (name: string): FrameLink =>
+    openPacketSocket({ interface: name, promiscuous: true, gso: true, arrivals: true });
   const first = open(a);
   try {
     return [first, open(b)];

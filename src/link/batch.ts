@@ -33,6 +33,8 @@ export class Batch {
   readonly slots: Uint8Array[];
   /** Octets in each filled slot; more than it has when it was cut. */
   readonly lens = new Int32Array(BATCH);
+  /** Microseconds since what is in a filled slot came, where the socket stamps it. */
+  readonly waits: Int32Array | undefined;
   /** Headers are written here, from `begin()` on. */
   readonly headers = new Uint8Array(STRIDE * BATCH);
   readonly #addon: Addon;
@@ -53,17 +55,17 @@ export class Batch {
   #blocked = false;
   #closed = false;
 
-  /** `slotLen`: octets of what comes in, at most; 0: it only sends. */
-  constructor(handle: Handle, slotLen: number, receiver: BatchReceiver, addon: Addon = loadAddon()) {
+  /** `slotLen`: octets of what comes in, at most; 0: it only sends. `stamped`: the socket says when things came. */
+  constructor(handle: Handle, slotLen: number, receiver: BatchReceiver, addon: Addon = loadAddon(), stamped = false) {
     const receives = slotLen > 0;
     this.#addon = addon;
     this.#slotLen = slotLen;
     this.#handle = handle;
     this.#receiver = receiver;
     this.slots = Array.from({ length: receives ? RECEIVE_BATCH : 1 }, () => takeSlot(receives ? slotLen : 1));
-    addon.batchAttach(handle, this.slots, this.lens, this.headers, STRIDE, this.#sends, (events, errno) =>
-      this.#onReady(events, errno),
-    );
+    this.waits = stamped ? new Int32Array(BATCH) : undefined;
+    const onReady = (events: number, errno: number): void => this.#onReady(events, errno);
+    addon.batchAttach(handle, this.slots, this.lens, this.headers, STRIDE, this.#sends, onReady, this.waits);
     this.#watch(receives ? Ready.READ : 0);
   }
 

@@ -188,7 +188,7 @@ class BridgeLane {
     const { mtu } = this.#to;
     const merged = this.#merged;
     if (isIpv4 && frame.gsoSize > 0 && merged.begin(bytes, packetAt, end, frame.gsoSize, mtu) > 1) {
-      for (let i = 0; i < merged.count; ) i += this.#takePart(bytes, at, i);
+      for (let i = 0; i < merged.count; ) i += this.#takePart(frame, i);
       return;
     }
     if (end - packetAt > mtu) {
@@ -204,14 +204,15 @@ class BridgeLane {
     held.gsoSize = 0;
     held.headersLen = 0;
     this.#octets += held.end;
-    this.#sent(held, this.#path.take(held, !isIpv4));
+    this.#sent(held, this.#path.take(held, !isIpv4, frame.waited));
   }
 
   /**
-   * Of the merged segment whose frame is at `at`, the `i`-th piece, or the run of pieces from there that nothing happens to but
+   * Of the merged segment in `frame` the `i`-th piece, or the run of pieces from there that nothing happens to but
    * delay: those stay merged, and the interface they leave by has them cut. Returns how many pieces that were.
    */
-  #takePart(bytes: Uint8Array, at: number, i: number): number {
+  #takePart(frame: FrameIn, i: number): number {
+    const { bytes, at, waited } = frame;
     const merged = this.#merged;
     const fits = merged.headersLen + merged.mss <= this.#to.mtu && this.#to.maxGsoPayload > 0;
     const run = fits ? this.#path.untouched(merged.count - i) : 0;
@@ -224,7 +225,7 @@ class BridgeLane {
     held.gsoSize = count > 1 ? merged.mss : 0;
     held.transportAt = merged.ipHeaderLen;
     this.#octets += held.end + (count - 1) * (ETHERNET_HEADER_LEN + merged.headersLen);
-    this.#sent(held, run > 0 ? this.#path.takeUntouched(held, count) : this.#path.take(held));
+    this.#sent(held, run > 0 ? this.#path.takeUntouched(held, count, waited) : this.#path.take(held, false, waited));
     return count;
   }
 

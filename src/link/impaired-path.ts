@@ -102,11 +102,11 @@ export class ImpairedPath<P, H extends Held> {
     return limit;
   }
 
-  /** A run of `count` packets in one, after `untouched` has said so. */
-  takeUntouched(packet: P, count: number): SendOutcome {
+  /** A run of `count` packets in one, after `untouched` has said so; `waited` as for `take`. */
+  takeUntouched(packet: P, count: number, waited = 0): SendOutcome {
     if (this.#blocked) return 'full';
     const now = this.#clock.now();
-    const due = micros(Math.max(this.#lineDue, now + (this.#faults.delay ?? 0)));
+    const due = micros(Math.max(this.#lineDue, now - waited + (this.#faults.delay ?? 0)));
     const n = this.counters.packets + count;
     if (due <= now && this.#line.count === 0) {
       const outcome = this.#ends.pass(packet);
@@ -123,8 +123,11 @@ export class ImpairedPath<P, H extends Held> {
     return 'sent';
   }
 
-  /** `spared`: waits its turn on the wire and on its way, and nothing else happens to it. */
-  take(packet: P, spared = false): SendOutcome {
+  /**
+   * `spared`: waits its turn on the wire and on its way, and nothing else happens to it. `waited`: microseconds that it has been
+   * there before it is taken; the path began then.
+   */
+  take(packet: P, spared = false, waited = 0): SendOutcome {
     if (this.#blocked) return 'full';
     const ends = this.#ends;
     const counters = this.counters;
@@ -135,7 +138,8 @@ export class ImpairedPath<P, H extends Held> {
     const scripted = held === undefined ? undefined : script?.(held, n);
     const drawn = spared ? UNTOUCHED : scripted === undefined ? this.#drawn : asScripted(scripted);
     const now = this.#clock.now();
-    const leaves = this.#wire === undefined ? now : this.#wire.take(ends.len(packet), now);
+    const came = now - waited;
+    const leaves = this.#wire === undefined ? came : this.#wire.take(ends.len(packet), came);
     const due = micros(Math.max(this.#lineDue, leaves + (this.#faults.delay ?? 0) + drawn.jitter));
     const waits = due > now || drawn.aside > 0 || this.#line.count > 0;
     if (!(waits || leaves === OVERFLOW || drawn.lost || drawn.corrupted || drawn.duplicated)) {

@@ -16,7 +16,7 @@ export type Handle = object & { readonly [handleBrand]: true };
 export const GuardWith = { MD5: 1, MINTTL: 2 } as const;
 
 /** Bits of packetOpen's `wanted`. */
-export const PacketWith = { VNET_HEADER: 1, NO_OUTGOING: 2, PAST_QUEUES: 4, PROMISCUOUS: 8 } as const;
+export const PacketWith = { VNET_HEADER: 1, NO_OUTGOING: 2, PAST_QUEUES: 4, PROMISCUOUS: 8, ARRIVALS: 16 } as const;
 /** What a batch's socket is ready for. */
 export const Ready = { READ: 1, WRITE: 2 } as const;
 /** Parts of a message, and fields of one in batchAttach's `sends`. */
@@ -60,6 +60,7 @@ export interface Addon {
     stride: number,
     sends: Int32Array,
     onReady: (events: number, errno: number) => void,
+    waits: Int32Array | undefined,
   ): void;
   /** `events`: bits of Ready. */
   batchWatch(handle: Handle, events: number): void;

@@ -29,6 +29,8 @@ export interface PacketSocketOptions {
   readonly pastQueues?: boolean;
   /** Frames are dealt out among the sockets of the group, which are of one interface. */
   readonly fanout?: FanoutGroup;
+  /** Frames say how long they have waited to be taken; it costs the kernel a look at its clock for each. Default false. */
+  readonly arrivals?: boolean;
   /** It does not keep the process alive. */
   readonly background?: boolean;
   /** Octets of the largest packet to be received; 65535 when absent. What is larger is ignored. */
@@ -103,7 +105,8 @@ function openSocket(o: PacketSocketOptions, on: Interface): Handle {
     PacketWith.VNET_HEADER |
     PacketWith.NO_OUTGOING |
     (o.pastQueues ? PacketWith.PAST_QUEUES : 0) |
-    (o.promiscuous ? PacketWith.PROMISCUOUS : 0);
+    (o.promiscuous ? PacketWith.PROMISCUOUS : 0) |
+    (o.arrivals ? PacketWith.ARRIVALS : 0);
   try {
     const { receiveBuffer = RECEIVE_BUFFER, sendBuffer = SEND_BUFFER } = o;
     return loadAddon().packetOpen(on.ifindex, wanted, receiveBuffer, sendBuffer, o.filter, fanoutArgument(o.fanout));
@@ -164,6 +167,7 @@ class PacketSocket implements PacketFrames, BatchReceiver {
     checksum: 'unverified',
     owned: false,
     gsoSize: 0,
+    waited: 0,
   };
   readonly #lost = (code: string): void => this.#onLost(code);
   #receiver: FrameReceiver | undefined;
@@ -182,7 +186,8 @@ class PacketSocket implements PacketFrames, BatchReceiver {
     this.#handle = handle;
     // The kernel says twice what it grants.
     this.receiveBuffer = loadAddon().packetRoom(handle) / 2;
-    this.#batch = new Batch(handle, (o.mostPacket ?? MAX_PACKET + 1) + SLOT_HEAD, this);
+    const slotLen = (o.mostPacket ?? MAX_PACKET + 1) + SLOT_HEAD;
+    this.#batch = new Batch(handle, slotLen, this, loadAddon(), o.arrivals);
     if (o.background === true) this.#batch.toBackground();
     this.#pairs = new Uint16Array(this.#batch.headers.buffer);
   }
@@ -284,6 +289,8 @@ class PacketSocket implements PacketFrames, BatchReceiver {
     if (frame.owned) this.#batch.giveAway(i);
     frame.checksum = flags & VnetFlag.NEEDS_CSUM ? 'partial' : flags & VnetFlag.DATA_VALID ? 'verified' : 'unverified';
     frame.gsoSize = slot[Vnet.GSO_TYPE] === VnetGso.NONE ? 0 : readNative(slot, Vnet.GSO_SIZE);
+    const { waits } = this.#batch;
+    if (waits !== undefined) frame.waited = waits[i]!;
     receiver.onFrame(frame);
   }
 
@@ -378,6 +385,7 @@ interface MutableFrameIn extends FrameIn {
   checksum: ChecksumState;
   owned: boolean;
   gsoSize: number;
+  waited: number;
 }
 
 const NOTHING = new Uint8Array(0);

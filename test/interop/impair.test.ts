@@ -36,6 +36,7 @@ const ECHO = `
       m.writeUInt32BE(sent);
       at[sent++] = performance.now();
       socket.send(m, 7007, address);
+      if (sent === +count) console.log(JSON.stringify({ event: 'sent' }));
     }, +gap);
     const done = () => { console.log(JSON.stringify({ event: 'done', rtts, order })); process.exit(); };
   }`;
@@ -43,13 +44,15 @@ const ECHO = `
 async function echo(
   { client, server, serverAddress }: ImpairedPair,
   count: number,
-  o: { gap?: number; len?: number } = {},
+  o: { gap?: number; len?: number; onSent?: () => void } = {},
 ): Promise<{ rtts: number[]; order: number[]; seen: number }> {
   const peer = server.spawn(process.execPath, ['-e', ECHO, 'serve']);
   await peer.event('ready');
   const asks = client.spawn(process.execPath, [
     ...['-e', ECHO, 'ask', serverAddress, String(count), String(o.gap ?? 2), String(o.len ?? 200)],
   ]);
+  await asks.event('sent', 60_000);
+  o.onSent?.();
   const done = (await asks.event('done', 60_000)) as unknown as { rtts: number[]; order: number[] };
   peer.end();
   const { seen } = (await peer.event('seen')) as unknown as { seen: number };
@@ -73,6 +76,17 @@ test('a delay of 10 ms each way is a round trip of 20 ms and little more', async
   const { rtts } = await echo(lab, 100, { gap: 5 });
   expect(Math.min(...rtts)).toBeGreaterThan(20);
   expect(Math.min(...rtts)).toBeLessThan(25);
+});
+
+test('a bridge that is kept from its work makes nothing later than the path does', async () => {
+  const lab = await pair({ toServer: { delay: '200ms' } });
+  // Their addresses are known afterwards.
+  await echo(lab, 1);
+  lab.bridge.kill('SIGSTOP');
+  const { rtts } = await echo(lab, 20, { gap: 5, onSent: () => lab.bridge.kill('SIGCONT') });
+  // The first of them waited for 95 ms before it was taken.
+  expect(rtts[0]).toBeGreaterThan(200);
+  expect(rtts[0]).toBeLessThan(260);
 });
 
 test('2 % lost towards the server: what it says it lost is what never came', async () => {

@@ -4,6 +4,7 @@
  *
  * Nothing is allocated for a packet. Lengths come and go in Int32Arrays that are agreed on once, in batchAttach:
  *   lens    [slot]                          octets received; more than the slot has when the packet was cut
+ *   waits   [slot]                          us since it came, where the socket stamps what comes (SO_TIMESTAMPNS); else absent
  *   sends   [message * SEND_FIELDS + …]     octets of header, number of parts, IPv4 destination (0: none is needed),
  *                                           then offset and length of each part
  * A message's header lies in its own stretch of `headers`, `stride` octets apart; its parts are elements
@@ -17,11 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
 /* Longest wait without sleeping, ns: some times what it costs to go to sleep and to be woken. */
 #define MOST_AWAKE 50000
+/* Of a stamp in the past, us: what is older was made before somebody set the clock. */
+#define MOST_WAIT 1000000
 
 enum { MOST_MESSAGES = 256, MOST_PARTS = 7, SEND_FIELDS = 3 + 2 * MOST_PARTS };
 
@@ -38,14 +42,19 @@ struct batch {
   int fd, events;
   napi_async_cleanup_hook_handle hook;
   napi_async_context context;
-  napi_ref on_ready, lens_ref, headers_ref, sends_ref;
+  napi_ref on_ready, lens_ref, waits_ref, headers_ref, sends_ref;
   uint32_t slot_count, message_count;
-  int32_t *lens, *sends;
+  /* No `waits` where nothing is stamped. */
+  int32_t *lens, *waits, *sends;
   char *headers;
   size_t stride;
   napi_ref slot_refs[MOST_MESSAGES];
   struct iovec slots[MOST_MESSAGES];
   struct mmsghdr in[MOST_MESSAGES], out[MOST_MESSAGES];
+  union {
+    struct cmsghdr aligned;
+    char octets[CMSG_SPACE(sizeof(struct timespec))];
+  } stamps[MOST_MESSAGES];
   struct sockaddr_in to[MOST_MESSAGES];
   struct iovec parts[MOST_MESSAGES][1 + MOST_PARTS];
 };
@@ -73,6 +82,7 @@ static void release(void *more) {
   close(b->fd);
   drop_ref(b->env, &b->on_ready);
   drop_ref(b->env, &b->lens_ref);
+  drop_ref(b->env, &b->waits_ref);
   drop_ref(b->env, &b->headers_ref);
   drop_ref(b->env, &b->sends_ref);
   for (uint32_t i = 0; i < b->slot_count; i++) drop_ref(b->env, &b->slot_refs[i]);
@@ -170,15 +180,19 @@ static bool lend(struct batch *b, uint32_t i, napi_value octets) {
 }
 
 static bool fill(struct batch *b, napi_value *args) {
-  size_t lens_len, headers_len, sends_len;
+  size_t lens_len, headers_len, sends_len, waits_len;
   napi_env env = b->env;
+  napi_valuetype waits;
   uint32_t stride;
   if (napi_get_array_length(env, args[1], &b->slot_count) != napi_ok || b->slot_count > MOST_MESSAGES) b->slot_count = 0;
   if (!numbers_of(env, args[2], &b->lens, &lens_len) || !octets_of(env, args[3], &b->headers, &headers_len) ||
       !numbers_of(env, args[5], &b->sends, &sends_len))
     return false;
+  napi_typeof(env, args[7], &waits);
+  if (waits != napi_undefined && !numbers_of(env, args[7], &b->waits, &waits_len)) return false;
   b->message_count = sends_len / SEND_FIELDS;
   if (napi_get_value_uint32(env, args[4], &stride) != napi_ok || b->slot_count == 0 || lens_len < b->slot_count ||
+      (b->waits != NULL && waits_len < b->slot_count) ||
       b->message_count > MOST_MESSAGES || headers_len < (size_t)stride * b->message_count) {
     b->slot_count = 0;
     napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "slots, lengths and headers don't fit together");
@@ -200,10 +214,10 @@ static bool fill(struct batch *b, napi_value *args) {
   return true;
 }
 
-/* batchAttach(handle, slots, lens, headers, stride, sends, onReady(events, errno)). Once for a handle; nothing is watched yet. */
+/* batchAttach(handle, slots, lens, headers, stride, sends, onReady(events, errno), waits?). Once for a handle; nothing is watched yet. */
 static napi_value batch_attach(napi_env env, napi_callback_info info) {
-  napi_value args[7], name;
-  size_t count = 7;
+  napi_value args[8], name;
+  size_t count = 8;
   uv_loop_t *loop;
   napi_get_cb_info(env, info, &count, args, NULL, NULL);
   struct held *held = held_by(env, args[0]);
@@ -228,6 +242,7 @@ static napi_value batch_attach(napi_env env, napi_callback_info info) {
   napi_create_reference(env, args[3], 1, &b->headers_ref);
   napi_create_reference(env, args[5], 1, &b->sends_ref);
   napi_create_reference(env, args[6], 1, &b->on_ready);
+  if (b->waits != NULL) napi_create_reference(env, args[7], 1, &b->waits_ref);
   napi_create_string_utf8(env, "tcpx", NAPI_AUTO_LENGTH, &name);
   napi_async_init(env, NULL, name, &b->context);
   napi_add_async_cleanup_hook(env, on_thread_end, b, &b->hook);
@@ -291,6 +306,26 @@ static napi_value batch_lend(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* The kernel leaves the length of what it wrote there. */
+static void make_room_for_stamps(struct batch *b) {
+  for (uint32_t i = 0; i < b->slot_count; i++) {
+    b->in[i].msg_hdr.msg_control = &b->stamps[i];
+    b->in[i].msg_hdr.msg_controllen = sizeof b->stamps[i];
+  }
+}
+
+/* Since when message `i` was there, by its stamp; none, or one of another time: 0. */
+static int32_t waited(struct batch *b, int i, const struct timespec *now) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&b->in[i].msg_hdr); c != NULL; c = CMSG_NXTHDR(&b->in[i].msg_hdr, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
+    struct timespec came;
+    memcpy(&came, CMSG_DATA(c), sizeof came);
+    const int64_t us = (now->tv_sec - came.tv_sec) * 1000000LL + (now->tv_nsec - came.tv_nsec) / 1000;
+    return us > 0 && us <= MOST_WAIT ? (int32_t)us : 0;
+  }
+  return 0;
+}
+
 /* batchReceive(handle): how many slots are filled, from the first on; below 0 an errno. Never waits. */
 static napi_value batch_receive(napi_env env, napi_callback_info info) {
   napi_value handle, result;
@@ -298,11 +333,17 @@ static napi_value batch_receive(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, &handle, NULL, NULL);
   struct batch *b = batch_of(env, handle);
   if (b == NULL) return NULL;
+  if (b->waits != NULL) make_room_for_stamps(b);
   int got;
   do got = recvmmsg(b->fd, b->in, b->slot_count, MSG_DONTWAIT | MSG_TRUNC, NULL);
   while (got < 0 && errno == EINTR);
   if (got < 0) got = errno == EAGAIN ? 0 : -errno;
   for (int i = 0; i < got; i++) b->lens[i] = (int32_t)b->in[i].msg_len;
+  if (b->waits != NULL) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (int i = 0; i < got; i++) b->waits[i] = waited(b, i, &now);
+  }
   napi_create_int32(env, got, &result);
   return result;
 }

@@ -19,7 +19,7 @@
 #endif
 
 /* Bits of packetOpen's `wanted`. */
-enum { WITH_VNET_HEADER = 1, WITHOUT_OUTGOING = 2, PAST_QUEUES = 4, PROMISCUOUS = 8 };
+enum { WITH_VNET_HEADER = 1, WITHOUT_OUTGOING = 2, PAST_QUEUES = 4, PROMISCUOUS = 8, ARRIVALS = 16 };
 
 static int switch_on(int fd, int level, int option) {
   const int on = 1;
@@ -84,6 +84,7 @@ static napi_value packet_open(napi_env env, napi_callback_info info) {
     return fail(env, fd, "setsockopt PACKET_IGNORE_OUTGOING");
   if ((wanted & PAST_QUEUES) && switch_on(fd, SOL_PACKET, PACKET_QDISC_BYPASS) < 0)
     return fail(env, fd, "setsockopt PACKET_QDISC_BYPASS");
+  if ((wanted & ARRIVALS) && switch_on(fd, SOL_SOCKET, SO_TIMESTAMPNS) < 0) return fail(env, fd, "setsockopt SO_TIMESTAMPNS");
   buffer_of(fd, SO_RCVBUFFORCE, SO_RCVBUF, numbers[2]);
   buffer_of(fd, SO_SNDBUFFORCE, SO_SNDBUF, numbers[3]);
 

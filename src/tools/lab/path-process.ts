@@ -33,7 +33,7 @@ class Path {
     this.#settings = settings;
     const { interfaces, faults, watch } = settings;
     const open = (side: LabSide): FrameLink =>
-      openPacketSocket({ interface: interfaces[side], promiscuous: true, gso: true });
+      openPacketSocket({ interface: interfaces[side], promiscuous: true, gso: true, arrivals: true });
     this.#links = { local: open('local'), peer: open('peer') };
     this.#bridge = new ImpairedBridge({
       a: this.#links.local,

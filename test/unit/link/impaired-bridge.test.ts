@@ -73,11 +73,13 @@ class FakeInterface implements FrameLink {
   }
 
   /** A batch of frames arrives, each in a slot that is reused at once. */
-  arrive(...frames: { type?: number[]; octets: Uint8Array; gsoSize?: number; partial?: boolean }[]): void {
-    for (const { type = IPV4, octets, gsoSize = 0, partial = false } of frames) {
+  arrive(
+    ...frames: { type?: number[]; octets: Uint8Array; gsoSize?: number; partial?: boolean; waited?: number }[]
+  ): void {
+    for (const { type = IPV4, octets, gsoSize = 0, partial = false, waited = 0 } of frames) {
       const bytes = Uint8Array.from([9, 9, ...ETHERNET, ...type, ...octets, 9]);
       const checksum = partial ? 'partial' : 'unverified';
-      const frame: FrameIn = { bytes, at: 2, end: bytes.length - 1, checksum, owned: false, gsoSize };
+      const frame: FrameIn = { bytes, at: 2, end: bytes.length - 1, checksum, owned: false, gsoSize, waited };
       this.receiver.onFrame(frame);
       bytes.fill(0xee);
     }
@@ -187,6 +189,32 @@ test('the delay is each packet’s, and order is kept', () => {
   time.runUntil(ms(6));
   expect(b.left.map((l) => seqOf(l.octets))).toEqual([100, 7]);
   expect(bridge.ab.delayed).toBe(101);
+});
+
+test('the delay begins when a frame comes, not when it is taken; one that waited longer passes at once', () => {
+  const { time, a, b } = bridged({ ab: { delay: ms(5) } });
+  time.runUntil(ms(20));
+  a.arrive({ ...MERGED, waited: ms(2) }, { octets: segment({ seq: 7 }), waited: ms(1) });
+  time.runUntil(ms(23) - 1);
+  expect(b.left).toHaveLength(0);
+  time.runUntil(ms(23));
+  expect(b.left.map((l) => seqOf(l.octets))).toEqual([100]);
+  time.runUntil(ms(24));
+  a.arrive({ octets: segment({ seq: 8 }), waited: ms(6) });
+  expect(b.left.map((l) => seqOf(l.octets))).toEqual([100, 7, 8]);
+});
+
+test('so does its time on the wire: 1000 octets/ms, and no faster than that for those that waited together', () => {
+  const { time, a, b } = bridged({ ab: { rate: 1e6, queue: { packets: 9 } } });
+  time.runUntil(ms(20));
+  const octets = segment({ payload: new Array(946).fill(1) });
+  expect(octets).toHaveLength(1000 - ETHERNET.length - IPV4.length);
+  a.arrive({ octets, waited: ms(3) }, { octets, waited: ms(3) }, { octets, waited: ms(1) }, { octets });
+  // Since 17, 18 and 19 on the wire; the fourth since just now.
+  time.runUntil(ms(21) - 1);
+  expect(b.left).toHaveLength(3);
+  time.runUntil(ms(21));
+  expect(b.left).toHaveLength(4);
 });
 
 test('frames without IPv4 wait their turn, and nothing else happens to them', () => {

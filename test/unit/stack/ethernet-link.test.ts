@@ -78,7 +78,8 @@ class Segment {
   #deliver(to: object, frame: Uint8Array): void {
     this.time.schedule(this.time.now, () => {
       const receiver = this.#receivers.get(to);
-      receiver?.onFrame({ bytes: frame, at: 0, end: frame.length, checksum: 'unverified', owned: false, gsoSize: 0 });
+      const whole = { bytes: frame, at: 0, end: frame.length, checksum: 'unverified', owned: false } as const;
+      receiver?.onFrame({ ...whole, gsoSize: 0, waited: 0 });
       receiver?.onBatchEnd();
     });
   }
