@@ -134,8 +134,7 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
   };
 }
 
-/** What hangs on the process or on the path. */
-const isAlone = (c: Case): boolean => c.path !== undefined || c.work === 'idle';
+const isAlone = (c: Case): boolean => c.path !== undefined || c.alone === true;
 
 /** The one of `clients`, or a new one, which it is from then on. */
 async function warmClient(

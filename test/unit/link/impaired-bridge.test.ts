@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
-import { ms } from '../../../src/base/time.ts';
+import { micros, ms } from '../../../src/base/time.ts';
 import { VirtualTime } from '../../../src/base/virtual-time.ts';
 import type { Faults } from '../../../src/link/faults.ts';
 import type { FrameIn, FrameLink, FrameReceiver } from '../../../src/link/frames.ts';
@@ -195,7 +195,7 @@ test('the delay begins when a frame comes, not when it is taken; one that waited
   const { time, a, b } = bridged({ ab: { delay: ms(5) } });
   time.runUntil(ms(20));
   a.arrive({ ...MERGED, waited: ms(2) }, { octets: segment({ seq: 7 }), waited: ms(1) });
-  time.runUntil(ms(23) - 1);
+  time.runUntil(micros(22_999));
   expect(b.left).toHaveLength(0);
   time.runUntil(ms(23));
   expect(b.left.map((l) => seqOf(l.octets))).toEqual([100]);
@@ -211,7 +211,7 @@ test('so does its time on the wire: 1000 octets/ms, and no faster than that for 
   expect(octets).toHaveLength(1000 - ETHERNET.length - IPV4.length);
   a.arrive({ octets, waited: ms(3) }, { octets, waited: ms(3) }, { octets, waited: ms(1) }, { octets });
   // Since 17, 18 and 19 on the wire; the fourth since just now.
-  time.runUntil(ms(21) - 1);
+  time.runUntil(micros(20_999));
   expect(b.left).toHaveLength(3);
   time.runUntil(ms(21));
   expect(b.left).toHaveLength(4);
