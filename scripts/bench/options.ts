@@ -34,8 +34,8 @@ C compiler and \`npm run build\`. Results on stdout, what is being done on stder
   --only NAME…       these workloads (also comma-separated): see below
   --driver NAME      only those of this driver: packet, raw
   --quick            shorter and fewer pairs: all in less than five minutes
-  --pairs N          runs of each of the two, instead of the workload's own number (5 as a rule)
-  --seconds N        measured in each run, the same (3 as a rule)
+  --pairs N          runs of each of the two, instead of the workload's own number (15 as a rule)
+  --seconds N        measured in each run, the same (1 as a rule)
   --chunk N          octets of a write (65536)
   --cc NAME          TCP_CONGESTION of tcpx, instead of its default or the workload's own
   --stack NAME       only tcpx, or only net: no ratios
