@@ -9,7 +9,7 @@ import type { LinkCounters, LinkError, PacketIn, PacketOut, SendOutcome } from '
 export interface FrameIn extends PacketIn {
   /** Octets of payload in each segment that was merged into it; 0 when it is one as it was on the wire. */
   readonly gsoSize: number;
-  /** Microseconds from its coming to the interface until it was taken; 0 where nobody looks. */
+  /** Microseconds from its coming to the interface until its batch was received, 1 s at most; 0 where nobody looks. */
   readonly waited: number;
 }
 

@@ -8,7 +8,7 @@
  */
 import { Gather } from '../base/gather.ts';
 import { type Random, seededRandom } from '../base/random.ts';
-import type { Clock, Micros } from '../base/time.ts';
+import { type Clock, type Micros, micros, NEVER } from '../base/time.ts';
 import { ETHERNET_HEADER_LEN, EtherType } from '../wire/ethernet.ts';
 import { readU16 } from '../wire/octets.ts';
 import type { FaultCounters, Faults } from './faults.ts';
@@ -136,6 +136,9 @@ const LARGE_LEN = ETHERNET_HEADER_LEN + 65_535;
 class BridgeLane {
   readonly #from: FrameLink;
   readonly #to: FrameLink;
+  readonly #clock: Clock;
+  /** When the batch at hand was received; NEVER between two. */
+  #receivedAt: Micros = NEVER;
   readonly #path: ImpairedPath<HeldFrame, HeldFrame>;
   readonly #merged = new SuperSegment();
   readonly #bufferLen: number;
@@ -159,6 +162,7 @@ class BridgeLane {
   constructor(from: FrameLink, to: FrameLink, faults: Faults, clock: Clock, random: Random) {
     this.#from = from;
     this.#to = to;
+    this.#clock = clock;
     this.#bufferLen = ETHERNET_HEADER_LEN + Math.max(from.mtu, to.mtu);
     this.#path = new ImpairedPath(faults, clock, random, this.#ends());
   }
@@ -204,7 +208,7 @@ class BridgeLane {
     held.gsoSize = 0;
     held.headersLen = 0;
     this.#octets += held.end;
-    this.#sent(held, this.#path.take(held, !isIpv4, frame.waited));
+    this.#sent(held, this.#path.take(held, !isIpv4, this.#cameAt(frame)));
   }
 
   /**
@@ -212,7 +216,8 @@ class BridgeLane {
    * delay: those stay merged, and the interface they leave by has them cut. Returns how many pieces that were.
    */
   #takePart(frame: FrameIn, i: number): number {
-    const { bytes, at, waited } = frame;
+    const { bytes, at } = frame;
+    const came = this.#cameAt(frame);
     const merged = this.#merged;
     const fits = merged.headersLen + merged.mss <= this.#to.mtu && this.#to.maxGsoPayload > 0;
     const run = fits ? this.#path.untouched(merged.count - i) : 0;
@@ -225,7 +230,7 @@ class BridgeLane {
     held.gsoSize = count > 1 ? merged.mss : 0;
     held.transportAt = merged.ipHeaderLen;
     this.#octets += held.end + (count - 1) * (ETHERNET_HEADER_LEN + merged.headersLen);
-    this.#sent(held, run > 0 ? this.#path.takeUntouched(held, count, waited) : this.#path.take(held, false, waited));
+    this.#sent(held, run > 0 ? this.#path.takeUntouched(held, count, came) : this.#path.take(held, false, came));
     return count;
   }
 
@@ -234,8 +239,16 @@ class BridgeLane {
     this.#to.flush();
   }
 
+  /** The batch is over. */
   flush(): void {
+    this.#receivedAt = NEVER;
     this.#to.flush();
+  }
+
+  /** The kernel says how long before its batch was received. */
+  #cameAt(frame: FrameIn): Micros {
+    if (this.#receivedAt === NEVER) this.#receivedAt = this.#clock.now();
+    return micros(this.#receivedAt - frame.waited);
   }
 
   close(): void {

@@ -58,6 +58,8 @@ export class ImpairedPath<P, H extends Held> {
   readonly #wire: Bottleneck | undefined;
   readonly #line = new Queue<Waiting<H>>();
   #lineDue: number = Number.NEGATIVE_INFINITY;
+  /** When the last packet came: none comes before it. */
+  #lastCame = 0;
   readonly #aside: Waiting<H>[] = [];
   readonly #spare: Waiting<H>[] = [];
   /** The link below is full: nothing moves until `pump(true)`. */
@@ -102,13 +104,14 @@ export class ImpairedPath<P, H extends Held> {
     return limit;
   }
 
-  /** A run of `count` packets in one, after `untouched` has said so; `waited` as for `take`. */
-  takeUntouched(packet: P, count: number, waited = 0): SendOutcome {
+  /** A run of `count` packets in one, after `untouched` has said so; `at` as for `take`. */
+  takeUntouched(packet: P, count: number, at = this.#clock.now()): SendOutcome {
     if (this.#blocked) return 'full';
     const now = this.#clock.now();
-    const due = micros(Math.max(this.#lineDue, now - waited + (this.#faults.delay ?? 0)));
+    const came = this.#cameAt(at);
+    const due = micros(Math.max(this.#lineDue, came + (this.#faults.delay ?? 0)));
     const n = this.counters.packets + count;
-    if (due <= now && this.#line.count === 0) {
+    if (due <= came && this.#line.count === 0) {
       const outcome = this.#ends.pass(packet);
       if (outcome === 'full') return 'full';
       this.counters.packets = n;
@@ -117,17 +120,17 @@ export class ImpairedPath<P, H extends Held> {
       return outcome;
     }
     this.counters.packets = n;
-    if (due > now) this.counters.delayed += count;
-    this.#wait(this.#ends.copy(packet), due, UNTOUCHED, n, count);
+    if (due > came) this.counters.delayed += count;
+    this.#wait(this.#ends.copy(packet), due, now, UNTOUCHED, n, count);
     this.pump();
     return 'sent';
   }
 
   /**
-   * `spared`: waits its turn on the wire and on its way, and nothing else happens to it. `waited`: microseconds that it has been
-   * there before it is taken; the path began then.
+   * `spared`: waits its turn on the wire and on its way, and nothing else happens to it. `at`: when it came, if it had to wait
+   * to be taken; its way began then, or with the one before.
    */
-  take(packet: P, spared = false, waited = 0): SendOutcome {
+  take(packet: P, spared = false, at = this.#clock.now()): SendOutcome {
     if (this.#blocked) return 'full';
     const ends = this.#ends;
     const counters = this.counters;
@@ -138,10 +141,10 @@ export class ImpairedPath<P, H extends Held> {
     const scripted = held === undefined ? undefined : script?.(held, n);
     const drawn = spared ? UNTOUCHED : scripted === undefined ? this.#drawn : asScripted(scripted);
     const now = this.#clock.now();
-    const came = now - waited;
+    const came = this.#cameAt(at);
     const leaves = this.#wire === undefined ? came : this.#wire.take(ends.len(packet), came);
     const due = micros(Math.max(this.#lineDue, leaves + (this.#faults.delay ?? 0) + drawn.jitter));
-    const waits = due > now || drawn.aside > 0 || this.#line.count > 0;
+    const waits = due > came || drawn.aside > 0 || this.#line.count > 0;
     if (!(waits || leaves === OVERFLOW || drawn.lost || drawn.corrupted || drawn.duplicated)) {
       const outcome = ends.pass(packet);
       this.#isDrawn = outcome === 'full' && !spared;
@@ -163,12 +166,12 @@ export class ImpairedPath<P, H extends Held> {
     }
     held ??= ends.copy(packet);
     if (drawn.corrupted) this.#corrupt(held);
-    if (due > now || drawn.aside > 0) counters.delayed++;
+    if (due > came || drawn.aside > 0) counters.delayed++;
     if (drawn.duplicated) {
       counters.duplicated++;
-      this.#wait(ends.again(held), due, drawn, n, 1);
+      this.#wait(ends.again(held), due, now, drawn, n, 1);
     }
-    this.#wait(held, due, drawn, n, 1);
+    this.#wait(held, due, now, drawn, n, 1);
     this.pump();
     return 'sent';
   }
@@ -217,14 +220,20 @@ export class ImpairedPath<P, H extends Held> {
     for (const w of this.#aside.splice(0)) if (w.held) this.#ends.drop(w.held);
   }
 
-  #wait(held: H, due: Micros, drawn: Readonly<Drawn>, n: number, count: number): void {
+  #cameAt(at: Micros): Micros {
+    this.#lastCame = Math.max(this.#lastCame, at);
+    return micros(this.#lastCame);
+  }
+
+  #wait(held: H, due: Micros, now: Micros, drawn: Readonly<Drawn>, n: number, count: number): void {
     const w = this.#spare.pop() ?? { held, due, n, count, overtakenBy: 0, gap: 0 };
     w.held = held;
     w.n = n;
     w.count = count;
     w.overtakenBy = 0;
     if (drawn.aside > 0) {
-      w.due = later(due, drawn.aside);
+      // However late it is: those behind it are to have the time to overtake it.
+      w.due = later(micros(Math.max(due, now)), drawn.aside);
       w.gap = drawn.gap;
       this.#aside.push(w);
     } else {

@@ -51,7 +51,7 @@ export interface Addon {
   packetRoom(handle: Handle): number;
   /** A raw socket that takes packets with their IP header, and is given none. */
   rawIpOpen(sendBuffer: number): Handle;
-  /** Once for a handle: what batches are made of; src/link/native/batch.c has the layout. */
+  /** Once for a handle: what batches are made of; src/link/native/batch.c has the layout. `waits`: where the socket stamps what comes. */
   batchAttach(
     handle: Handle,
     slots: readonly Uint8Array[],

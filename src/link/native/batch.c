@@ -24,7 +24,7 @@
 
 /* Longest wait without sleeping, ns: some times what it costs to go to sleep and to be woken. */
 #define MOST_AWAKE 50000
-/* Of a stamp in the past, us: what is older was made before somebody set the clock. */
+/* Most us that are told, so that a clock that somebody set costs no more. */
 #define MOST_WAIT 1000000
 
 enum { MOST_MESSAGES = 256, MOST_PARTS = 7, SEND_FIELDS = 3 + 2 * MOST_PARTS };
@@ -214,7 +214,10 @@ static bool fill(struct batch *b, napi_value *args) {
   return true;
 }
 
-/* batchAttach(handle, slots, lens, headers, stride, sends, onReady(events, errno), waits?). Once for a handle; nothing is watched yet. */
+/*
+ * batchAttach(handle, slots, lens, headers, stride, sends, onReady(events, errno), waits?). Once for a handle; nothing is
+ * watched yet.
+ */
 static napi_value batch_attach(napi_env env, napi_callback_info info) {
   napi_value args[8], name;
   size_t count = 8;
@@ -314,14 +317,14 @@ static void make_room_for_stamps(struct batch *b) {
   }
 }
 
-/* Since when message `i` was there, by its stamp; none, or one of another time: 0. */
+/* For how long message `i` was there, by its stamp; none, or one of the future: 0. */
 static int32_t waited(struct batch *b, int i, const struct timespec *now) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&b->in[i].msg_hdr); c != NULL; c = CMSG_NXTHDR(&b->in[i].msg_hdr, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS) continue;
     struct timespec came;
     memcpy(&came, CMSG_DATA(c), sizeof came);
     const int64_t us = (now->tv_sec - came.tv_sec) * 1000000LL + (now->tv_nsec - came.tv_nsec) / 1000;
-    return us > 0 && us <= MOST_WAIT ? (int32_t)us : 0;
+    return us < 0 ? 0 : us > MOST_WAIT ? MOST_WAIT : (int32_t)us;
   }
   return 0;
 }

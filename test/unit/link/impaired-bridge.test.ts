@@ -217,6 +217,37 @@ test('so does its time on the wire: 1000 octets/ms, and no faster than that for 
   expect(b.left).toHaveLength(4);
 });
 
+test('none comes before the one that it followed, whatever is said of them', () => {
+  const { time, a, b, bridge } = bridged({ ab: { rate: 1e6, queue: { packets: 2 } } });
+  time.runUntil(ms(20));
+  const octets = segment({ payload: new Array(946).fill(1) });
+  a.arrive({ octets }, { octets, waited: ms(10) }, { octets, waited: ms(10) });
+  time.runUntil(ms(30));
+  expect([b.left.length, bridge.ab.overflowed]).toEqual([3, 0]);
+});
+
+test('late or not, what is to be overtaken is overtaken', () => {
+  const { time, a, b, bridge } = bridged({
+    ab: { delay: ms(1), script: (_, n) => (n === 1 ? { delay: ms(2) } : 'pass') },
+  });
+  time.runUntil(ms(20));
+  a.arrive(...[1, 2].map((seq) => ({ octets: segment({ seq }), waited: ms(9) })));
+  time.runUntil(ms(30));
+  expect(b.left.map((l) => seqOf(l.octets))).toEqual([2, 1]);
+  expect(bridge.ab.reordered).toBe(1);
+});
+
+test('what comes late to an interface that is full is kept, as what comes in time', () => {
+  const { time, a, b, bridge } = bridged({ ab: { delay: ms(1) } });
+  time.runUntil(ms(20));
+  b.full = true;
+  a.arrive({ octets: segment({ seq: 1 }), waited: ms(2) });
+  b.full = false;
+  b.receiver.onWritable();
+  expect(b.left.map((l) => seqOf(l.octets))).toEqual([1]);
+  expect(bridge.ab).toMatchObject({ sendFailures: 0, delayed: 1 });
+});
+
 test('frames without IPv4 wait their turn, and nothing else happens to them', () => {
   const ab = { loss: 1, corrupt: 1, duplicate: 1, reorder: 1, delay: ms(1) };
   const { time, a, b, bridge } = bridged({ ab });
