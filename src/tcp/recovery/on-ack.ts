@@ -43,7 +43,7 @@ export function onAck(
     if (tcb.pathMtu.acknowledged(tcb.sndUna)) setSmss(tcb);
   }
   const wasRecovering = tcb.recovery === 'recovery';
-  // RFC 4015 §3.2: where the network says that there is congestion, the reduction was not for nothing.
+  // RFC 4015 §3.4: where the network says that there is congestion, the reduction was not for nothing.
   if (ece) tcb.loss.canUndo = false;
   const isUndone = tryUndo(tcb, seg, acked, now);
   if (tcb.sackAgreed) onSackAck(tcb, acked, isDup, isUndone, now);
