@@ -35,8 +35,6 @@ export interface Case {
   readonly driver: Driver;
   readonly place: PlaceOptions;
   readonly path?: Omit<Path, 'seed'>;
-  /** What is measured hangs on the process: each run has one of its own. Through a path it always has. */
-  readonly alone?: true;
   readonly mode: AddressMode;
   /** Connections at once. */
   readonly count: number;
@@ -134,8 +132,7 @@ function make(work: Work, driver: Driver, figures: readonly Figure[], more: Part
 
 /** And the heap is that of a process that has run. */
 const SEND: Partial<Case> = { warmSeconds: [4, 4] };
-/** How fast `net` receives hangs on what malloc has come to in its process, for as long as that lives. */
-const RECEIVE: Partial<Case> = { alone: true, pairs: [5, 15], warmSeconds: [1.6, 4] };
+const RECEIVE: Partial<Case> = { pairs: [5, 15], warmSeconds: [1.6, 4] };
 const RAW: Partial<Case> = { pairs: [1, 7], warmSeconds: [1, 4] };
 const NO_OFFLOAD: Partial<Case> = { place: { cc: 'cubic', offload: false }, pairs: [1, 7] };
 const BOTTLENECK: Partial<Case> = {
@@ -148,7 +145,7 @@ const BOTTLENECK: Partial<Case> = {
 const BUSY = { mode: 'own', warmSeconds: [3, 5] } as const satisfies Partial<Case>;
 const CONNECT_CLOSE = { work: 'connect-close', ...BUSY, count: 32 } as const satisfies Partial<Case>;
 const RPC = { work: 'rpc', ...BUSY, count: 1000 } as const satisfies Partial<Case>;
-const IDLE = { work: 'idle', mode: 'own', alone: true, count: 10_000, pairs: [1, 3] } as const satisfies Partial<Case>;
+const IDLE = { work: 'idle', mode: 'own', count: 10_000, pairs: [1, 3] } as const satisfies Partial<Case>;
 const GUARDED = { mode: 'many', pairs: [0, 3] } as const satisfies Partial<Case>;
 const SHARED = [
   [CONNECT_CLOSE, perSecond('connect-close-guarded')],

@@ -134,7 +134,11 @@ export async function runCase(places: Places, c: Case, o: RunOptions): Promise<C
   };
 }
 
-const isAlone = (c: Case): boolean => c.path !== undefined || c.alone === true;
+/**
+ * What hangs on the process or on the path. How fast `net` receives hangs on what malloc has come to in its process, for as long
+ * as that lives.
+ */
+const isAlone = (c: Case): boolean => c.path !== undefined || c.work === 'idle' || c.work === 'receive';
 
 /** The one of `clients`, or a new one, which it is from then on. */
 async function warmClient(

@@ -56,7 +56,7 @@ export class Batch {
   #closed = false;
 
   /** `slotLen`: octets of what comes in, at most; 0: it only sends. `stamped`: the socket says when things came. */
-  constructor(handle: Handle, slotLen: number, receiver: BatchReceiver, addon: Addon = loadAddon(), stamped = false) {
+  constructor(handle: Handle, slotLen: number, receiver: BatchReceiver, stamped = false, addon: Addon = loadAddon()) {
     const receives = slotLen > 0;
     this.#addon = addon;
     this.#slotLen = slotLen;

@@ -59,7 +59,7 @@ export class ImpairedPath<P, H extends Held> {
   readonly #line = new Queue<Waiting<H>>();
   #lineDue: number = Number.NEGATIVE_INFINITY;
   /** When the last packet came: none comes before it. */
-  #lastCame = 0;
+  #lastCame = micros(0);
   readonly #aside: Waiting<H>[] = [];
   readonly #spare: Waiting<H>[] = [];
   /** The link below is full: nothing moves until `pump(true)`. */
@@ -105,10 +105,10 @@ export class ImpairedPath<P, H extends Held> {
   }
 
   /** A run of `count` packets in one, after `untouched` has said so; `at` as for `take`. */
-  takeUntouched(packet: P, count: number, at = this.#clock.now()): SendOutcome {
+  takeUntouched(packet: P, count: number, at?: Micros): SendOutcome {
     if (this.#blocked) return 'full';
     const now = this.#clock.now();
-    const came = this.#cameAt(at);
+    const came = this.#inOrder(at ?? now);
     const due = micros(Math.max(this.#lineDue, came + (this.#faults.delay ?? 0)));
     const n = this.counters.packets + count;
     if (due <= came && this.#line.count === 0) {
@@ -130,7 +130,7 @@ export class ImpairedPath<P, H extends Held> {
    * `spared`: waits its turn on the wire and on its way, and nothing else happens to it. `at`: when it came, if it had to wait
    * to be taken; its way began then, or with the one before.
    */
-  take(packet: P, spared = false, at = this.#clock.now()): SendOutcome {
+  take(packet: P, spared = false, at?: Micros): SendOutcome {
     if (this.#blocked) return 'full';
     const ends = this.#ends;
     const counters = this.counters;
@@ -141,7 +141,7 @@ export class ImpairedPath<P, H extends Held> {
     const scripted = held === undefined ? undefined : script?.(held, n);
     const drawn = spared ? UNTOUCHED : scripted === undefined ? this.#drawn : asScripted(scripted);
     const now = this.#clock.now();
-    const came = this.#cameAt(at);
+    const came = this.#inOrder(at ?? now);
     const leaves = this.#wire === undefined ? came : this.#wire.take(ends.len(packet), came);
     const due = micros(Math.max(this.#lineDue, leaves + (this.#faults.delay ?? 0) + drawn.jitter));
     const waits = due > came || drawn.aside > 0 || this.#line.count > 0;
@@ -220,9 +220,9 @@ export class ImpairedPath<P, H extends Held> {
     for (const w of this.#aside.splice(0)) if (w.held) this.#ends.drop(w.held);
   }
 
-  #cameAt(at: Micros): Micros {
-    this.#lastCame = Math.max(this.#lastCame, at);
-    return micros(this.#lastCame);
+  #inOrder(at: Micros): Micros {
+    if (at > this.#lastCame) this.#lastCame = at;
+    return this.#lastCame;
   }
 
   #wait(held: H, due: Micros, now: Micros, drawn: Readonly<Drawn>, n: number, count: number): void {

@@ -187,7 +187,7 @@ class PacketSocket implements PacketFrames, BatchReceiver {
     // The kernel says twice what it grants.
     this.receiveBuffer = loadAddon().packetRoom(handle) / 2;
     const slotLen = (o.mostPacket ?? MAX_PACKET + 1) + SLOT_HEAD;
-    this.#batch = new Batch(handle, slotLen, this, loadAddon(), o.arrivals);
+    this.#batch = new Batch(handle, slotLen, this, o.arrivals);
     if (o.background === true) this.#batch.toBackground();
     this.#pairs = new Uint16Array(this.#batch.headers.buffer);
   }

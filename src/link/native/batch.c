@@ -179,6 +179,12 @@ static bool lend(struct batch *b, uint32_t i, napi_value octets) {
   return true;
 }
 
+/* Where a message's was, the kernel leaves the length of what it wrote. */
+static void make_room_for_stamp(struct batch *b, uint32_t i) {
+  b->in[i].msg_hdr.msg_control = &b->stamps[i];
+  b->in[i].msg_hdr.msg_controllen = sizeof b->stamps[i];
+}
+
 static bool fill(struct batch *b, napi_value *args) {
   size_t lens_len, headers_len, sends_len, waits_len;
   napi_env env = b->env;
@@ -205,6 +211,7 @@ static bool fill(struct batch *b, napi_value *args) {
     if (!lend(b, i, slot)) return false;
     b->in[i].msg_hdr.msg_iov = &b->slots[i];
     b->in[i].msg_hdr.msg_iovlen = 1;
+    if (b->waits != NULL) make_room_for_stamp(b, i);
   }
   for (uint32_t i = 0; i < b->message_count; i++) {
     b->to[i].sin_family = AF_INET;
@@ -309,14 +316,6 @@ static napi_value batch_lend(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* The kernel leaves the length of what it wrote there. */
-static void make_room_for_stamps(struct batch *b) {
-  for (uint32_t i = 0; i < b->slot_count; i++) {
-    b->in[i].msg_hdr.msg_control = &b->stamps[i];
-    b->in[i].msg_hdr.msg_controllen = sizeof b->stamps[i];
-  }
-}
-
 /* For how long message `i` was there, by its stamp; none, or one of the future: 0. */
 static int32_t waited(struct batch *b, int i, const struct timespec *now) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&b->in[i].msg_hdr); c != NULL; c = CMSG_NXTHDR(&b->in[i].msg_hdr, c)) {
@@ -336,7 +335,6 @@ static napi_value batch_receive(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, &handle, NULL, NULL);
   struct batch *b = batch_of(env, handle);
   if (b == NULL) return NULL;
-  if (b->waits != NULL) make_room_for_stamps(b);
   int got;
   do got = recvmmsg(b->fd, b->in, b->slot_count, MSG_DONTWAIT | MSG_TRUNC, NULL);
   while (got < 0 && errno == EINTR);
@@ -345,7 +343,10 @@ static napi_value batch_receive(napi_env env, napi_callback_info info) {
   if (b->waits != NULL) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    for (int i = 0; i < got; i++) b->waits[i] = waited(b, i, &now);
+    for (int i = 0; i < got; i++) {
+      b->waits[i] = waited(b, i, &now);
+      make_room_for_stamp(b, i);
+    }
   }
   napi_create_int32(env, got, &result);
   return result;

@@ -57,7 +57,7 @@ function opened(receiver: Partial<BatchReceiver> = {}): { addon: FakeAddon; batc
   const addon = new FakeAddon();
   const all = { onBatch() {}, onRoom() {}, onSocketError() {}, ...receiver };
   // what of it a batch uses
-  return { addon, batch: new Batch(HANDLE, 65_600, all, addon as unknown as Addon) };
+  return { addon, batch: new Batch(HANDLE, 65_600, all, false, addon as unknown as Addon) };
 }
 
 const filled = (len: number, octet: number): Uint8Array => new Uint8Array(len).fill(octet);
